@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+/* values.c - the arguments of options that have a syntax of their own. See options.h. */
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/options.h"
+#include "include/ring1/trace.h"
+
+/* Copies the next piece of a comma list into out; returns what follows its comma, NULL at the end of the list. Pieces that
+ * do not fit are cut, which no keyword survives unnoticed. */
+static const char *next_piece(const char *list, char *out, size_t cap)
+{
+    size_t len = strcspn(list, ","), kept = len < cap ? len : cap - 1;
+
+    memcpy(out, list, kept);
+    out[kept] = 0;
+    return list[len] ? list + len + 1 : NULL;
+}
+
+/* The value in "key=value", NULL when the piece is for another key. */
+static const char *value_of(const char *piece, const char *key)
+{
+    size_t len = strlen(key);
+
+    return strncmp(piece, key, len) == 0 && piece[len] == '=' ? piece + len + 1 : NULL;
+}
+
+/* Decimal, 0x or 0 prefix as in C; the whole text. */
+static bool parse_number(const char *text, uint64_t max, uint64_t *out)
+{
+    char *rest;
+
+    if (!isdigit((unsigned char)text[0]))
+        return false;
+    errno = 0;
+    unsigned long long n = strtoull(text, &rest, 0);
+    if (errno || *rest || n > max)
+        return false;
+    *out = n;
+    return true;
+}
+
+static int on_off(const char *text, bool *out)
+{
+    if (!strcmp(text, "on") || !strcmp(text, "yes") || !strcmp(text, "true"))
+        *out = true;
+    else if (!strcmp(text, "off") || !strcmp(text, "no") || !strcmp(text, "false"))
+        *out = false;
+    else
+        return -1;
+    return 0;
+}
+
+/* ---- -m ---- */
+
+/* A size with QEMU's suffixes; a fraction is allowed ("1.5G"), a plain number counts MiB. */
+static bool parse_size(const char *text, uint64_t *bytes)
+{
+    static const char suffixes[] = "bkmgt";
+    char *rest;
+
+    if (!isdigit((unsigned char)text[0]))
+        return false;
+    errno = 0;
+    unsigned long long whole = strtoull(text, &rest, 10);
+    if (errno || whole > 1ull << 40)
+        return false;
+    uint64_t numerator = 0, denominator = 1;
+    if (*rest == '.') {
+        if (!isdigit((unsigned char)rest[1]))
+            return false;
+        for (rest++; isdigit((unsigned char)*rest); rest++) {
+            if (denominator > 100000000)
+                continue; /* finer than a byte of anything sensible */
+            numerator = numerator * 10 + (uint64_t)(*rest - '0');
+            denominator *= 10;
+        }
+    }
+    unsigned shift = 20;
+    if (*rest) {
+        const char *s = strchr(suffixes, tolower((unsigned char)*rest));
+        if (!s || rest[1])
+            return false;
+        shift = (unsigned)(s - suffixes) * 10;
+    }
+    if (whole >> (63 - shift) || numerator >> (63 - shift))
+        return false;
+    *bytes = (whole << shift) + (numerator << shift) / denominator;
+    return true;
+}
+
+int value_memory(const char *text, uint64_t *bytes, struct error *e)
+{
+    char piece[64];
+    const char *list = text;
+    uint64_t size = 0;
+    bool given = false;
+
+    while (list) {
+        bool first = list == text;
+        list = next_piece(list, piece, sizeof piece);
+        const char *size_text = value_of(piece, "size");
+        if (value_of(piece, "slots") || value_of(piece, "maxmem"))
+            return error_set(e, "-m %s: memory cannot be added while the guest runs; leave out slots and maxmem", text);
+        if (!size_text && first)
+            size_text = piece;
+        if (!size_text || !parse_size(size_text, &size))
+            return error_set(e, "-m %s is no memory size; write for example -m 256, -m 512M or -m 1G", text);
+        given = true;
+    }
+    if (!given || size < RAM_MIN || size > RAM_MAX)
+        return error_set(e, "-m %s is out of range; a guest can have 1 MiB to %llu MiB of RAM", text, RAM_MAX / MIB);
+    *bytes = (size + GUEST_PAGE_MASK) & ~(uint64_t)GUEST_PAGE_MASK;
+    return 0;
+}
+
+/* ---- -serial, -debugcon ---- */
+
+#define CONSOLE_WORDS "stdio, mon:stdio, file:PATH, pty, unix:PATH[,server][,nowait], null, none"
+
+static int unix_console(const char *option, const char *text, const char *rest, struct console_spec *out, struct error *e)
+{
+    char piece[sizeof out->path + 8];
+
+    rest = next_piece(rest, piece, sizeof piece);
+    if (!piece[0] || strlen(piece) >= sizeof out->path)
+        return error_set(e, "-%s %s: a socket's path must follow 'unix:'", option, text);
+    strcpy(out->path, piece);
+    out->wait = true; /* for a server */
+    while (rest) {
+        rest = next_piece(rest, piece, sizeof piece);
+        const char *server = value_of(piece, "server"), *wait = value_of(piece, "wait");
+        if (!strcmp(piece, "server"))
+            out->server = true;
+        else if (!strcmp(piece, "wait"))
+            out->wait = true;
+        else if (!strcmp(piece, "nowait"))
+            out->wait = false;
+        else if (!(server && !on_off(server, &out->server)) && !(wait && !on_off(wait, &out->wait)))
+            return error_set(e, "-%s %s: '%s' is unknown; after the path come server and nowait", option, text, piece);
+    }
+    if (!out->server)
+        out->wait = false;
+    return 0;
+}
+
+int value_console(const char *option, const char *text, struct console_spec *out, struct error *e)
+{
+    *out = (struct console_spec){.kind = CONSOLE_NULL};
+    if (!strcmp(text, "none")) {
+        out->kind = CONSOLE_NONE;
+    } else if (!strcmp(text, "null")) {
+        out->kind = CONSOLE_NULL;
+    } else if (!strcmp(text, "stdio") || !strcmp(text, "mon:stdio")) {
+        out->kind = CONSOLE_STDIO;
+        out->mux = text[0] == 'm';
+    } else if (!strcmp(text, "pty")) {
+        out->kind = CONSOLE_PTY;
+    } else if (!strncmp(text, "file:", 5)) {
+        out->kind = CONSOLE_FILE;
+        if (!text[5] || strlen(text + 5) >= sizeof out->path)
+            return error_set(e, "-%s %s: a file name of at most %zu characters must follow 'file:'", option, text,
+                             sizeof out->path - 1);
+        strcpy(out->path, text + 5);
+    } else if (!strncmp(text, "unix:", 5)) {
+        out->kind = CONSOLE_UNIX;
+        return unix_console(option, text, text + 5, out, e);
+    } else {
+        return error_set(e, "-%s %s: unknown console; it can be %s", option, text, CONSOLE_WORDS);
+    }
+    return 0;
+}
+
+/* ---- -rtc ---- */
+
+static bool parse_date(const char *text, int64_t *seconds)
+{
+    struct tm tm = {0}, check;
+    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+
+    if (!rest) {
+        tm = (struct tm){0};
+        rest = strptime(text, "%Y-%m-%d", &tm);
+    }
+    if (!rest || *rest || tm.tm_year < 70)
+        return false;
+    check = tm;
+    time_t t = timegm(&check);
+    if (check.tm_mday != tm.tm_mday || check.tm_mon != tm.tm_mon) /* 31 February */
+        return false;
+    *seconds = t;
+    return true;
+}
+
+int value_rtc(const char *text, struct config *cfg, struct error *e)
+{
+    char piece[64];
+    const char *list = text;
+
+    while (list) {
+        list = next_piece(list, piece, sizeof piece);
+        const char *base = value_of(piece, "base"), *clock = value_of(piece, "clock");
+        const char *drift = value_of(piece, "driftfix");
+        if (base && !strcmp(base, "utc")) {
+            cfg->rtc_base = RTC_UTC;
+        } else if (base && !strcmp(base, "localtime")) {
+            cfg->rtc_base = RTC_LOCALTIME;
+        } else if (base && parse_date(base, &cfg->rtc_date)) {
+            cfg->rtc_base = RTC_DATE;
+        } else if (base) {
+            return error_set(e, "-rtc base=%s: the base is utc, localtime, or a date like 2026-01-31T12:00:00", base);
+        } else if (clock && !strcmp(clock, "host")) {
+            continue;
+        } else if (clock) {
+            return error_set(e, "-rtc clock=%s: the guest's clock follows the host's; only clock=host exists", clock);
+        } else if (drift && (!strcmp(drift, "none") || !strcmp(drift, "slew"))) {
+            continue; /* lost ticks are always caught up */
+        } else {
+            return error_set(e, "-rtc %s: '%s' is unknown; write base=utc, base=localtime, base=DATE or clock=host",
+                             text, piece);
+        }
+    }
+    return 0;
+}
+
+/* ---- -device ---- */
+
+int value_device(const char *text, struct config *cfg, struct error *e)
+{
+    char piece[64];
+    const char *list = next_piece(text, piece, sizeof piece);
+
+    if (!strcmp(piece, "pc-testdev")) {
+        if (list)
+            return error_set(e, "-device %s: pc-testdev has no properties", text);
+        cfg->testdev = true;
+        return 0;
+    }
+    if (strcmp(piece, "isa-debug-exit"))
+        return error_set(e, "-device %s: unknown device '%s'; ring1 knows isa-debug-exit and pc-testdev", text, piece);
+    if (cfg->debug_exit)
+        return error_set(e, "-device isa-debug-exit was given twice; one is enough");
+    cfg->debug_exit = true;
+    cfg->debug_exit_base = 0x501;
+    cfg->debug_exit_size = 2;
+    while (list) {
+        uint64_t n;
+        list = next_piece(list, piece, sizeof piece);
+        const char *base = value_of(piece, "iobase"), *size = value_of(piece, "iosize");
+        if (base && parse_number(base, 0xffff, &n))
+            cfg->debug_exit_base = (uint32_t)n;
+        else if (size && parse_number(size, 4, &n) && (n == 1 || n == 2 || n == 4))
+            cfg->debug_exit_size = (uint32_t)n;
+        else if (base)
+            return error_set(e, "-device %s: iobase is a port number from 0 to 0xffff", text);
+        else if (size)
+            return error_set(e, "-device %s: iosize is 1, 2 or 4", text);
+        else
+            return error_set(e, "-device %s: isa-debug-exit has no property '%s', only iobase and iosize", text, piece);
+    }
+    if (cfg->debug_exit_base + cfg->debug_exit_size > 0x10000)
+        return error_set(e, "-device %s: the ports end at 0xffff", text);
+    return 0;
+}
+
+/* ---- the short ones ---- */
+
+int value_machine(const char *text, struct config *cfg, struct error *e)
+{
+    char piece[64];
+    const char *list = text;
+    bool first = true;
+
+    for (; list; first = false) {
+        list = next_piece(list, piece, sizeof piece);
+        const char *type = value_of(piece, "type"), *acpi = value_of(piece, "acpi");
+        const char *accel = value_of(piece, "accel");
+        if (!type && first && !strchr(piece, '='))
+            type = piece;
+        if (type && (!strcmp(type, "pc") || !strncmp(type, "pc-i440fx", 9)))
+            continue;
+        if (acpi && !on_off(acpi, &cfg->acpi))
+            continue;
+        if (type)
+            return error_set(e, "-machine %s: unknown machine '%s'; ring1 has one, pc", text, type);
+        if (acpi)
+            return error_set(e, "-machine %s: acpi is on or off", text);
+        if (accel)
+            return error_set(e, "-machine %s: ring1 has no accelerators to choose; see -exec", text);
+        return error_set(e, "-machine %s: unknown property '%s'; ring1 knows acpi=on|off", text, piece);
+    }
+    return 0;
+}
+
+int value_smp(const char *text, struct error *e)
+{
+    static const char *const keys[] = {"cpus", "sockets", "dies", "clusters", "cores", "threads", "maxcpus"};
+    char piece[64];
+    const char *list = text;
+    bool first = true;
+
+    for (; list; first = false) {
+        const char *number = NULL;
+        uint64_t n;
+        list = next_piece(list, piece, sizeof piece);
+        for (unsigned i = 0; i < ARRAY_LEN(keys) && !number; i++)
+            number = value_of(piece, keys[i]);
+        if (!number && first)
+            number = piece;
+        if (!number || !parse_number(number, 1u << 20, &n) || n == 0)
+            return error_set(e, "-smp %s is no number of CPUs; write -smp 1", text);
+        if (n != 1)
+            return error_set(e, "-smp %s: this build of ring1 gives a guest one CPU; write -smp 1", text);
+    }
+    return 0;
+}
+
+static const char *cpu_name(unsigned i)
+{
+    const struct cpu_model *m = cpu_model_at(i);
+    return m ? m->name : NULL;
+}
+
+int value_cpu(const char *text, struct config *cfg, struct error *e)
+{
+    const struct cpu_model *m = cpu_model_find(text);
+
+    if (!m && strchr(text, ','))
+        return error_set(e, "-cpu %s: single features cannot be changed; name a model only ('-cpu help' lists them)", text);
+    if (!m) {
+        const char *near = suggest(text, cpu_name);
+        return error_set(e, "-cpu %s: unknown CPU model%s%s; '-cpu help' lists them", text,
+                         near ? "; did you mean " : "", near ? near : "");
+    }
+    cfg->cpu = m;
+    return 0;
+}
+
+static const char *const stages[TRACE_COUNT] = {
+#define TRACE(id, name, text) #name,
+#include "include/ring1/trace.def"
+#undef TRACE
+};
+
+static const char *stage_name(unsigned i)
+{
+    return i < TRACE_COUNT ? stages[i] : NULL;
+}
+
+int value_trace(const char *text, uint32_t *mask, struct error *e)
+{
+    char piece[64];
+    const char *list = text;
+
+    while (list) {
+        unsigned i = 0;
+        list = next_piece(list, piece, sizeof piece);
+        while (i < TRACE_COUNT && strcmp(piece, stages[i]))
+            i++;
+        if (!strcmp(piece, "all"))
+            *mask |= TRACE_BIT(TRACE_COUNT) - 1;
+        else if (i < TRACE_COUNT)
+            *mask |= TRACE_BIT(i);
+        else {
+            const char *near = suggest(piece, stage_name);
+            return error_set(e, "-d %s: unknown stage '%s'%s%s; '-d help' lists them", text, piece,
+                             near ? "; did you mean " : "", near ? near : "");
+        }
+    }
+    return 0;
+}
+
+int value_exec(const char *text, struct error *e)
+{
+    if (!strcmp(text, "interpret"))
+        return 0;
+    if (!strcmp(text, "translate") || !strcmp(text, "direct") || !strcmp(text, "auto"))
+        return error_set(e, "-exec %s: this build of ring1 has only -exec interpret", text);
+    return error_set(e, "-exec %s: unknown mode; this build of ring1 has interpret", text);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * insn.h - the compact instruction record, and the one function that makes it.
+ *
+ * Promises   A record describes one IA-32 instruction completely: what the interpreter needs to
+ *            execute it and
+ *            what the translator needs to copy its bytes and edit prefixes, ModRM, SIB and
+ *            displacement.
+ * Source     Zydis decides validity and length; decoder/isa.def (the sensitivity table) decides
+ *            class and operation.
+ * Not here   Fetching guest bytes (shadow-mmu/access.h), executing (monitor/interp/).
+ * Deviations docs/DEVIATIONS.md, "decoder".
+ */
+#ifndef RING1_DECODER_INSN_H
+#define RING1_DECODER_INSN_H
+
+#include "include/ring1/types.h"
+
+#define INSN_MAX_LEN 15u
+
+/* One operation per SDM mnemonic (forms that differ in class are different operations: mov,
+ * mov_seg, mov_cr...). */
+enum insn_op {
+    OP_INVALID = 0,
+#define OP(name, handler) OP_##name,
+#include "decoder/op.def"
+#undef OP
+    OP_COUNT
+};
+
+/* Sensitivity classes (DESIGN section 4). */
+enum insn_class {
+    CLS_IDENTICAL,  /* same bytes, same meaning in translated code */
+    CLS_MEMORY,     /* only its address form changes */
+    CLS_STACK,      /* uses esp implicitly */
+    CLS_CONTROL,    /* changes eip */
+    CLS_PRIVILEGED, /* traps when deprivileged */
+    CLS_SENSITIVE,  /* a hole: behaves differently and does not trap */
+    CLS_INVALID64,  /* needs another encoding in 64-bit mode */
+};
+
+enum operand_kind {
+    OPK_NONE,
+    OPK_GPR, /* reg: for size 1 the encoding order AL CL DL BL AH CH DH BH */
+    OPK_MEM, /* address in insn.seg/base/index/scale/disp/addr_size */
+    /* value in insn.imm, already sign-extended to the operand size; a second one in insn.imm2 */
+    OPK_IMM,
+    OPK_REL, /* branch displacement in insn.imm, sign-extended to 32 bits */
+    OPK_FAR, /* ptr16:16 / ptr16:32: offset in insn.imm, selector in insn.imm2 */
+    OPK_SEG, /* segment register reg */
+    OPK_CR,
+    OPK_DR,
+    OPK_X87, /* st(reg) */
+    OPK_MMX,
+    OPK_XMM,
+};
+#define ACT_R 1u /* the operand is read */
+#define ACT_W 2u /* the operand is written (CMOVcc counts as both) */
+
+struct operand {
+    uint8_t kind; /* enum operand_kind */
+    uint8_t reg;
+    /* bytes as accessed: 1 2 4 6 8 10 16 ...; 0: not a plain size (FXSAVE area, LEA) */
+    uint8_t size;
+    uint8_t act; /* ACT_R | ACT_W */
+};
+
+/* Prefixes present. */
+#define PFX_LOCK     0x01u
+#define PFX_REP      0x02u /* F3 */
+#define PFX_REPNE    0x04u /* F2 */
+#define PFX_OPSIZE   0x08u /* 66 */
+#define PFX_ADDRSIZE 0x10u /* 67 */
+#define PFX_SEG      0x20u
+
+#define INSN_NO_REG 0xffu
+
+struct insn {
+    uint16_t op; /* enum insn_op */
+    uint8_t len; /* bytes, 1-15 */
+    uint8_t cls; /* enum insn_class */
+    /* effective operand size: 1, 2, 4 (or 8, 16 for MMX/SSE) bytes; 1 for byte forms */
+    uint8_t opsize;
+    uint8_t addr_size;  /* 2 or 4 */
+    uint8_t stack_size; /* not from the bytes: 2 or 4, copied from the mode */
+    uint8_t prefixes;   /* PFX_* */
+    uint8_t nops;       /* explicit operands in op[] */
+    uint8_t cond;       /* condition code 0-15 of Jcc, SETcc, CMOVcc */
+    /* Memory operand (or LEA, INVLPG, string operations' source segment). */
+    uint8_t seg; /* enum seg_id after override; for string operations the segment of [e]si */
+    uint8_t base, index; /* enum gpr_id or INSN_NO_REG */
+    uint8_t scale;       /* shift count 0-3 */
+    int32_t disp;        /* sign-extended; 0 when absent; moffs addresses too */
+    uint32_t imm, imm2;  /* imm2: second immediate (ENTER level, selector of a far pointer) */
+    /* explicit operands, Intel order; implicit ones are known to the handler */
+    struct operand operand[4];
+    /* Raw encoding. */
+    uint8_t map;       /* 0: one byte, 1: 0F, 2: 0F 38, 3: 0F 3A */
+    uint8_t opcode;    /* last opcode byte */
+    uint8_t modrm;     /* valid when off_modrm != 0 */
+    uint8_t mandatory; /* mandatory prefix: 0, 0x66, 0xf2 or 0xf3 */
+    uint8_t off_opcode, off_modrm, off_disp,
+        off_imm; /* byte offsets in bytes[]; 0 when absent, except off_opcode */
+    uint8_t disp_len, imm_len;
+    uint32_t flags_read,
+        flags_written; /* EFL_* arithmetic bits and DF; written includes undefined ones */
+    uint8_t bytes[16];
+    const void *stub; /* the interpreter's generated FPU stub, NULL until it is made */
+};
+
+/* What decoding depends on besides the bytes. */
+struct decode_mode {
+    bool code32;  /* CS.D */
+    bool stack32; /* SS.B */
+};
+
+enum decode_status {
+    DECODE_OK,
+    DECODE_MORE, /* a prefix of a valid instruction: more bytes are needed */
+    DECODE_UD,   /* #UD: no instruction, or LOCK where it is illegal */
+    DECODE_GP,   /* #GP(0): longer than 15 bytes */
+};
+
+/* Opaque decoder state; one per VM, no process state. */
+struct decoder {
+    _Alignas(16) unsigned char space[16384];
+};
+
+/* Prepares *d. Never fails. */
+void decoder_init(struct decoder *d);
+
+/* Decodes the instruction at bytes[0..len), len <= 15, into *out. Calls Zydis: the caller has
+ * parked the
+ * guest's FPU (monitor/fpu.h). *out is undefined unless DECODE_OK is returned.
+ * Instructions outside the virtual CPU's repertoire (VEX, EVEX, 3DNow!, SSE4a, VMX, ...) are
+ * DECODE_UD.
+ * The CPUID-dependent ones (LZCNT/TZCNT, ...) decode as a CPU without them does. */
+enum decode_status decoder_decode(const struct decoder *d, struct decode_mode mode,
+                                  const uint8_t *bytes, unsigned len, struct insn *out);
+
+/* The operation's name ("add"), for traces and reports. */
+const char *insn_op_name(unsigned op);
+
+/* The class's name ("SENSITIVE"). */
+const char *insn_class_name(unsigned cls);
+
+/* Writes Intel-syntax text of *i at address `eip` into out[0..cap), always terminated. Calls Zydis.
+ * */
+void decoder_format(const struct decoder *d, const struct insn *i, gla_t eip, bool code32,
+                    char *out, size_t cap);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fw_cfg.h - the selector/data pair through which firmware and test programs ask what machine they
+ * run on.
+ *
+ * Promises   Selecting a key nobody added, or reading past an item's end, gives zeroes.
+ * Windows    0x510-0x511 -> offset 0 (one range: the selector is a 16-bit write to 0x510).
+ * Not here   The DMA interface (the ID item says so), writing items.
+ * Source     QEMU's docs/specs/fw_cfg: register layout, keys, file directory.
+ */
+#ifndef RING1_DEVICES_FW_CFG_H
+#define RING1_DEVICES_FW_CFG_H
+
+#include "devices/device.h"
+
+#define FW_CFG_MAX_ITEMS  48
+#define FW_CFG_MAX_FILES  16
+#define FW_CFG_FIRST_FILE 0x20
+
+struct fw_cfg_item {
+    uint16_t key;
+    bool is_inline; /* bytes are at small[offset], else at data */
+    uint16_t offset;
+    uint32_t len;
+    const uint8_t *data;
+};
+
+struct fw_cfg {
+    uint16_t selector;
+    uint32_t position;
+    uint8_t wires_begin; /* what follows is rebuilt by the board, not saved */
+    unsigned item_count, file_count, small_used;
+    struct fw_cfg_item item[FW_CFG_MAX_ITEMS];
+    uint8_t dir[4 + 64 * FW_CFG_MAX_FILES]; /* the file directory, big-endian */
+    uint8_t small[512];
+};
+
+/* What fw_cfg_init() publishes under the well-known keys. Pointers must live as long as the device.
+ * */
+struct fw_cfg_config {
+    uint64_t ram_size;
+    unsigned cpu_count;
+    bool nographic;
+    const char *cmdline; /* may be NULL */
+    const uint8_t *kernel, *initrd, *setup;
+    uint32_t kernel_size, initrd_size, setup_size;
+    uint32_t kernel_addr, initrd_addr, cmdline_addr, setup_addr, kernel_entry;
+};
+
+extern const struct dev_ops fw_cfg_ops;
+
+void fw_cfg_init(struct fw_cfg *f, const struct fw_cfg_config *cfg);
+/* Each returns 0, or -1 when full or when the key exists. Integers are copied, data is referenced.
+ * */
+int fw_cfg_add_bytes(struct fw_cfg *f, uint16_t key, const void *data, uint32_t len);
+int fw_cfg_add_int(struct fw_cfg *f, uint16_t key, uint64_t value, unsigned bytes);
+int fw_cfg_add_file(struct fw_cfg *f, const char *name, const void *data, uint32_t len);
+
+#endif

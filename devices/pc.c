@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pc.c - the board on one page: which chips there are, and what sits at which address.
+ *
+ * Wires are in pc_wires.c, what firmware would program in pc_firmware.c.
+ */
+#include "devices/pc.h"
+
+#include "devices/pc_board.h"
+
+enum bus_kind { MEM, PORT };
+enum presence {
+    ALWAYS,
+    IF_UART0,
+    IF_UART1,
+    IF_UART2,
+    IF_UART3,
+    IF_DEBUGCON,
+    IF_DEBUG_EXIT,
+    IF_TESTDEV
+};
+
+#define AT(member) offsetof(struct pc, member)
+
+/* The chips: reset in this order, timers run in this order. */
+static const struct chip {
+    const struct dev_ops *ops;
+    size_t at;
+    enum presence when;
+} chips[] = {
+    {&i8259_ops, AT(pic), ALWAYS},
+    {&i8254_ops, AT(pit), ALWAYS},
+    {&mc146818_ops, AT(rtc), ALWAYS},
+    {&ns16550_ops, AT(uart[0]), IF_UART0},
+    {&ns16550_ops, AT(uart[1]), IF_UART1},
+    {&ns16550_ops, AT(uart[2]), IF_UART2},
+    {&ns16550_ops, AT(uart[3]), IF_UART3},
+    {&i8042_ops, AT(kbc), ALWAYS},
+    {&port61_ops, AT(port61), ALWAYS},
+    {&port92_ops, AT(port92), ALWAYS},
+    {&i8237_ops, AT(dma), ALWAYS},
+    {&pc_coproc_ops, AT(coproc), ALWAYS},
+    {&pci_host_ops, AT(pci), ALWAYS},
+    {&i440fx_ops, AT(i440fx), ALWAYS},
+    {&piix3_ops, AT(piix3), ALWAYS},
+    {&piix4_pm_ops, AT(pm), ALWAYS},
+    {&ioapic_ops, AT(ioapic), ALWAYS},
+    {&fw_cfg_ops, AT(fw_cfg), ALWAYS},
+    {&debugcon_ops, AT(debugcon), IF_DEBUGCON},
+    {&isa_debug_exit_ops, AT(debug_exit), IF_DEBUG_EXIT},
+    {&pc_testdev_ops, AT(testdev), IF_TESTDEV},
+};
+
+/* Fixed addresses. The PM and SMBus ranges, the local APICs and isa-debug-exit place themselves. */
+static const struct place {
+    const struct dev_ops *ops;
+    size_t at;
+    enum bus_kind bus;
+    uint32_t first, last;
+    uint32_t base; /* offset of `first` in the chip */
+    enum presence when;
+} places[] = {
+    {&i8237_ops, AT(dma), PORT, 0x000, 0x00f, 0x000, ALWAYS},
+    {&i8259_ops, AT(pic), PORT, 0x020, 0x021, 0, ALWAYS},
+    {&i8254_ops, AT(pit), PORT, 0x040, 0x043, 0, ALWAYS},
+    {&i8042_ops, AT(kbc), PORT, 0x060, 0x060, 0, ALWAYS},
+    {&port61_ops, AT(port61), PORT, 0x061, 0x061, 0, ALWAYS},
+    {&i8042_ops, AT(kbc), PORT, 0x064, 0x064, 4, ALWAYS},
+    {&mc146818_ops, AT(rtc), PORT, 0x070, 0x073, 0, ALWAYS},
+    {&i8237_ops, AT(dma), PORT, 0x080, 0x08f, 0x200, ALWAYS},
+    {&port92_ops, AT(port92), PORT, 0x092, 0x092, 0, ALWAYS},
+    {&i8259_ops, AT(pic), PORT, 0x0a0, 0x0a1, 2, ALWAYS},
+    {&piix4_apm_ops, AT(pm), PORT, 0x0b2, 0x0b3, 0, ALWAYS},
+    {&i8237_ops, AT(dma), PORT, 0x0c0, 0x0df, 0x100, ALWAYS},
+    {&pc_testdev_ops, AT(testdev), PORT, 0x0e0, 0x0e7, 0, IF_TESTDEV},
+    {&debugcon_ops, AT(debugcon), PORT, 0x0e9, 0x0e9, 0, IF_DEBUGCON},
+    {&pc_testdev_byte_ops, AT(testdev), PORT, 0x0e8, 0x0eb, 0, IF_TESTDEV},
+    {&pc_coproc_ops, AT(coproc), PORT, 0x0f0, 0x0f1, 0, ALWAYS},
+    {&ns16550_ops, AT(uart[3]), PORT, 0x2e8, 0x2ef, 0, IF_UART3},
+    {&ns16550_ops, AT(uart[1]), PORT, 0x2f8, 0x2ff, 0, IF_UART1},
+    {&ns16550_ops, AT(uart[2]), PORT, 0x3e8, 0x3ef, 0, IF_UART2},
+    {&ns16550_ops, AT(uart[0]), PORT, 0x3f8, 0x3ff, 0, IF_UART0},
+    {&i8259_ops, AT(pic), PORT, 0x4d0, 0x4d1, 4, ALWAYS},
+    {&fw_cfg_ops, AT(fw_cfg), PORT, 0x510, 0x511, 0, ALWAYS},
+    {&pci_host_ops, AT(pci), PORT, 0xcf8, 0xcff, 0, ALWAYS},
+    {&pc_testdev_irq_ops, AT(testdev), PORT, 0x2000, 0x2017, 0, IF_TESTDEV},
+    {&ioapic_ops, AT(ioapic), MEM, IOAPIC_BASE, IOAPIC_BASE + 0xfff, 0, ALWAYS},
+    {&pc_testdev_mem_ops, AT(testdev), MEM, 0xff000000, 0xff00ffff, 0, IF_TESTDEV},
+};
+
+/* The PCI functions. */
+static const struct slot {
+    size_t fn;
+    unsigned devfn;
+} slots[] = {
+    {AT(i440fx.fn), PCI_DEVFN(0, 0)},
+    {AT(piix3.fn), PCI_DEVFN(1, 0)},
+    {AT(pm.fn), PCI_DEVFN(1, 3)},
+};
+
+static bool present(const struct pc *pc, enum presence when)
+{
+    switch (when) {
+    case IF_UART0:
+    case IF_UART1:
+    case IF_UART2:
+    case IF_UART3:
+        return pc->cfg.serial_present[when - IF_UART0];
+    case IF_DEBUGCON:
+        return pc->cfg.debugcon.send != NULL;
+    case IF_DEBUG_EXIT:
+        return pc->cfg.debug_exit_base >= 0;
+    case IF_TESTDEV:
+        return pc->cfg.testdev;
+    default:
+        return true;
+    }
+}
+
+static void *member(struct pc *pc, size_t at)
+{
+    return (char *)pc + at;
+}
+
+size_t pc_size(void)
+{
+    return sizeof(struct pc);
+}
+
+static int fail(const char **why, const char *text)
+{
+    if (why)
+        *why = text;
+    return -1;
+}
+
+static int place_all(struct pc *pc, const char **why)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(slots); i++)
+        if (pci_add(&pc->pci, member(pc, slots[i].fn), slots[i].devfn))
+            return fail(why, "two PCI functions have the same number");
+    for (unsigned i = 0; i < ARRAY_LEN(places); i++) {
+        const struct place *p = &places[i];
+        struct bus *bus = p->bus == MEM ? pc->cfg.mem : pc->cfg.port;
+        if (present(pc, p->when) &&
+            bus_add(bus, p->first, p->last, p->ops, member(pc, p->at), p->base))
+            return fail(why, p->when == IF_TESTDEV ? "pc-testdev needs an address that is taken"
+                                                   : "two devices have the same address");
+    }
+    if (pc->cfg.debug_exit_base >= 0) {
+        uint64_t first = (uint64_t)pc->cfg.debug_exit_base;
+        if (pc->cfg.debug_exit_size < 1 || pc->cfg.debug_exit_size > 4 ||
+            first + (unsigned)pc->cfg.debug_exit_size > 0x10000)
+            return fail(why, "isa-debug-exit: iobase or iosize is out of range");
+        if (bus_add(pc->cfg.port, first, first + (unsigned)pc->cfg.debug_exit_size - 1,
+                    &isa_debug_exit_ops, &pc->debug_exit, 0))
+            return fail(why, "isa-debug-exit: its ports are taken by another device");
+    }
+    return 0;
+}
+
+int pc_init(struct pc *pc, const struct pc_config *cfg, const char **why)
+{
+    pc->cfg = *cfg;
+    if (cfg->cpu_count < 1 || cfg->cpu_count > APIC_MAX_CPUS)
+        return fail(why, "between 1 and 8 CPUs are possible");
+    pc_wires_connect(pc);
+    if (place_all(pc, why))
+        return -1;
+    pc->ready = true;
+    pc_reset(pc, 0);
+    return 0;
+}
+
+void pc_reset(struct pc *pc, ns_t now)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(chips); i++)
+        if (chips[i].ops->reset && present(pc, chips[i].when))
+            chips[i].ops->reset(member(pc, chips[i].at));
+    for (unsigned cpu = 0; cpu < pc->cfg.cpu_count; cpu++)
+        lapic_ops.reset(&pc->lapic[cpu]);
+    pc_apic_window_update(pc, true, LAPIC_DEFAULT_BASE);
+    pc_firmware_setup(pc, now);
+}
+
+ns_t pc_run_until(struct pc *pc, ns_t now)
+{
+    ns_t next = NS_NEVER;
+
+    for (unsigned i = 0; i < ARRAY_LEN(chips); i++) {
+        ns_t due;
+        if (!chips[i].ops->run_until || !present(pc, chips[i].when))
+            continue;
+        due = chips[i].ops->run_until(member(pc, chips[i].at), now);
+        next = due < next ? due : next;
+    }
+    for (unsigned cpu = 0; cpu < pc->cfg.cpu_count; cpu++) {
+        ns_t due = lapic_ops.run_until(&pc->lapic[cpu], now);
+        next = due < next ? due : next;
+    }
+    return next;
+}
+
+unsigned pc_serial_room(struct pc *pc, unsigned n)
+{
+    return n < 4 && pc->cfg.serial_present[n] ? ns16550_room(&pc->uart[n]) : 0;
+}
+
+void pc_serial_receive(struct pc *pc, unsigned n, const uint8_t *bytes, unsigned len, ns_t now)
+{
+    if (n < 4 && pc->cfg.serial_present[n])
+        ns16550_receive(&pc->uart[n], bytes, len, now);
+}
+
+void pc_serial_break(struct pc *pc, unsigned n, ns_t now)
+{
+    if (n < 4 && pc->cfg.serial_present[n])
+        ns16550_break(&pc->uart[n], now);
+}
+
+void pc_flush(struct pc *pc)
+{
+    for (unsigned n = 0; n < 4; n++)
+        if (pc->cfg.serial_present[n])
+            ns16550_flush(&pc->uart[n]);
+    if (pc->cfg.debugcon.send)
+        debugcon_flush(&pc->debugcon);
+}
+
+void pc_power_button(struct pc *pc, ns_t now)
+{
+    (void)now;
+    piix4_pm_power_button(&pc->pm);
+}

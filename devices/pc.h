@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pc.h - the board: the i440FX/PIIX PC as one table (devices/pc.c): what sits at which address and
+ * on which IRQ.
+ */
+#ifndef RING1_DEVICES_PC_H
+#define RING1_DEVICES_PC_H
+
+#include "devices/bus.h"
+
+struct pc; /* all chips by value; size from pc_size() */
+
+enum pc_request { PC_POWEROFF, PC_RESET, PC_DEBUG_EXIT };
+
+/* What the board asks of the machine around it (monitor and host). All required unless said. */
+struct pc_config {
+    struct bus *mem, *port;
+    uint64_t ram_size;
+    uint8_t *ram; /* for ACPI tables */
+    unsigned cpu_count;
+    uint32_t guest_tsc_khz;
+    int64_t wall_seconds;           /* RTC start value, UTC (or local as -rtc says) */
+    const char *cmdline;            /* for fw_cfg; may be NULL */
+    const uint8_t *kernel, *initrd; /* for fw_cfg; may be NULL */
+    uint32_t kernel_size, initrd_size;
+    bool acpi;           /* build tables */
+    int debug_exit_base; /* isa-debug-exit's iobase, or -1 */
+    int debug_exit_size;
+    bool testdev;             /* pc-testdev */
+    struct chardev serial[4]; /* send NULL: UART present only if serial_present */
+    bool serial_present[4];
+    struct chardev debugcon; /* port 0xe9; send NULL: absent */
+    void *opaque;            /* first argument of the functions below */
+    void (*set_intr)(void *opaque, unsigned cpu, bool level);
+    void (*raise_nmi)(void *opaque, unsigned cpu);
+    void (*set_a20)(void *opaque, bool enabled);
+    void (*request)(void *opaque, enum pc_request what, uint32_t code);
+    void (*deadline_changed)(void *opaque);
+    void (*set_rom)(void *opaque, uint64_t gpa, uint64_t len, bool rom); /* PAM, ACPI tables area */
+    /* Optional (may be NULL), for several CPUs: INIT and start-up IPIs. */
+    void (*cpu_init)(void *opaque, unsigned cpu);
+    void (*cpu_sipi)(void *opaque, unsigned cpu, uint8_t vector);
+};
+
+size_t pc_size(void);
+/* Builds the board in *pc (zeroed memory of pc_size() bytes) and puts every chip on its bus. 0, or
+ * -1 with *why. */
+int pc_init(struct pc *pc, const struct pc_config *cfg, const char **why);
+void pc_reset(struct pc *pc, ns_t now);
+ns_t pc_run_until(struct pc *pc, ns_t now);
+int pc_intr_ack(struct pc *pc, unsigned cpu);
+void pc_apic_base_changed(struct pc *pc, unsigned cpu, uint64_t value);
+/* IA32_TSC_DEADLINE in ticks of guest_tsc_khz since time 0 (without tsc_offset); its value now: 0
+ * once it fired. */
+void pc_tsc_deadline_changed(struct pc *pc, unsigned cpu, uint64_t guest_tsc);
+uint64_t pc_tsc_deadline(const struct pc *pc, unsigned cpu);
+/* Which CPU's local APIC answers on the memory bus from now on; needed with several CPUs only. */
+void pc_select_cpu(struct pc *pc, unsigned cpu);
+void pc_ferr(struct pc *pc, bool level);
+/* Writes the ACPI tables, MP table into guest RAM; returns the RSDP's address, 0 without ACPI. */
+uint32_t pc_build_tables(struct pc *pc);
+/* Serial input: how many bytes UART n takes now; hand bytes over. */
+unsigned pc_serial_room(struct pc *pc, unsigned n);
+void pc_serial_receive(struct pc *pc, unsigned n, const uint8_t *bytes, unsigned len, ns_t now);
+void pc_serial_break(struct pc *pc, unsigned n, ns_t now);
+/* Hands on what UARTs and debug console have collected; call before the process ends. */
+void pc_flush(struct pc *pc);
+/* Presses the ACPI power button. */
+void pc_power_button(struct pc *pc, ns_t now);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pc_board.h - the inside of struct pc, for the pc*.c files only.
+ */
+#ifndef RING1_DEVICES_PC_BOARD_H
+#define RING1_DEVICES_PC_BOARD_H
+
+#include "devices/debugcon.h"
+#include "devices/fw_cfg.h"
+#include "devices/i440fx.h"
+#include "devices/i8042.h"
+#include "devices/i8237.h"
+#include "devices/i8254.h"
+#include "devices/i8259.h"
+#include "devices/ioapic.h"
+#include "devices/isa_debug_exit.h"
+#include "devices/lapic.h"
+#include "devices/mc146818.h"
+#include "devices/ns16550.h"
+#include "devices/pc.h"
+#include "devices/pc_testdev.h"
+#include "devices/pci.h"
+#include "devices/piix3.h"
+#include "devices/piix4_pm.h"
+#include "devices/port61.h"
+#include "devices/port92.h"
+
+#define PC_PM_BASE    0xb000u
+#define PC_SMB_BASE   0xb100u
+#define PC_SCI_IRQ    9
+#define PC_LEVEL_IRQS 0x0e00u /* 9: SCI; 10, 11: PCI */
+
+/* Who drives an ISA line; a line is high while any of them drives it. A wire's pin is source << 8 |
+ * line. */
+enum pc_irq_source { SRC_ISA, SRC_ISA_SECOND, SRC_PIRQ, SRC_SCI, SRC_TESTDEV };
+#define PC_IRQ_PIN(source, line) ((unsigned)(source) << 8 | (unsigned)(line))
+
+/* FERR# to IRQ 13, port 0xf0. */
+struct pc_coproc {
+    bool ferr, irq;
+};
+
+struct pc {
+    struct i8259 pic;
+    struct i8254 pit;
+    struct mc146818 rtc;
+    struct ns16550 uart[4];
+    struct i8042 kbc;
+    struct port61 port61;
+    struct port92 port92;
+    struct i8237 dma;
+    struct pc_coproc coproc;
+    struct pci_host pci;
+    struct i440fx i440fx;
+    struct piix3 piix3;
+    struct piix4_pm pm;
+    struct ioapic ioapic;
+    struct lapic lapic[APIC_MAX_CPUS];
+    struct fw_cfg fw_cfg;
+    struct debugcon debugcon;
+    struct isa_debug_exit debug_exit;
+    struct pc_testdev testdev;
+
+    uint8_t irq_sources[16]; /* bit n: enum pc_irq_source n drives the line */
+    uint64_t apic_window;    /* where the local APICs are on the memory bus */
+    bool apic_window_mapped;
+    unsigned mmio_cpu; /* whose local APIC answers (pc_select_cpu) */
+    struct apic_bus apic_bus;
+    struct pc_config cfg;
+    bool ready; /* pc_init() is done: wires may reach the machine */
+};
+
+extern const struct dev_ops pc_coproc_ops;
+
+/* pc_wires.c: connects every wire; calls the chips' init functions. */
+void pc_wires_connect(struct pc *pc);
+void pc_apic_window_update(struct pc *pc, bool enabled, uint64_t base);
+void pc_a20(void *board, unsigned pin, bool level);
+/* pc_firmware.c: programs the chips as firmware would before it starts a kernel. */
+void pc_firmware_setup(struct pc *pc, ns_t now);
+
+#endif

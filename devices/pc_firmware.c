@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pc_firmware.c - a directly booted kernel has no firmware before it: this programs the chips as
+ * firmware would, and leaves the tables it would leave.
+ *
+ * Guest memory used: 0xe0000-0xe003f (FACS, writable), 0xf0000-0xf3fff (MP table, RSDP, ACPI
+ * tables, read-only). Loaders report 0xa0000-0xfffff as reserved.
+ */
+#include "devices/acpi_tables.h"
+#include "devices/pc_board.h"
+
+#define FACS_AT      0xe0000u
+#define TABLES_FIRST 0xf0000u
+#define TABLES_END   0xf4000u
+
+struct port_write {
+    uint16_t port;
+    uint8_t value;
+};
+
+/* 8259s: vectors 0x08 and 0x70, everything masked but the cascade; lines 9-11 level-triggered.
+ * 8254: counter 0 at 18.2 Hz, counter 1 as the refresh rate, counter 2 ready for the speaker.
+ * Clock: 32768 Hz base, 24-hour BCD. */
+static const struct port_write script[] = {{0x20, 0x11},
+                                           {0x21, 0x08},
+                                           {0x21, 0x04},
+                                           {0x21, 0x01},
+                                           {0x21, 0xfb},
+                                           {0xa0, 0x11},
+                                           {0xa1, 0x70},
+                                           {0xa1, 0x02},
+                                           {0xa1, 0x01},
+                                           {0xa1, 0xff},
+                                           {0x4d0, PC_LEVEL_IRQS & 0xff},
+                                           {0x4d1, PC_LEVEL_IRQS >> 8},
+                                           {0x43, 0x34},
+                                           {0x40, 0x00},
+                                           {0x40, 0x00},
+                                           {0x43, 0x54},
+                                           {0x41, 0x12},
+                                           {0x43, 0xb6},
+                                           {0x42, 0x00},
+                                           {0x42, 0x00},
+                                           {0x70, 0x0a},
+                                           {0x71, 0x26},
+                                           {0x70, 0x0b},
+                                           {0x71, 0x02},
+                                           {0x70, 0x0d}};
+
+/* Gives each function with an interrupt pin the line that its PIRQ is routed to. PM keeps the
+ * SCI's. */
+static void assign_pci_lines(struct pc *pc)
+{
+    for (unsigned i = 0; i < pc->pci.count; i++) {
+        struct pci_fn *f = pc->pci.fn[i];
+        unsigned pin = pci_config_read8(f, PCI_INT_PIN);
+        if (pin && f != &pc->pm.fn)
+            pci_config_write(
+                f, PCI_INT_LINE, 1,
+                pci_config_read8(&pc->piix3.fn, PIIX3_PIRQRC + pci_pirq_of(f->devfn, pin)));
+    }
+}
+
+void pc_firmware_setup(struct pc *pc, ns_t now)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(script); i++)
+        bus_write(pc->cfg.port, script[i].port, 1, script[i].value, now);
+    mc146818_set_memory(&pc->rtc, pc->cfg.ram_size);
+    mc146818_poke(&pc->rtc, 0x5f, (uint8_t)(pc->cfg.cpu_count - 1));
+    i440fx_firmware_setup(&pc->i440fx);
+    piix3_firmware_setup(&pc->piix3);
+    piix4_pm_firmware_setup(&pc->pm, PC_PM_BASE, PC_SMB_BASE);
+    assign_pci_lines(pc);
+    pc->ioapic.id = (uint8_t)pc->cfg.cpu_count;
+    lapic_virtual_wire(&pc->lapic[0]);
+    pc_a20(pc, 0, true);
+}
+
+uint32_t pc_build_tables(struct pc *pc)
+{
+    struct table_area area = {.ram = pc->cfg.ram, .at = TABLES_FIRST, .end = TABLES_END};
+    struct board_facts facts = {
+        .cpu_count = pc->cfg.cpu_count,
+        .pm_base = PC_PM_BASE,
+        .smb_base = PC_SMB_BASE,
+        .sci_irq = PC_SCI_IRQ,
+        .level_irqs = PC_LEVEL_IRQS,
+        .io_apic_id = (uint8_t)pc->cfg.cpu_count,
+        .pci = &pc->pci,
+    };
+
+    if (!pc->cfg.ram || pc->cfg.ram_size < TABLES_END)
+        return 0;
+    for (unsigned n = 0; n < 4; n++)
+        facts.serial_present[n] = pc->cfg.serial_present[n];
+    mptable_build(&area, &facts);
+    return pc->cfg.acpi ? acpi_build(&area, FACS_AT, &facts) : 0;
+}

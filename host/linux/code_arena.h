@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * code_arena.h - memory for generated code: one memfd, mapped once to write and once to execute.
+ */
+#ifndef RING1_HOST_LINUX_CODE_ARENA_H
+#define RING1_HOST_LINUX_CODE_ARENA_H
+
+#include "include/ring1/host.h"
+
+/* Maps `size` bytes, all zero; rounded up to whole pages. Returns 0 or -errno; *a is empty on
+ * failure. */
+int code_arena_create(struct host_code_arena *a, size_t size);
+/* Also for an empty one. */
+void code_arena_destroy(struct host_code_arena *a);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config.h - what the user asked for, checked and in the machine's own terms. cli/options.c fills it in.
+ */
+#ifndef RING1_HOST_LINUX_CONFIG_H
+#define RING1_HOST_LINUX_CONFIG_H
+
+#include "include/ring1/types.h"
+#include "monitor/cpuid.h"
+
+#define MAX_SERIAL 4u
+#define MIB (1024ull * 1024)
+#define RAM_DEFAULT (128 * MIB)
+#define RAM_MIN (1 * MIB)
+#define RAM_MAX (3584 * MIB) /* below the PCI hole at 0xe0000000 (monitor/vm.h) */
+
+enum console_kind {
+    CONSOLE_NONE, /* no device at all */
+    CONSOLE_NULL, /* a device connected to nothing */
+    CONSOLE_STDIO,
+    CONSOLE_FILE,
+    CONSOLE_PTY,
+    CONSOLE_UNIX,
+};
+
+/* The argument of -serial and -debugcon. */
+struct console_spec {
+    enum console_kind kind;
+    bool mux;    /* mon:stdio: Ctrl-A is the escape character, Ctrl-C goes to the guest */
+    bool server; /* unix: listen instead of connecting */
+    bool wait;   /* unix server: do not start before a client came */
+    char path[256];
+};
+
+enum rtc_base { RTC_UTC, RTC_LOCALTIME, RTC_DATE };
+
+struct config {
+    const char *kernel, *initrd, *append; /* NULL when not given; append "" */
+    const char *name;                     /* NULL when not given */
+    uint64_t ram_size;
+    const struct cpu_model *cpu;
+    bool acpi;
+    enum rtc_base rtc_base;
+    int64_t rtc_date; /* RTC_DATE: seconds since 1970, read as UTC */
+    bool debug_exit;
+    uint32_t debug_exit_base, debug_exit_size;
+    bool testdev;
+    unsigned serial_count;
+    struct console_spec serial[MAX_SERIAL];
+    struct console_spec debugcon; /* CONSOLE_NONE: no port 0xe9 */
+    bool no_reboot, no_shutdown, stats;
+    uint32_t trace_mask;
+    const char *trace_path; /* NULL: standard error */
+};
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* guest_ram.c - see guest_ram.h. */
+#define _GNU_SOURCE
+#include "host/linux/guest_ram.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define PAGE 4096u
+#define WORTH_RETURNING (16 * PAGE)
+
+int guest_ram_create(struct guest_ram *r, uint64_t size, struct error *e)
+{
+    *r = (struct guest_ram){.fd = -1, .size = size};
+    r->fd = memfd_create("ring1-guest-ram", MFD_CLOEXEC);
+    if (r->fd < 0 || ftruncate(r->fd, (off_t)size) < 0)
+        goto fail;
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, r->fd, 0);
+    if (p == MAP_FAILED)
+        goto fail;
+    r->base = p;
+    return 0;
+fail:
+    error_set(e, "the host gives no %llu MiB for guest RAM (%s); ask for less with -m",
+              (unsigned long long)(size >> 20), strerror(errno));
+    if (r->fd >= 0)
+        close(r->fd);
+    r->fd = -1;
+    return -1;
+}
+
+void guest_ram_destroy(struct guest_ram *r)
+{
+    if (r->base)
+        munmap(r->base, r->size);
+    if (r->fd >= 0)
+        close(r->fd);
+    *r = (struct guest_ram){.fd = -1};
+}
+
+void *zeroed_alloc(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+void memory_clear(uint8_t *p, uint64_t len)
+{
+    if (len >= WORTH_RETURNING) {
+        uint64_t head = -(uintptr_t)p & (PAGE - 1);
+        uint64_t body = (len - head) & ~(uint64_t)(PAGE - 1);
+        /* MADV_REMOVE punches a hole into the memfd; it fails on other memory, which is then written. */
+        if (madvise(p + head, body, MADV_REMOVE) == 0) {
+            memset(p, 0, head);
+            memset(p + head + body, 0, len - head - body);
+            return;
+        }
+    }
+    memset(p, 0, len);
+}

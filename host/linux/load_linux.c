@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * load_linux.c - Linux kernels by the x86 boot protocol, entered at their 32-bit entry point.
+ *
+ * Promises   Protocol 2.00 (Linux 1.3.73) and later; bzImage and the old zImage. The real-mode part of the kernel
+ *            is not run: what it would find out from firmware is put into boot_params here.
+ * Source     Linux Documentation/arch/x86/boot.rst and zero-page.rst (field names are theirs).
+ *
+ * Low memory:  0x90000 boot_params | 0x91000 command line | 0x99000 GDT | stack below 0x9a000
+ */
+#include <string.h>
+
+#include "host/linux/load.h"
+
+#define BOOT_PARAMS 0x90000u /* also where kernels before 2.02 expect it */
+#define CMDLINE 0x91000u
+#define CMDLINE_ROOM 0x8000u
+#define GDT 0x99000u
+#define STACK_TOP 0x9a000u
+#define ZIMAGE_LOAD 0x1000u
+#define BZIMAGE_LOAD 0x100000u
+#define BOOT_CS 0x10
+
+/* boot_params, beginning with the copy of the setup header at the header's file offsets. */
+enum {
+    BP_EXT_MEM_K = 0x002,
+    BP_OLD_CMDLINE_MAGIC = 0x020,
+    BP_OLD_CMDLINE_OFFSET = 0x022,
+    BP_ACPI_RSDP = 0x070,
+    BP_ALT_MEM_K = 0x1e0,
+    BP_E820_ENTRIES = 0x1e8,
+    HDR_START = 0x1f1,
+    HDR_SETUP_SECTS = 0x1f1,
+    HDR_SYSSIZE = 0x1f4,
+    HDR_VID_MODE = 0x1fa,
+    HDR_BOOT_FLAG = 0x1fe,
+    HDR_JUMP = 0x201, /* its operand gives the header's end: 0x202 + operand */
+    HDR_MAGIC = 0x202,
+    HDR_VERSION = 0x206,
+    HDR_TYPE_OF_LOADER = 0x210,
+    HDR_LOADFLAGS = 0x211,
+    HDR_CODE32_START = 0x214,
+    HDR_RAMDISK_IMAGE = 0x218,
+    HDR_RAMDISK_SIZE = 0x21c,
+    HDR_HEAP_END_PTR = 0x224,
+    HDR_CMD_LINE_PTR = 0x228,
+    HDR_INITRD_ADDR_MAX = 0x22c,
+    HDR_KERNEL_ALIGNMENT = 0x230,
+    HDR_RELOCATABLE = 0x234,
+    HDR_CMDLINE_SIZE = 0x238,
+    HDR_SETUP_DATA = 0x250,
+    HDR_PREF_ADDRESS = 0x258,
+    HDR_INIT_SIZE = 0x260,
+    HDR_MIN_END = 0x228, /* of protocol 2.00 with what we read unconditionally */
+    HDR_ROOM = 0x290,    /* the header ends here at the latest: edd_mbr_sig_buffer follows */
+    BP_E820_TABLE = 0x2d0,
+    BP_SIZE = 0x1000,
+};
+#define LOADED_HIGH 0x01u
+#define CAN_USE_HEAP 0x80u
+
+/* What the header says, read with the defaults of its protocol version. */
+struct layout {
+    unsigned version;
+    bool high;
+    size_t setup_len;        /* file offset of the protected-mode part */
+    const uint8_t *code;     /* the protected-mode part */
+    size_t code_len;
+    uint32_t load, entry;
+    uint64_t end;            /* first byte the running kernel does not need before it looks at the memory map */
+    uint64_t initrd_max;     /* highest address of an initrd's last byte */
+    uint32_t cmdline_max;    /* characters */
+};
+
+bool is_linux(const struct file *f)
+{
+    return f->size >= HDR_MAGIC + 4 && get_le16(f->data + HDR_BOOT_FLAG) == 0xaa55 &&
+           memcmp(f->data + HDR_MAGIC, "HdrS", 4) == 0;
+}
+
+static int read_header(const struct file *f, struct layout *l, struct error *e)
+{
+    const uint8_t *h = f->data;
+
+    if (f->size < HDR_ROOM)
+        return error_set(e, "the kernel '%s' is cut off in its header", f->path);
+    l->version = get_le16(h + HDR_VERSION);
+    if (l->version < 0x200)
+        return error_set(e, "the kernel '%s' uses boot protocol %u.%02u; ring1 needs 2.00 or later", f->path,
+                         l->version >> 8, l->version & 0xff);
+    unsigned sectors = h[HDR_SETUP_SECTS] ? h[HDR_SETUP_SECTS] : 4;
+    l->setup_len = (sectors + 1) * 512;
+    if (l->setup_len >= f->size)
+        return error_set(e, "the kernel '%s' is cut off: its file ends before the kernel begins", f->path);
+    l->code = h + l->setup_len;
+    l->code_len = f->size - l->setup_len;
+    /* Before 2.04 only 16 bits of syssize could be trusted. */
+    if (l->version >= 0x204) {
+        uint64_t said = (uint64_t)get_le32(h + HDR_SYSSIZE) * 16;
+        if (said > l->code_len + 15)
+            return error_set(e, "the kernel '%s' is cut off: its file lacks %llu bytes", f->path,
+                             (unsigned long long)(said - l->code_len));
+    }
+    l->high = h[HDR_LOADFLAGS] & LOADED_HIGH;
+    l->initrd_max = l->version >= 0x203 ? get_le32(h + HDR_INITRD_ADDR_MAX) : 0x37ffffff;
+    l->cmdline_max = l->version >= 0x206 ? get_le32(h + HDR_CMDLINE_SIZE) : 255;
+    if (l->cmdline_max > CMDLINE_ROOM - 1)
+        l->cmdline_max = CMDLINE_ROOM - 1;
+    return 0;
+}
+
+/* Where the code goes, and up to where RAM is taken while it unpacks itself. */
+static int place_kernel(const struct file *f, struct layout *l, uint64_t ram_size, struct error *e)
+{
+    const uint8_t *h = f->data;
+    uint32_t start = get_le32(h + HDR_CODE32_START);
+
+    l->load = l->high ? BZIMAGE_LOAD : ZIMAGE_LOAD;
+    l->end = (uint64_t)l->load + l->code_len;
+    if (!l->high && l->end > BOOT_PARAMS)
+        return error_set(e, "the kernel '%s' is broken: it wants to be loaded low but is %zu bytes long", f->path,
+                         l->code_len);
+    l->entry = start >= l->load && start - l->load < l->code_len ? start : l->load;
+    if (l->version >= 0x20a) {
+        uint64_t pref = (uint64_t)get_le32(h + HDR_PREF_ADDRESS + 4) << 32 | get_le32(h + HDR_PREF_ADDRESS);
+        uint64_t runs_at = l->load;
+        if (pref > runs_at && (pref >> 32) == 0)
+            runs_at = pref; /* it moves itself there, relocatable or not, when loaded lower */
+        uint64_t end = runs_at + get_le32(h + HDR_INIT_SIZE);
+        if (end > l->end)
+            l->end = end;
+    }
+    if (l->end > ram_size)
+        return ram_too_small(e, ram_size, l->end, "this kernel");
+    return 0;
+}
+
+/* As high as the kernel and RAM allow; *at is page-aligned. */
+static int place_initrd(const struct layout *l, uint64_t size, uint64_t ram_size, uint32_t *at, struct error *e)
+{
+    uint64_t top = ram_size, floor = (l->end + GUEST_PAGE_MASK) & ~(uint64_t)GUEST_PAGE_MASK;
+    uint64_t rounded = (size + GUEST_PAGE_MASK) & ~(uint64_t)GUEST_PAGE_MASK;
+
+    if (floor < BZIMAGE_LOAD)
+        floor = BZIMAGE_LOAD;
+    if (floor + rounded > ram_size)
+        return ram_too_small(e, ram_size, floor + rounded, "this kernel with its initrd");
+    if (top > l->initrd_max + 1)
+        top = (l->initrd_max + 1) & ~(uint64_t)GUEST_PAGE_MASK;
+    if (floor + rounded > top)
+        return error_set(e, "the initrd is too big: this kernel accepts none that ends above 0x%llx and needs "
+                         "the memory up to 0x%llx itself", (unsigned long long)l->initrd_max,
+                         (unsigned long long)floor);
+    *at = (uint32_t)(top - rounded);
+    return 0;
+}
+
+static void put_memory_map(uint8_t *bp, uint64_t ram_size)
+{
+    struct map_range map[MAP_RANGES];
+    unsigned n = memory_map(ram_size, map);
+    uint64_t high_k = ram_size > 0x100000 ? (ram_size - 0x100000) >> 10 : 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        uint8_t *entry = bp + BP_E820_TABLE + 20 * i;
+        put_le64(entry, map[i].base);
+        put_le64(entry + 8, map[i].len);
+        put_le32(entry + 16, map[i].type);
+    }
+    bp[BP_E820_ENTRIES] = (uint8_t)n;
+    put_le32(bp + BP_ALT_MEM_K, (uint32_t)high_k);
+    put_le16(bp + BP_EXT_MEM_K, high_k > 0xfc00 ? 0xfc00 : (uint16_t)high_k);
+}
+
+/* screen_info stays zero: there is no text screen, and the kernel uses its serial console. */
+static void put_boot_params(const struct file *f, const struct layout *l, uint8_t *bp, uint64_t ram_size)
+{
+    size_t end = HDR_MAGIC + f->data[HDR_JUMP];
+
+    if (end < HDR_MIN_END)
+        end = HDR_MIN_END;
+    if (end > HDR_ROOM)
+        end = HDR_ROOM;
+    memset(bp, 0, BP_SIZE);
+    memcpy(bp + HDR_START, f->data + HDR_START, end - HDR_START);
+    put_le16(bp + HDR_VID_MODE, 0xffff);
+    bp[HDR_TYPE_OF_LOADER] = 0xff;
+    bp[HDR_LOADFLAGS] |= CAN_USE_HEAP;
+    put_le32(bp + HDR_CODE32_START, l->load);
+    put_le16(bp + HDR_HEAP_END_PTR, 0xe000 - 0x200);
+    if (l->version >= 0x202) {
+        put_le32(bp + HDR_CMD_LINE_PTR, CMDLINE);
+    } else {
+        put_le16(bp + BP_OLD_CMDLINE_MAGIC, 0xa33f);
+        put_le16(bp + BP_OLD_CMDLINE_OFFSET, CMDLINE - BOOT_PARAMS);
+    }
+    if (l->version >= 0x209)
+        put_le64(bp + HDR_SETUP_DATA, 0);
+    put_memory_map(bp, ram_size);
+}
+
+int load_linux(const struct boot_files *b, uint8_t *ram, uint64_t ram_size, uint32_t rsdp, struct boot_entry *out,
+               struct error *e)
+{
+    const struct file *initrd = b->module_count ? &b->module[0] : NULL;
+    size_t cmdline_len = strlen(b->append);
+    uint8_t *bp = ram + BOOT_PARAMS;
+    uint32_t initrd_at = 0;
+    struct layout l = {0};
+
+    if (read_header(&b->kernel, &l, e) || place_kernel(&b->kernel, &l, ram_size, e))
+        return -1;
+    if (initrd && place_initrd(&l, initrd->size, ram_size, &initrd_at, e))
+        return -1;
+    if (cmdline_len > l.cmdline_max)
+        return error_set(e, "the command line is %zu characters long; this kernel takes at most %u", cmdline_len,
+                         l.cmdline_max);
+    memcpy(ram + l.load, l.code, l.code_len);
+    put_boot_params(&b->kernel, &l, bp, ram_size);
+    put_le64(bp + BP_ACPI_RSDP, rsdp);
+    memcpy(ram + CMDLINE, b->append, cmdline_len + 1);
+    if (initrd) {
+        memcpy(ram + initrd_at, initrd->data, initrd->size);
+        put_le32(bp + HDR_RAMDISK_IMAGE, initrd_at);
+        put_le32(bp + HDR_RAMDISK_SIZE, (uint32_t)initrd->size);
+    } else {
+        put_le32(bp + HDR_RAMDISK_IMAGE, 0);
+        put_le32(bp + HDR_RAMDISK_SIZE, 0);
+    }
+    *out = (struct boot_entry){.eip = l.entry, .esp = STACK_TOP, .esi = BOOT_PARAMS};
+    put_flat_gdt(ram, GDT, BOOT_CS, out);
+    return 0;
+}

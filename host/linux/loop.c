@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* loop.c - see loop.h. Idle guests cost nothing: a halted CPU sleeps in ppoll() until its next timer, input or a signal. */
+#define _GNU_SOURCE
+#include "host/linux/loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "host/linux/dump.h"
+#include "host/linux/machine.h"
+#include "host/linux/signals.h"
+#include "host/linux/terminal.h"
+#include "monitor/fpu.h"
+
+#define SLICE_NS 1000000ull
+#define FULL_POLL_NS 10000000ull /* how often a paused guest looks whether the reader caught up, at least */
+
+struct loop {
+    struct machine *m;
+    bool ended;
+    int status;
+    bool stuck_said; /* "halted for good" was said */
+};
+
+static void end(struct loop *l, int status)
+{
+    l->ended = true;
+    l->status = status;
+}
+
+/* vcpu_run() may come back with the guest's FPU registers live: nothing else may happen before they are parked. */
+static __attribute__((noinline)) unsigned run_guest(struct vcpu *v)
+{
+    unsigned reason = vcpu_run(v, SLICE_NS);
+
+    fpu_park(v);
+    return reason;
+}
+
+/* Input goes on as far as the UART takes it. */
+static void feed_serial(struct machine *m, unsigned n, ns_t now)
+{
+    struct console *c = &m->console[n];
+    uint8_t buf[64];
+
+    if (!c->out || !console_input(c))
+        return;
+    unsigned room = pc_serial_room(m->pc, n);
+    unsigned len = console_take(c, buf, room < sizeof buf ? room : (unsigned)sizeof buf);
+    if (len)
+        pc_serial_receive(m->pc, n, buf, len, now);
+}
+
+static void serve_wishes(struct loop *l, unsigned n, ns_t now)
+{
+    struct console *c = &l->m->console[n];
+
+    if (c->asked & ASKED_QUIT)
+        end(l, 0);
+    if ((c->asked & ASKED_BREAK) && n < MAX_SERIAL)
+        pc_serial_break(l->m->pc, n, now);
+    if (c->asked & ASKED_POWER_BUTTON)
+        pc_power_button(l->m->pc, now);
+    c->asked = 0;
+}
+
+/* Looks at all files, waiting up to wait_ns (NS_NEVER: as long as it takes) for something to happen. */
+static void serve_files(struct loop *l, ns_t wait_ns)
+{
+    struct machine *m = l->m;
+    struct pollfd p[1 + CONSOLES * CONSOLE_FDS];
+    struct timespec t = {(time_t)(wait_ns / NS_PER_SEC), (long)(wait_ns % NS_PER_SEC)};
+    unsigned n = 1;
+
+    pc_flush(m->pc); /* what the UARTs collected goes into the rings */
+    p[0] = (struct pollfd){.fd = signals_fd(), .events = POLLIN};
+    for (unsigned i = 0; i < CONSOLES; i++)
+        n = console_poll(&m->console[i], p, n);
+    if (ppoll(p, n, wait_ns == NS_NEVER ? NULL : &t, NULL) < 0) {
+        for (unsigned i = 0; i < n; i++)
+            p[i].revents = 0; /* interrupted: a signal's handler ran */
+    }
+    ns_t now = vm_now(&m->vm);
+    for (unsigned i = 0; i < CONSOLES; i++) {
+        console_serve(&m->console[i], p, now);
+        if (m->console[i].asked)
+            serve_wishes(l, i, now);
+        if (i < MAX_SERIAL)
+            feed_serial(m, i, now);
+    }
+    if (signals_pending())
+        end(l, 128 + signals_pending());
+}
+
+static bool some_console_full(const struct machine *m)
+{
+    ns_t now = vm_now(&m->vm);
+
+    for (unsigned i = 0; i < CONSOLES; i++)
+        if (console_is_full(&m->console[i], now))
+            return true;
+    return false;
+}
+
+/* After each stretch of guest time: output goes out, and the guest waits while a reader is far behind. */
+static void serve(struct loop *l, ns_t wait_ns)
+{
+    serve_files(l, wait_ns);
+    while (!l->ended && some_console_full(l->m))
+        serve_files(l, FULL_POLL_NS);
+}
+
+static ns_t until_deadline(const struct machine *m)
+{
+    ns_t deadline = m->vm.next_deadline, now = vm_now(&m->vm);
+
+    if (deadline == NS_NEVER)
+        return NS_NEVER;
+    return deadline > now ? deadline - now : 0;
+}
+
+static void power_off(struct loop *l)
+{
+    if (!l->m->cfg->no_shutdown) {
+        end(l, 0);
+        return;
+    }
+    say("the guest turned the machine off; -no-shutdown keeps ring1 here until Ctrl-A X or a signal");
+    while (!l->ended)
+        serve(l, NS_NEVER);
+}
+
+static void reset(struct loop *l)
+{
+    struct error e;
+
+    if (l->m->cfg->no_reboot) {
+        end(l, 0);
+        return;
+    }
+    l->stuck_said = false;
+    if (machine_reset(l->m, &e)) {
+        say("%s", e.text);
+        end(l, 1);
+    }
+}
+
+static void report_unimplemented(struct loop *l)
+{
+    const struct vcpu *v = l->m->vcpu;
+    char bytes[64], regs[4096];
+
+    dump_bytes(v->exit_bytes, sizeof v->exit_bytes, bytes, sizeof bytes);
+    dump_registers(v, regs, sizeof regs);
+    say("the guest executed an instruction that ring1 knows but does not implement, at 0x%04x:0x%08x: bytes %s",
+        v->seg[SEG_CS].sel, v->eip, bytes);
+    fputs(regs, stderr);
+    end(l, 1);
+}
+
+static void halted_for_good(struct loop *l)
+{
+    if (!l->stuck_said)
+        say("the guest halted with interrupts off and will not run again; Ctrl-A X or a signal ends ring1");
+    l->stuck_said = true;
+    serve(l, NS_NEVER);
+}
+
+static void handle_exit(struct loop *l, unsigned reason)
+{
+    switch ((enum exit_reason)reason) {
+    case EXIT_HALT:
+        serve(l, until_deadline(l->m));
+        break;
+    case EXIT_POWEROFF:
+        power_off(l);
+        break;
+    case EXIT_TRIPLE_FAULT:
+        say("triple fault at 0x%04x:0x%08x: the guest's CPU shut down; %s", l->m->vcpu->seg[SEG_CS].sel,
+            l->m->vcpu->eip, l->m->cfg->no_reboot ? "-no-reboot ends the run" : "restarting it");
+        reset(l);
+        break;
+    case EXIT_RESET:
+        reset(l);
+        break;
+    case EXIT_DEBUG_EXIT:
+        end(l, (int)(l->m->vcpu->exit_code & 0xff));
+        break;
+    case EXIT_SHUTDOWN_HALT:
+        halted_for_good(l);
+        break;
+    case EXIT_UNIMPLEMENTED:
+        report_unimplemented(l);
+        break;
+    case EXIT_SLICE:
+    case EXIT_NONE:
+    case EXIT_COUNT:
+        serve(l, 0);
+        break;
+    }
+}
+
+static void take_terminal(const struct machine *m)
+{
+    for (unsigned i = 0; i < CONSOLES; i++)
+        if (console_is_stdio(&m->console[i]))
+            terminal_raw(!m->console[i].mux);
+}
+
+int loop_run(struct machine *m)
+{
+    struct loop l = {.m = m};
+    struct error e;
+
+    if (signals_install(m, &e)) {
+        say("%s", e.text);
+        return 1;
+    }
+    take_terminal(m);
+    prctl(PR_SET_TIMERSLACK, 1000ul); /* guest timers are worth more than 50 us */
+    ns_t served = vm_now(&m->vm);
+    while (!l.ended) {
+        unsigned reason = run_guest(m->vcpu);
+        /* A guest that resets or wakes all the time must not keep Ctrl-A X from being seen. */
+        ns_t now = vm_now(&m->vm);
+        if (reason != EXIT_SLICE && reason != EXIT_HALT && now - served >= SLICE_NS) {
+            serve(&l, 0);
+            served = now;
+        }
+        if (l.ended)
+            break;
+        handle_exit(&l, reason);
+    }
+    pc_flush(m->pc);
+    for (unsigned i = 0; i < CONSOLES; i++)
+        console_serve(&m->console[i], NULL, vm_now(&m->vm));
+    return l.status;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * machine.h - one virtual machine of this process: RAM, CPU, board, consoles and boot files, wired together.
+ */
+#ifndef RING1_HOST_LINUX_MACHINE_H
+#define RING1_HOST_LINUX_MACHINE_H
+
+#include "devices/pc.h"
+#include "host/linux/config.h"
+#include "host/linux/console.h"
+#include "host/linux/guest_ram.h"
+#include "host/linux/load.h"
+#include "host/linux/vm_host.h"
+#include "monitor/vm.h"
+
+#define CONSOLES (MAX_SERIAL + 1) /* the last one is the debug port's */
+
+struct machine {
+    const struct config *cfg;
+    struct linux_host host;
+    struct guest_ram ram;
+    struct vm vm;
+    struct vcpu *vcpu; /* NULL until it exists; the TLB makes it big */
+    struct pc *pc;
+    struct console console[CONSOLES];
+    unsigned console_count; /* opened so far, in the order of the array */
+    struct boot_files boot;
+    void *interp_memory;
+    bool powered_off;
+};
+
+/* Builds everything and puts the guest's kernel in place. The consoles are open afterwards, the terminal still as it
+ * was. Returns 0, or -1 with *e; call machine_destroy() in both cases. *m is zeroed memory; cfg stays the caller's. */
+int machine_create(struct machine *m, const struct config *cfg, struct error *e);
+void machine_destroy(struct machine *m);
+
+/* Like the reset button: board and CPU reset, the kernel loaded again, as the firmware would. RAM keeps the rest. */
+int machine_reset(struct machine *m, struct error *e);
+
+/* Writes out what is buffered, from a signal handler of a dying process. */
+void machine_last_words(struct machine *m);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* vm_host.c - see vm_host.h. What must not touch the FPU is in fpu_safe.c and fpu_call.c. */
+#define _GNU_SOURCE
+#include "host/linux/vm_host.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host/linux/code_arena.h"
+#include "host/linux/fpu_call.h"
+#include "include/ring1/trace.h"
+#include "monitor/fpu.h"
+
+#define CODE_ARENA (4u << 20)
+
+static const char *const stage_names[TRACE_COUNT] = {
+#define TRACE(id, name, text) #name,
+#include "include/ring1/trace.def"
+#undef TRACE
+};
+
+_Static_assert(offsetof(struct linux_host, clock) == 0, "opaque of clock_now() and clock_random32()");
+
+static int64_t host_wall(void *opaque)
+{
+    struct linux_host *h = opaque;
+
+    fpu_park(h->vcpu);
+    return (int64_t)time(NULL) + h->rtc_offset;
+}
+
+void vm_host_flush_trace(struct linux_host *h)
+{
+    size_t done = 0;
+
+    while (h->trace_fd >= 0 && done < h->trace_len) {
+        ssize_t n = write(h->trace_fd, h->trace_buf + done, h->trace_len - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break; /* disk full, reader gone: the trace is lost, the guest is not */
+        done += (size_t)n;
+    }
+    h->trace_len = 0;
+}
+
+static void trace_put(struct linux_host *h, const char *s, size_t len)
+{
+    if (len > sizeof h->trace_buf - h->trace_len)
+        vm_host_flush_trace(h);
+    if (len > sizeof h->trace_buf)
+        len = sizeof h->trace_buf;
+    memcpy(h->trace_buf + h->trace_len, s, len);
+    h->trace_len += len;
+}
+
+static void host_trace(void *opaque, unsigned stage, const char *text)
+{
+    struct linux_host *h = opaque;
+
+    fpu_park(h->vcpu);
+    if (stage < TRACE_COUNT)
+        trace_put(h, stage_names[stage], strlen(stage_names[stage]));
+    trace_put(h, ": ", 2);
+    trace_put(h, text, strlen(text));
+    if (h->trace_to_terminal)
+        trace_put(h, "\r", 1); /* it is raw */
+    trace_put(h, "\n", 1);
+    if (h->trace_to_terminal)
+        vm_host_flush_trace(h);
+}
+
+static int64_t rtc_offset(const struct config *cfg)
+{
+    time_t now = time(NULL);
+    struct tm local;
+
+    switch (cfg->rtc_base) {
+    case RTC_LOCALTIME:
+        return localtime_r(&now, &local) ? local.tm_gmtoff : 0;
+    case RTC_DATE:
+        return cfg->rtc_date - now;
+    case RTC_UTC:
+        break;
+    }
+    return 0;
+}
+
+static int open_trace(struct linux_host *h, const struct config *cfg, struct error *e)
+{
+    h->trace_fd = -1;
+    if (cfg->trace_path) {
+        h->trace_fd = open(cfg->trace_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+        if (h->trace_fd < 0)
+            return error_set(e, "cannot create the trace file '%s': %s", cfg->trace_path, strerror(errno));
+    } else if (cfg->trace_mask) {
+        h->trace_fd = STDERR_FILENO;
+    }
+    h->trace_to_terminal = h->trace_fd >= 0 && isatty(h->trace_fd);
+    return 0;
+}
+
+int vm_host_init(struct linux_host *h, const struct config *cfg, struct vcpu *v, struct error *e)
+{
+    uint32_t a, b, c, d;
+    int err;
+
+    h->vcpu = v;
+    clock_init(&h->clock);
+    h->rtc_offset = rtc_offset(cfg);
+    h->host = (struct vmm_host){
+        .opaque = h,
+        .now_ns = clock_now,
+        .fpu_call = host_fpu_call,
+        .random32 = clock_random32,
+        .wall_seconds = host_wall,
+        .trace = host_trace,
+        .trace_mask = cfg->trace_mask,
+        .guest_tsc_khz = clock_tsc_khz(),
+    };
+    if (__get_cpuid(1, &a, &b, &c, &d)) {
+        h->host.host_feat_1_ecx = c;
+        h->host.host_feat_1_edx = d;
+    }
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
+        h->host.host_feat_7_ebx = b;
+    if (open_trace(h, cfg, e))
+        return -1;
+    err = code_arena_create(&h->host.code, CODE_ARENA);
+    if (err)
+        return error_set(e, "the host gives no memory for generated code: %s", strerror(-err));
+    return 0;
+}
+
+void vm_host_destroy(struct linux_host *h)
+{
+    vm_host_flush_trace(h);
+    if (h->trace_fd > STDERR_FILENO)
+        close(h->trace_fd);
+    h->trace_fd = -1;
+    code_arena_destroy(&h->host.code);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vm_host.h - struct vmm_host (include/ring1/host.h) on Linux: time, random numbers, FPU stubs, trace.
+ */
+#ifndef RING1_HOST_LINUX_VM_HOST_H
+#define RING1_HOST_LINUX_VM_HOST_H
+
+#include "host/linux/config.h"
+#include "host/linux/error.h"
+#include "host/linux/fpu_safe.h"
+#include "include/ring1/host.h"
+
+struct vcpu;
+
+struct linux_host {
+    struct host_clock clock; /* first: vmm_host.opaque is a struct host_clock to fpu_safe.c */
+    struct vmm_host host;    /* opaque points to this struct */
+    struct vcpu *vcpu;  /* whose FPU state is parked before the libc is called */
+    int64_t rtc_offset; /* seconds that -rtc adds to UTC */
+    int trace_fd;       /* -1: no trace */
+    bool trace_to_terminal;
+    size_t trace_len;
+    char trace_buf[1 << 16];
+};
+
+int vm_host_init(struct linux_host *h, const struct config *cfg, struct vcpu *v, struct error *e);
+void vm_host_destroy(struct linux_host *h);
+/* Writes out buffered trace lines. Async-signal-safe. */
+void vm_host_flush_trace(struct linux_host *h);
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * exception.c - raising and catching faults, and what becomes of a fault in the delivery of
+ * another.
+ *
+ * Promises   A chain of faults is followed in a loop, never by recursion, and its length is
+ * bounded. Not here   One delivery through the IDT (deliver.c). Source     SDM vol. 3A,
+ * section 6.15, interrupt 8 (tables 6-4 and 6-5); vol. 3B, section 18.3.1.1 (RF). Deviations A
+ * guest whose delivery raises benign faults without end (#AC of an #AC handler at CPL 3) hangs a
+ * real CPU; here it shuts down.
+ */
+#include "monitor/exception.h"
+
+#include "include/ring1/mem.h"
+#include "include/ring1/trace.h"
+#include "monitor/far_priv.h"
+#include "monitor/fmt.h"
+#include "monitor/fpu.h"
+#include "monitor/unwind.h"
+#include "monitor/vm.h"
+
+#define NOT_DELIVERING 0xffu
+#define DR6_BREAKS     0xfu
+#define DR6_BD         (1u << 13)
+#define DR7_GD         (1u << 13)
+/* More faults in a row than the double-fault rules let through: external, contributory, #PF, #DF,
+ * and some. */
+#define CHAIN_MAX 8u
+
+/* ---- raise and catch ---- */
+
+void fault_raise(struct vcpu *v, unsigned vector, uint32_t error)
+{
+    VMM_CHECK(v->unwind[UNWIND_RIP] != 0);
+    unwind_jump(v->unwind, (uint64_t)error << 32 | 0x100u | vector);
+}
+
+void fault_pf(struct vcpu *v, gla_t gla, uint32_t error)
+{
+    v->cr2 = gla;
+    fault_raise(v, VEC_PF, error);
+}
+
+bool fault_catch(struct vcpu *v, void (*fn)(struct vcpu *, void *), void *arg, struct fault *f)
+{
+    uint64_t outer[UNWIND_WORDS];
+
+    memcpy(outer, v->unwind, sizeof outer);
+    uint64_t raised = unwind_save(v->unwind);
+    if (raised == 0)
+        fn(v, arg);
+    memcpy(v->unwind, outer, sizeof outer);
+    if (raised == 0)
+        return false;
+    f->vector = (uint8_t)raised;
+    f->error = (uint32_t)(raised >> 32);
+    return true;
+}
+
+/* ---- delivery ---- */
+
+enum fault_class { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
+
+static enum fault_class classify(unsigned vector)
+{
+    switch (vector) {
+    case VEC_DE:
+    case VEC_TS:
+    case VEC_NP:
+    case VEC_SS:
+    case VEC_GP:
+        return CONTRIBUTORY;
+    case VEC_PF:
+        return PAGE_FAULT;
+    case VEC_DF:
+        return DOUBLE_FAULT;
+    default:
+        return BENIGN;
+    }
+}
+
+/* The image of EFLAGS to push: fault-class exceptions have RF set, so that a restart is not caught
+ * again by a breakpoint on the same instruction. #DB sets it, or not, before it comes here. */
+static uint32_t flags_image(const struct vcpu *v, const struct event *e)
+{
+    bool fault =
+        e->type == EVENT_FAULT && e->vector != VEC_DB && e->vector != VEC_DF && e->vector != VEC_MC;
+
+    return fault ? v->eflags | EFL_RF : v->eflags;
+}
+
+static struct event event_make(const struct vcpu *v, enum event_type type, unsigned vector,
+                               uint32_t error)
+{
+    bool soft = type == EVENT_SOFT || type == EVENT_SOFT_TRAP;
+    struct event e = {
+        .type = (uint8_t)type,
+        .vector = (uint8_t)vector,
+        .ext = !soft,
+        .error = error,
+        .eip = soft || type == EVENT_ICEBP ? v->next_eip : v->eip,
+    };
+    e.eflags = flags_image(v, &e);
+    return e;
+}
+
+static void count_and_trace(struct vcpu *v, unsigned vector, uint32_t error)
+{
+    const struct vmm_host *h = v->vm->host;
+
+    v->stats.exceptions++;
+    if (vector == VEC_PF)
+        v->stats.page_faults++;
+    if (h && (h->trace_mask & TRACE_BIT(TRACE_INT)) && h->trace) {
+        char line[128];
+        fmt_line(line, sizeof line,
+                 "exception 0x%02x error 0x%04x at 0x%04x:0x%08x cpl %u efl 0x%08x cr2 0x%08x",
+                 vector, error == NO_ERROR_CODE ? 0 : error, v->seg[SEG_CS].sel, v->eip, v->cpl,
+                 v->eflags, v->cr2);
+        fpu_park(v);
+        h->trace(h->opaque, TRACE_INT, line);
+    }
+}
+
+static void shut_down(struct vcpu *v)
+{
+    v->delivering = NOT_DELIVERING;
+    v->exit_reason = EXIT_TRIPLE_FAULT;
+    vcpu_attend(v, ATT_EXIT);
+}
+
+static void deliver_caught(struct vcpu *v, void *arg)
+{
+    deliver_once(v, arg);
+}
+
+/* Table 6-5: the event to deliver after `f` was raised in the delivery of `e`; false: shutdown. */
+static bool next_event(struct vcpu *v, struct event *e, const struct fault *f)
+{
+    enum fault_class first = e->type == EVENT_FAULT ? classify(e->vector) : BENIGN;
+    enum fault_class second = classify(f->vector);
+    unsigned vector = f->vector;
+    uint32_t error = f->error;
+
+    if (first == DOUBLE_FAULT && second != BENIGN)
+        return false;
+    if ((first == CONTRIBUTORY && second == CONTRIBUTORY) ||
+        (first == PAGE_FAULT && second != BENIGN)) {
+        vector = VEC_DF;
+        error = 0;
+    }
+    count_and_trace(v, vector, error);
+    *e = event_make(v, EVENT_FAULT, vector, error);
+    return true;
+}
+
+void event_deliver(struct vcpu *v, enum event_type type, unsigned vector, uint32_t error)
+{
+    struct event e = event_make(v, type, vector, error);
+    struct fault f;
+
+    if (vector == VEC_DB && (type == EVENT_FAULT || type == EVENT_ICEBP))
+        v->dr[7] &= ~DR7_GD; /* the handler may use the debug registers */
+    if (type == EVENT_SOFT || type == EVENT_SOFT_TRAP || type == EVENT_ICEBP) {
+        deliver_once(v, &e); /* a fault here is the instruction's own */
+        return;
+    }
+    if (type == EVENT_NMI)
+        v->nmi_blocked = true;
+    v->halted = false;
+    for (unsigned n = 0; n < CHAIN_MAX; n++) {
+        v->delivering = e.vector;
+        if (!fault_catch(v, deliver_caught, &e, &f)) {
+            v->delivering = NOT_DELIVERING;
+            return;
+        }
+        if (!next_event(v, &e, &f))
+            break;
+    }
+    shut_down(v);
+}
+
+void fault_deliver(struct vcpu *v, const struct fault *f)
+{
+    /* Breakpoints that a faulting instruction met are met again when it restarts. */
+    v->dr6_pending = 0;
+    __atomic_fetch_and(&v->attention, ~ATT_TRAP, __ATOMIC_ACQ_REL);
+    v->shadow_next = 0;
+    if (f->vector == VEC_DB && (v->dr[6] & DR6_BD) && !(v->dr[6] & DR6_BREAKS))
+        v->eflags |= EFL_RF; /* general detect is a fault like others; an instruction breakpoint
+                                leaves RF as it is */
+    count_and_trace(v, f->vector, f->error);
+    event_deliver(v, EVENT_FAULT, f->vector, f->error);
+}

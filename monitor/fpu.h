@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fpu.h - residence of the guest's x87/MMX/SSE registers: live in the host's, or parked in
+ * vcpu.fpu.area.
+ */
+#ifndef RING1_MONITOR_FPU_H
+#define RING1_MONITOR_FPU_H
+
+#include "monitor/vcpu.h"
+
+/* State after power-up (SDM vol. 3A, table 9-1): FCW = 0x40, every x87 register a valid +0, MXCSR =
+ * 0x1f80, XMM = 0. */
+void fpu_reset(struct vcpu *v);
+/* Saves the guest's registers if live and gives the host's x87 control word and MXCSR their C
+ * defaults. Idempotent. */
+void fpu_park(struct vcpu *v);
+/* Loads them if not live. The guest's FPU must not be touched by the host until fpu_park().
+ * Idempotent. */
+void fpu_unpark(struct vcpu *v);
+
+#endif

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/* block.c - see block.h: fill, look up, invalidate. */
+#include "monitor/interp/block.h"
+
+#include "include/ring1/mem.h"
+#include "include/ring1/trace.h"
+#include "monitor/fmt.h"
+#include "monitor/fpu.h"
+#include "monitor/interp/interp.h"
+#include "monitor/vm.h"
+
+static unsigned hash_gpa(gpa_t gpa)
+{
+    uint32_t x = (uint32_t)gpa * 2654435761u;
+    return (x >> 7) & (CACHE_HASH - 1);
+}
+
+static unsigned hash_page(gpa_t page)
+{
+    return (unsigned)(page >> GUEST_PAGE_SHIFT) & (CACHE_PAGES - 1);
+}
+
+static uint8_t mode_of(const struct vcpu *v)
+{
+    return (v->seg[SEG_CS].attr & SEGA_DB ? BLOCK_CODE32 : 0) |
+           (v->seg[SEG_SS].attr & SEGA_DB ? BLOCK_STACK32 : 0);
+}
+
+void block_flush(struct vcpu *v)
+{
+    struct interp *in = v->interp;
+
+    for (unsigned i = 0; i < in->page_count; i++) {
+        gpa_t page = in->pages[i].page;
+        if (page < v->vm->ram_size)
+            v->vm->page[page >> GUEST_PAGE_SHIFT] &= (uint8_t)~PAGE_CODE;
+    }
+    memset(in->hash, 0, sizeof in->hash);
+    memset(in->page_hash, 0, sizeof in->page_hash);
+    in->insn_count = in->block_count = in->page_count = 0;
+    v->stats.cache_flush_full++;
+    vcpu_attend(v, ATT_SMC);
+}
+
+static struct code_page *page_find(struct interp *in, gpa_t page)
+{
+    struct code_page *p = in->page_hash[hash_page(page)];
+
+    while (p && p->page != page)
+        p = p->hash_next;
+    return p;
+}
+
+/* Only pages below ram_size can be written; others (none today) are never cached. */
+static struct code_page *page_add(struct vcpu *v, gpa_t page)
+{
+    struct interp *in = v->interp;
+    struct code_page *p = page_find(in, page);
+
+    if (!p) {
+        p = &in->pages[in->page_count++];
+        *p = (struct code_page){.page = page, .hash_next = in->page_hash[hash_page(page)]};
+        in->page_hash[hash_page(page)] = p;
+        if (v->vm->host->trace_mask & (1u << TRACE_FETCH)) {
+            char line[64];
+            fmt_line(line, sizeof line, "fetch: page 0x%08x", (uint32_t)page);
+            fpu_park(v);
+            v->vm->host->trace(v->vm->host->opaque, TRACE_FETCH, line);
+        }
+    }
+    uint8_t *kind = &v->vm->page[page >> GUEST_PAGE_SHIFT];
+    if (!(*kind & PAGE_CODE)) {
+        *kind |= PAGE_CODE;
+        mmu_flush_gpa(v->vm, page);
+    }
+    return p;
+}
+
+static void page_link(struct code_page *p, struct block *b, unsigned n, unsigned first,
+                      unsigned last)
+{
+    b->link[n] = (struct block_link){.block = b, .next = p->blocks};
+    p->blocks = &b->link[n];
+    for (unsigned c = first / 64; c <= last / 64; c++)
+        p->chunks |= 1ull << c;
+}
+
+/* Does the block end after this instruction? Everything after which eip, the mode, the interrupt
+ * shadow or
+ * the meaning of the next bytes may differ. */
+static bool ends_block(const struct insn *i)
+{
+    switch (i->op) {
+    case OP_sti:
+    case OP_cli:
+    case OP_popf:
+    case OP_pop_seg:
+    case OP_mov_seg:
+    case OP_lss:
+    case OP_hlt:
+    case OP_mov_cr:
+    case OP_mov_dr:
+    case OP_lmsw:
+    case OP_clts:
+    case OP_invlpg:
+    case OP_wrmsr:
+    case OP_ud:
+        return true;
+    default:
+        return i->cls == CLS_CONTROL || i->cls == CLS_PRIVILEGED || i->cls == CLS_SENSITIVE;
+    }
+}
+
+static void i_decode_gp(struct vcpu *v, const struct insn *i)
+{
+    (void)i;
+    fault_gp0(v);
+}
+
+/* Decodes one instruction into *x; DECODE_MORE when the bytes do not suffice. */
+static enum decode_status decode_one(struct vcpu *v, const uint8_t *bytes, unsigned len,
+                                     uint8_t mode, struct xinsn *x)
+{
+    struct decode_mode m = {.code32 = mode & BLOCK_CODE32, .stack32 = mode & BLOCK_STACK32};
+    enum decode_status st = decoder_decode(&v->vm->decoder, m, bytes, len, &x->insn);
+
+    if (st == DECODE_OK) {
+        x->fn = interp_select(&x->insn);
+    } else if (st != DECODE_MORE) {
+        memset(&x->insn, 0, sizeof x->insn);
+        x->insn.op = OP_ud;
+        x->insn.len = 1;
+        x->insn.cls = CLS_CONTROL;
+        memcpy(x->insn.bytes, bytes, len);
+        x->fn = st == DECODE_UD ? i_ud : i_decode_gp;
+    }
+    return st;
+}
+
+static struct block *block_new(struct vcpu *v, gpa_t gpa, uint8_t mode)
+{
+    struct interp *in = v->interp;
+
+    if (in->block_count == CACHE_BLOCKS || in->insn_count + BLOCK_MAX_INSNS > CACHE_INSNS ||
+        in->page_count + 2 > CACHE_PAGES)
+        block_flush(v);
+    struct block *b = &in->blocks[in->block_count];
+    *b = (struct block){.gpa = gpa, .page2 = NO_PAGE, .mode = mode};
+    b->insns = &in->insns[in->insn_count];
+    return b;
+}
+
+static void block_insert(struct vcpu *v, struct block *b)
+{
+    struct interp *in = v->interp;
+    unsigned h = hash_gpa(b->gpa);
+    gpa_t page = b->gpa & ~(gpa_t)GUEST_PAGE_MASK;
+    unsigned first = (unsigned)b->gpa & GUEST_PAGE_MASK;
+    unsigned last = first + b->bytes - 1;
+
+    in->block_count++;
+    in->insn_count += b->count;
+    b->hash_next = in->hash[h];
+    in->hash[h] = b;
+    page_link(page_add(v, page), b, 0, first, last > GUEST_PAGE_MASK ? GUEST_PAGE_MASK : last);
+    if (b->page2 != NO_PAGE)
+        page_link(page_add(v, b->page2), b, 1, 0, last - GUEST_PAGE_SIZE);
+    v->stats.blocks_decoded++;
+}
+
+/* Byte `n` of the instruction at linear `gla`, whatever kind of page it is on. */
+static uint8_t fetch_byte(struct vcpu *v, gla_t gla)
+{
+    gpa_t page;
+    const uint8_t *p = lin_fetch_page(v, gla, &page);
+
+    if (p)
+        return p[gla & GUEST_PAGE_MASK];
+    return (uint8_t)phys_read(v->vm, page | (gla & GUEST_PAGE_MASK), 1);
+}
+
+/* The one instruction at `gla`, which crosses a page or lies outside RAM: fetched byte by byte,
+ * because the
+ * second page is touched (and may fault) only if the instruction needs it. CS limit: SDM vol. 3A,
+ * 5.3. */
+static struct block *fill_bytewise(struct vcpu *v, gla_t gla, gpa_t gpa, uint8_t mode,
+                                   bool cacheable)
+{
+    struct block *b = block_new(v, gpa, mode);
+    uint8_t bytes[INSN_MAX_LEN + 1];
+    enum decode_status st = DECODE_MORE;
+    unsigned n = 0;
+
+    while (st == DECODE_MORE && n < INSN_MAX_LEN) {
+        if (v->eip + n > v->seg[SEG_CS].hi)
+            fault_gp0(v);
+        bytes[n] = fetch_byte(v, gla + n);
+        n++;
+        fpu_park(v);
+        st = decode_one(v, bytes, n, mode, &b->insns[0]);
+    }
+    if (st == DECODE_MORE) /* 15 bytes and still not complete */
+        fault_gp0(v);
+    b->count = 1;
+    b->bytes = st == DECODE_OK ? b->insns[0].insn.len : (uint16_t)n;
+    if (st != DECODE_OK || !cacheable)
+        return b;
+    if (((unsigned)gpa & GUEST_PAGE_MASK) + b->bytes > GUEST_PAGE_SIZE) {
+        gpa_t page2;
+        if (!lin_fetch_page(v, (gla | GUEST_PAGE_MASK) + 1u, &page2))
+            return b;
+        b->page2 = page2;
+    }
+    block_insert(v, b);
+    return b;
+}
+
+static struct block *fill(struct vcpu *v, gla_t gla, const uint8_t *page_bytes, gpa_t page,
+                          uint8_t mode)
+{
+    unsigned off = gla & GUEST_PAGE_MASK;
+    gpa_t gpa = page | off;
+
+    if (!page_bytes)
+        return fill_bytewise(v, gla, gpa, mode, false);
+    struct block *b = block_new(v, gpa, mode);
+    fpu_park(v);
+    while (b->count < BLOCK_MAX_INSNS && off < GUEST_PAGE_SIZE) {
+        unsigned left = GUEST_PAGE_SIZE - off;
+        struct xinsn *x = &b->insns[b->count];
+        enum decode_status st =
+            decode_one(v, page_bytes + off, left < INSN_MAX_LEN ? left : INSN_MAX_LEN, mode, x);
+        if (st == DECODE_MORE || (st != DECODE_OK && left < INSN_MAX_LEN))
+            break; /* the next page decides */
+        if (st != DECODE_OK && b->count)
+            break; /* a block of its own, so that the fault is raised at its address */
+        b->count++;
+        b->bytes += x->insn.len;
+        off += x->insn.len;
+        if (ends_block(&x->insn))
+            break;
+    }
+    if (!b->count)
+        return fill_bytewise(v, gla, gpa, mode, true);
+    block_insert(v, b);
+    return b;
+}
+
+struct block *block_get(struct vcpu *v)
+{
+    struct interp *in = v->interp;
+    gla_t gla = v->seg[SEG_CS].base + v->eip;
+    uint8_t mode = mode_of(v);
+    gpa_t page;
+
+    if (unlikely(v->eip > v->seg[SEG_CS].hi))
+        fault_gp0(v);
+    const uint8_t *bytes = lin_fetch_page(v, gla, &page);
+    gpa_t gpa = page | (gla & GUEST_PAGE_MASK);
+    v->stats.block_lookups++;
+    for (struct block *b = in->hash[hash_gpa(gpa)]; b; b = b->hash_next) {
+        if (b->gpa != gpa || b->mode != mode)
+            continue;
+        if (unlikely(b->page2 != NO_PAGE)) {
+            gpa_t page2;
+            lin_fetch_page(v, (gla | GUEST_PAGE_MASK) + 1u, &page2);
+            if (page2 != b->page2)
+                continue;
+        }
+        return b;
+    }
+    return fill(v, gla, bytes, page, mode);
+}
+
+static void block_unhash(struct interp *in, struct block *b)
+{
+    struct block **at = &in->hash[hash_gpa(b->gpa)];
+
+    while (*at && *at != b)
+        at = &(*at)->hash_next;
+    if (*at)
+        *at = b->hash_next;
+    b->dead = true;
+}
+
+static bool block_overlaps(const struct block *b, gpa_t page, unsigned first, unsigned last)
+{
+    unsigned start = (unsigned)b->gpa & GUEST_PAGE_MASK;
+    unsigned stop = start + b->bytes - 1;
+
+    if (b->page2 == page && (b->gpa & ~(gpa_t)GUEST_PAGE_MASK) != page)
+        return first <= stop - GUEST_PAGE_SIZE;
+    return start <= last && first <= stop;
+}
+
+void interp_invalidate(struct vcpu *v, gpa_t page, unsigned first, unsigned last)
+{
+    struct interp *in = v->interp;
+    struct code_page *p = page_find(in, page);
+    uint64_t mask = (~0ull << (first / 64)) & (~0ull >> (63 - last / 64));
+
+    if (!p || !(p->chunks & mask))
+        return;
+    uint64_t chunks = 0;
+    struct block_link **at = &p->blocks;
+    while (*at) {
+        struct block *b = (*at)->block;
+        if (!b->dead && block_overlaps(b, page, first, last)) {
+            block_unhash(in, b);
+            vcpu_attend(v, ATT_SMC);
+            v->stats.code_invalidations++;
+        }
+        if (b->dead) {
+            *at = (*at)->next;
+            continue;
+        }
+        unsigned lo = b->page2 == page ? 0 : (unsigned)b->gpa & GUEST_PAGE_MASK;
+        unsigned hi = b->page2 == page
+                          ? ((unsigned)b->gpa & GUEST_PAGE_MASK) + b->bytes - 1 - GUEST_PAGE_SIZE
+                          : lo + b->bytes - 1;
+        for (unsigned c = lo / 64; c <= hi / 64 && c < 64; c++)
+            chunks |= 1ull << c;
+        at = &(*at)->next;
+    }
+    p->chunks = chunks;
+    if (!p->blocks && page < v->vm->ram_size)
+        v->vm->page[page >> GUEST_PAGE_SHIFT] &= (uint8_t)~PAGE_CODE;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * interp.h - the interpreter: decode cache, execution of decoded blocks, the handler table.
+ *
+ * Promises   The reference semantics. One handler per operation of decoder/op.def; handlers are
+ *            void i_x(struct vcpu *v, const struct insn *i), see handler.h.
+ * Not here   Interrupt delivery, timers, HLT: monitor/run.c.
+ */
+#ifndef RING1_MONITOR_INTERP_INTERP_H
+#define RING1_MONITOR_INTERP_INTERP_H
+
+#include "decoder/insn.h"
+#include "monitor/vcpu.h"
+
+/* Bytes of memory the interpreter of one vCPU needs; the host allocates it zeroed. */
+size_t interp_size(void);
+void interp_init(struct vcpu *v, void *memory);
+
+/* Runs until v->attention is non-zero or about `budget` instructions were executed. Faults of guest
+ * instructions unwind
+ * to the caller's fault_catch(). v->eip is exact at every return and unwind. */
+void interp_run(struct vcpu *v, unsigned budget);
+
+/* Runs exactly one instruction (one iteration of a REP string at most when EFLAGS.TF is set),
+ * whatever attention says. */
+void interp_step(struct vcpu *v);
+
+/* The decoded instruction at v->eip, for traces and debug traps; raises like a fetch. */
+const struct insn *interp_peek(struct vcpu *v);
+
+/* Drops decoded blocks of the physical page (bytes first..last within it). Sets ATT_SMC. */
+void interp_invalidate(struct vcpu *v, gpa_t page, unsigned first, unsigned last);
+void interp_flush(struct vcpu *v);
+
+#endif

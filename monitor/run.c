@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run.c - the dispatcher: what happens between two guest instructions.
+ *
+ * Order of events at a boundary: SDM vol. 3A, table 6-2 ("Priority Among Concurrent Events"): traps
+ * of the previous
+ * instruction, then NMI, then maskable interrupts, then code breakpoints, then the next
+ * instruction. An interrupt shadow
+ * (STI, MOV SS, POP SS) suppresses them for exactly one instruction (SDM vol. 3A, section 6.8.3).
+ */
+#include "include/ring1/mem.h"
+#include "include/ring1/trace.h"
+#include "monitor/control.h"
+#include "monitor/exception.h"
+#include "monitor/fmt.h"
+#include "monitor/fpu.h"
+#include "monitor/interp/interp.h"
+#include "monitor/vm.h"
+
+/* Instructions between two looks at the clock: some 20-40 us, well within the 100 us an interrupt
+ * may be late. Rounds
+ * end early at port accesses and the like; so many of them count as much. */
+#define RUN_BUDGET 2000u
+#define RUN_ROUNDS 32u
+
+#define DR6_BS (1u << 14)
+
+static void run_timers(struct vm *vm, ns_t now)
+{
+    /* What chips report while they run (deadline_changed) is contained in the answer. */
+    vm->next_deadline = vm->board_ops->run_until(vm->board, now);
+    __atomic_fetch_and(&vm->cpu[0]->attention, ~ATT_TIME, __ATOMIC_ACQ_REL);
+}
+
+/* Does DR7 enable an instruction breakpoint? (R/W field 00: SDM vol. 3B, section 18.2.4) */
+static bool code_breakpoint_armed(const struct vcpu *v)
+{
+    if (!v->dr_armed)
+        return false;
+    for (unsigned n = 0; n < 4; n++)
+        if ((v->dr[7] >> (2 * n) & 3) && !(v->dr[7] >> (16 + 4 * n) & 3))
+            return true;
+    return false;
+}
+
+static void deliver_debug_trap(struct vcpu *v)
+{
+    struct fault f = {.vector = VEC_DB, .error = NO_ERROR_CODE};
+
+    v->dr[6] = (v->dr[6] & ~0xfu) | v->dr6_pending;
+    v->dr6_pending = 0;
+    v->dr[7] &= ~(1u << 13); /* GD: the handler may touch the debug registers */
+    /* A trap: the image of RF stays as it is, unlike fault_deliver(). */
+    v->stats.exceptions++;
+    event_deliver(v, EVENT_FAULT, f.vector, f.error);
+}
+
+static void deliver_nmi(struct vcpu *v)
+{
+    v->nmi_pending = false;
+    v->nmi_blocked = true;
+    v->halted = false;
+    event_deliver(v, EVENT_NMI, VEC_NMI, NO_ERROR_CODE);
+}
+
+static void deliver_interrupt(struct vcpu *v)
+{
+    int vector = v->vm->board_ops->intr_ack(v->vm->board, v->id);
+
+    if (vector < 0)
+        return;
+    v->halted = false;
+    v->stats.interrupts++;
+    if (v->vm->host->trace_mask & (1u << TRACE_INT)) {
+        char line[96];
+        fmt_line(line, sizeof line, "interrupt 0x%02x at 0x%04x:0x%08x", (unsigned)vector,
+                 v->seg[SEG_CS].sel, v->eip);
+        fpu_park(v);
+        v->vm->host->trace(v->vm->host->opaque, TRACE_INT, line);
+    }
+    event_deliver(v, EVENT_EXTERNAL, (unsigned)vector, NO_ERROR_CODE);
+}
+
+/* Everything that may happen between two instructions; v->shadow is that of the next one. */
+static void boundary(struct vcpu *v)
+{
+    uint32_t att = __atomic_exchange_n(&v->attention, 0, __ATOMIC_ACQ_REL);
+
+    if (att & ATT_EXIT)
+        vcpu_attend(v, ATT_EXIT);
+    if (v->dr6_pending && !(v->shadow & SHADOW_MOVSS))
+        deliver_debug_trap(v);
+    if (att & ATT_TIME) {
+        run_timers(v->vm, vm_now(v->vm));
+    }
+    if (v->nmi_pending && !v->nmi_blocked && !v->shadow)
+        deliver_nmi(v);
+    else if (v->intr_line && (v->eflags & EFL_IF) && !v->shadow)
+        deliver_interrupt(v);
+}
+
+/* Registers in one line, before the instruction runs; EXEC traces are compared with other CPUs'
+ * line by line. */
+static void trace_exec(struct vcpu *v, const struct insn *i)
+{
+    char line[320], text[96];
+
+    decoder_format(&v->vm->decoder, i, v->eip, v->seg[SEG_CS].attr & SEGA_DB, text, sizeof text);
+    fmt_line(line, sizeof line,
+             "%04x:%08x eax=%08x ecx=%08x edx=%08x ebx=%08x esp=%08x ebp=%08x esi=%08x edi=%08x "
+             "efl=%08x cpl=%u  %s",
+             v->seg[SEG_CS].sel, v->eip, v->gpr[EAX], v->gpr[ECX], v->gpr[EDX], v->gpr[EBX],
+             v->gpr[ESP], v->gpr[EBP], v->gpr[ESI], v->gpr[EDI], v->eflags, v->cpl, text);
+    v->vm->host->trace(v->vm->host->opaque, TRACE_EXEC, line);
+}
+
+static bool is_software_interrupt(unsigned op)
+{
+    return op == OP_int || op == OP_int3 || op == OP_into || op == OP_int1;
+}
+
+/* One instruction with all its per-instruction duties: code breakpoints, RF, the single-step trap,
+ * traces. */
+static void step(struct vcpu *v, void *arg)
+{
+    uint32_t before = v->eflags, start = v->eip;
+
+    (void)arg;
+    if (v->dr_armed)
+        debug_check_insn(v, v->seg[SEG_CS].base + v->eip);
+    const struct insn *i = interp_peek(v);
+    unsigned op = i->op;
+    uint32_t fall_through = start + i->len;
+    bool repeats = i->prefixes & (PFX_REP | PFX_REPNE);
+    if (v->vm->host->trace_mask & (1u << TRACE_EXEC)) {
+        fpu_park(v);
+        trace_exec(v, i);
+    }
+    /* RF protects one instruction; IRET sets it for the next (SDM vol. 3B, section 18.3.1.1). A REP
+     * string that is not
+     * done yet keeps it. */
+    interp_step(v);
+    if ((before & EFL_RF) && op != OP_iret && !(repeats && v->eip == start))
+        v->eflags &= ~EFL_RF;
+    if ((before & EFL_TF) && !(is_software_interrupt(op) && v->eip != fall_through))
+        v->dr6_pending |= DR6_BS;
+    if (v->dr6_pending)
+        vcpu_attend(v, ATT_TRAP);
+}
+
+static void run_some(struct vcpu *v, void *arg)
+{
+    (void)arg;
+    interp_run(v, RUN_BUDGET);
+}
+
+static void execute(struct vcpu *v)
+{
+    bool single = v->shadow || (v->eflags & (EFL_TF | EFL_RF)) || code_breakpoint_armed(v) ||
+                  (v->vm->host->trace_mask & (1u << TRACE_EXEC));
+    struct fault f;
+
+    if (fault_catch(v, single ? step : run_some, NULL, &f)) {
+        v->shadow_next = 0;
+        v->dr6_pending = 0;
+        fault_deliver(v, &f);
+    }
+}
+
+/* Clock duties; true when the slice is over. */
+static bool clock_tick(struct vcpu *v, ns_t end)
+{
+    ns_t now = vm_now(v->vm);
+
+    if (v->id == 0 && now >= v->vm->next_deadline)
+        run_timers(v->vm, now);
+    return now >= end;
+}
+
+static bool wakes(const struct vcpu *v)
+{
+    return (v->nmi_pending && !v->nmi_blocked) || (v->intr_line && (v->eflags & EFL_IF));
+}
+
+unsigned vcpu_run(struct vcpu *v, ns_t slice_ns)
+{
+    ns_t end = vm_now(v->vm) + slice_ns;
+    uint64_t tick_at = v->stats.insns + RUN_BUDGET;
+    unsigned rounds = 0;
+
+    v->exit_reason = EXIT_NONE;
+    for (;;) {
+        v->shadow = v->shadow_next;
+        v->shadow_next = 0;
+        if (__atomic_load_n(&v->attention, __ATOMIC_ACQUIRE) || v->intr_line || v->dr6_pending)
+            boundary(v);
+        if (v->exit_reason != EXIT_NONE) {
+            __atomic_fetch_and(&v->attention, ~ATT_EXIT, __ATOMIC_ACQ_REL);
+            v->stats.halts += v->exit_reason == EXIT_HALT;
+            return v->exit_reason;
+        }
+        if (v->halted) {
+            if (clock_tick(v, end) && !wakes(v))
+                return EXIT_SLICE;
+            if (!wakes(v)) {
+                v->stats.halts++;
+                return v->eflags & EFL_IF ? EXIT_HALT : EXIT_SHUTDOWN_HALT;
+            }
+            continue;
+        }
+        execute(v);
+        if (v->stats.insns >= tick_at || ++rounds >= RUN_ROUNDS) {
+            tick_at = v->stats.insns + RUN_BUDGET;
+            rounds = 0;
+            if (clock_tick(v, end) && !v->shadow_next)
+                return EXIT_SLICE;
+        }
+    }
+}

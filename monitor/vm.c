@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* vm.c - see vm.h: RAM by physical address, and the wires between board and CPUs. */
+#include "monitor/vm.h"
+
+#include "monitor/interp/interp.h"
+#include "shadow-mmu/mmu.h"
+
+void vm_set_intr(struct vm *vm, unsigned cpu, bool level)
+{
+    struct vcpu *v = vm->cpu[cpu];
+
+    v->intr_line = level;
+    if (level)
+        vcpu_attend(v, ATT_INTR);
+}
+
+void vm_raise_nmi(struct vm *vm, unsigned cpu)
+{
+    vm->cpu[cpu]->nmi_pending = true;
+    vcpu_attend(vm->cpu[cpu], ATT_NMI);
+}
+
+void vm_set_a20(struct vm *vm, bool enabled)
+{
+    if (vm->a20 == enabled)
+        return;
+    vm->a20 = enabled;
+    for (unsigned i = 0; i < vm->cpu_count; i++) {
+        mmu_flush_all(vm->cpu[i]);
+        vcpu_attend(vm->cpu[i], ATT_MODE);
+    }
+}
+
+void vm_deadline_changed(struct vm *vm)
+{
+    vm->next_deadline = 0;
+    vcpu_attend(vm->cpu[0], ATT_TIME);
+}
+
+void vm_request_exit(struct vm *vm, unsigned reason, uint32_t code)
+{
+    struct vcpu *v = vm->cpu[0];
+
+    v->exit_reason = (uint8_t)reason;
+    v->exit_code = code;
+    vcpu_attend(v, ATT_EXIT);
+}
+
+uint8_t *vm_ram_ptr(struct vm *vm, gpa_t gpa, uint64_t len)
+{
+    if (gpa >= vm->ram_size || len > vm->ram_size - gpa)
+        return NULL;
+    for (gpa_t p = gpa >> GUEST_PAGE_SHIFT; len && p <= (gpa + len - 1) >> GUEST_PAGE_SHIFT; p++)
+        if (vm->page[p] & PAGE_MMIO)
+            return NULL;
+    return vm->ram + gpa;
+}
+
+void vm_ram_written(struct vm *vm, gpa_t gpa, uint64_t len)
+{
+    gpa_t end = gpa + len;
+
+    if (!len || gpa >= vm->ram_size)
+        return;
+    if (end > vm->ram_size)
+        end = vm->ram_size;
+    while (gpa < end) {
+        gpa_t page = gpa & ~(gpa_t)GUEST_PAGE_MASK;
+        gpa_t stop = page + GUEST_PAGE_SIZE < end ? page + GUEST_PAGE_SIZE : end;
+        if (vm->page[page >> GUEST_PAGE_SHIFT] & PAGE_CODE)
+            for (unsigned i = 0; i < vm->cpu_count; i++)
+                interp_invalidate(vm->cpu[i], page, (unsigned)(gpa - page),
+                                  (unsigned)(stop - 1 - page));
+        gpa = stop;
+    }
+}
+
+void vm_set_page_kind(struct vm *vm, gpa_t gpa, uint64_t len, uint8_t kind)
+{
+    for (gpa_t p = gpa & ~(gpa_t)GUEST_PAGE_MASK; p < gpa + len && p < vm->ram_size;
+         p += GUEST_PAGE_SIZE) {
+        uint8_t *k = &vm->page[p >> GUEST_PAGE_SHIFT];
+        if ((*k & ~PAGE_CODE) == kind)
+            continue;
+        vm_ram_written(vm, p, GUEST_PAGE_SIZE);
+        *k = kind;
+        mmu_flush_gpa(vm, p);
+    }
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vm.h - one virtual machine: RAM, the two buses, its CPUs, and the wires between board and CPU.
+ */
+#ifndef RING1_MONITOR_VM_H
+#define RING1_MONITOR_VM_H
+
+#include "decoder/insn.h"
+#include "devices/bus.h"
+#include "include/ring1/host.h"
+#include "monitor/vcpu.h"
+
+/* What a physical page is; vm.page[gpa >> 12] for pages below vm.ram_size, PAGE_MMIO for all
+ * others. */
+#define PAGE_RAM  0x00u
+#define PAGE_MMIO 0x01u /* accesses go to vm.mem */
+#define PAGE_ROM  0x02u /* reads come from ram[], writes are dropped (PAM, SeaBIOS shadow) */
+#define PAGE_CODE 0x04u /* holds decoded instructions: writes take the slow path */
+
+/* What the CPU asks of the board. Any member may be NULL except where said. */
+struct board_ops {
+    /* Interrupt acknowledge cycle: the vector to deliver, or -1 when the request is gone. Required.
+     * */
+    int (*intr_ack)(void *board, unsigned cpu);
+    /* Runs device timers due by now; returns the next deadline (NS_NEVER: none). Required. */
+    ns_t (*run_until)(void *board, ns_t now);
+    void (*apic_base_changed)(void *board, unsigned cpu, uint64_t value);
+    void (*tsc_deadline_changed)(void *board, unsigned cpu, uint64_t guest_tsc);
+    void (*ferr)(void *board, bool level); /* FERR# to IRQ 13 */
+};
+
+struct vm {
+    const struct vmm_host *host;
+    uint8_t *ram;      /* linear mapping of guest RAM, physical address 0 first */
+    uint64_t ram_size; /* bytes, multiple of a page, at most 0xe0000000 */
+    uint8_t *page;     /* PAGE_* of each page below ram_size */
+    bool a20;          /* false: physical address bit 20 reads as 0 */
+    struct bus mem, port;
+    struct decoder decoder;
+    const struct cpu_model *cpu_model; /* monitor/cpuid.h */
+    unsigned cpu_count;
+    struct vcpu *cpu[8];
+    const struct board_ops *board_ops;
+    void *board;
+    ns_t next_deadline; /* earliest device deadline known */
+};
+
+static inline ns_t vm_now(const struct vm *vm)
+{
+    return vm->host->now_ns(vm->host->opaque);
+}
+
+/* Level of the interrupt controller's INTR output of CPU `cpu`; called by the board. */
+void vm_set_intr(struct vm *vm, unsigned cpu, bool level);
+
+/* Raises NMI at CPU `cpu`. */
+void vm_raise_nmi(struct vm *vm, unsigned cpu);
+
+/* Opens or closes the A20 gate; flushes what depends on it. */
+void vm_set_a20(struct vm *vm, bool enabled);
+
+/* A device deadline moved: the run loop looks again before the next instruction but one. */
+void vm_deadline_changed(struct vm *vm);
+
+/* The board asks the run loop to return to the host with `reason` (enum exit_reason) and `code`. */
+void vm_request_exit(struct vm *vm, unsigned reason, uint32_t code);
+
+/* Host pointer to guest-physical RAM [gpa, gpa+len) if it is plain RAM or ROM inside ram_size, else
+ * NULL.
+ * For loaders, DMA and tables; a writer calls vm_ram_written() afterwards. */
+uint8_t *vm_ram_ptr(struct vm *vm, gpa_t gpa, uint64_t len);
+
+/* Decoded code in [gpa, gpa+len) is stale: DMA or a device wrote there. */
+void vm_ram_written(struct vm *vm, gpa_t gpa, uint64_t len);
+
+/* Sets PAGE_ROM / PAGE_MMIO / PAGE_RAM for whole pages [gpa, gpa+len) and flushes TLBs. */
+void vm_set_page_kind(struct vm *vm, gpa_t gpa, uint64_t len, uint8_t kind);
+
+#endif

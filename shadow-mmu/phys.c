@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * phys.c - guest-physical accesses to any kind of page: RAM, ROM, decoded code, devices.
+ *
+ * Promises   A device sees naturally aligned accesses of 1, 2 or 4 bytes, in ascending order. A
+ *            write which changes no byte of a code page invalidates nothing.
+ * Not here   Translation and its checks (walk.c, access.c).
+ */
+#include "include/ring1/mem.h"
+#include "shadow-mmu/access.h"
+#include "shadow-mmu/mmu_priv.h"
+
+/* Largest naturally aligned piece at gpa of at most `len` bytes that a bus takes. */
+static unsigned bus_piece(gpa_t gpa, unsigned len)
+{
+    if (len >= 4 && !(gpa & 3))
+        return 4;
+    return len >= 2 && !(gpa & 1) ? 2 : 1;
+}
+
+static void mmio_load(struct vm *vm, gpa_t gpa, uint8_t *out, unsigned len)
+{
+    while (len) {
+        unsigned n = bus_piece(gpa, len);
+        uint32_t val = bus_read(&vm->mem, gpa, n, vm_now(vm));
+
+        memcpy(out, &val, n);
+        gpa += n;
+        out += n;
+        len -= n;
+    }
+}
+
+static void mmio_store(struct vm *vm, gpa_t gpa, const uint8_t *in, unsigned len)
+{
+    while (len) {
+        unsigned n = bus_piece(gpa, len);
+        uint32_t val = 0;
+
+        memcpy(&val, in, n);
+        bus_write(&vm->mem, gpa, n, val, vm_now(vm));
+        gpa += n;
+        in += n;
+        len -= n;
+    }
+}
+
+/* One store where the size allows it: another CPU must not see half of an aligned word. */
+static void ram_copy(void *to, const void *from, unsigned len)
+{
+    switch (len) {
+    case 1:
+        memcpy(to, from, 1);
+        break;
+    case 2:
+        memcpy(to, from, 2);
+        break;
+    case 4:
+        memcpy(to, from, 4);
+        break;
+    case 8:
+        memcpy(to, from, 8);
+        break;
+    default:
+        memcpy(to, from, len);
+    }
+}
+
+void phys_load(struct vm *vm, gpa_t gpa, void *out, unsigned len)
+{
+    if (phys_kind(vm, gpa) & PAGE_MMIO)
+        mmio_load(vm, gpa, out, len);
+    else
+        ram_copy(out, vm->ram + gpa, len);
+}
+
+void phys_store(struct vm *vm, gpa_t gpa, const void *in, unsigned len)
+{
+    uint8_t kind = phys_kind(vm, gpa);
+
+    if (kind & PAGE_MMIO) {
+        mmio_store(vm, gpa, in, len);
+        return;
+    }
+    if (kind & PAGE_ROM)
+        return;
+    if (kind & PAGE_CODE) {
+        if (memcmp(vm->ram + gpa, in, len) == 0)
+            return;
+        ram_copy(vm->ram + gpa, in, len);
+        vm_ram_written(vm, gpa, len);
+        return;
+    }
+    ram_copy(vm->ram + gpa, in, len);
+}
+
+uint64_t phys_read(struct vm *vm, gpa_t gpa, unsigned size)
+{
+    unsigned first = GUEST_PAGE_SIZE - (unsigned)(gpa & GUEST_PAGE_MASK);
+    uint8_t byte[8] = {0};
+    uint64_t val;
+
+    if (first > size)
+        first = size;
+    phys_load(vm, phys_a20(vm, gpa), byte, first);
+    if (first < size)
+        phys_load(vm, phys_a20(vm, gpa + first), byte + first, size - first);
+    memcpy(&val, byte, 8);
+    return val;
+}
+
+void phys_write(struct vm *vm, gpa_t gpa, unsigned size, uint64_t val)
+{
+    unsigned first = GUEST_PAGE_SIZE - (unsigned)(gpa & GUEST_PAGE_MASK);
+    uint8_t byte[8];
+
+    if (first > size)
+        first = size;
+    memcpy(byte, &val, 8);
+    phys_store(vm, phys_a20(vm, gpa), byte, first);
+    if (first < size)
+        phys_store(vm, phys_a20(vm, gpa + first), byte + first, size - first);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tlb.c - filling, finding and flushing software TLB entries.
+ *
+ * Promises   A flush costs in proportion to what was filled since the last one, not to the size.
+ * SMAP       Whether CPL 0-2 may touch a user page depends on EFLAGS.AC, which changes often and in
+ *            many places. So such a page never enters the supervisor set while CR4.SMAP is on: the
+ *            slow path consults the user set instead, after it has looked at AC. Nothing need be
+ *            flushed when AC changes.
+ * Not here   Walking the tables (walk.c), the accesses themselves (access.c, access_inline.h).
+ * Source     SDM vol. 3A, section 4.10 (what must be invalidated when).
+ */
+#include "monitor/control.h"
+#include "shadow-mmu/mmu_priv.h"
+
+static void entry_drop(struct soft_tlb *t, unsigned set, unsigned n)
+{
+    struct tlb_entry *e = &t->entry[set][n];
+
+    e->tag_r = e->tag_w = e->tag_x = TLB_NO_TAG;
+    e->flags = 0;
+    e->host = NULL;
+    e->gpa = 0;
+    t->used[set][n / 64] &= ~(1ull << (n % 64));
+    t->global[set][n / 64] &= ~(1ull << (n % 64));
+}
+
+static void tlb_init(struct soft_tlb *t)
+{
+    for (unsigned set = 0; set < 2; set++)
+        for (unsigned n = 0; n < TLB_SETS; n++)
+            entry_drop(t, set, n);
+    for (unsigned i = 0; i < ARRAY_LEN(t->big); i++)
+        t->big[i] = 0;
+    t->ready = true;
+}
+
+/* Drops the entries of one bitmap word. */
+static void drop_word(struct soft_tlb *t, unsigned set, unsigned word, uint64_t bits)
+{
+    while (bits) {
+        entry_drop(t, set, word * 64 + (unsigned)__builtin_ctzll(bits));
+        bits &= bits - 1;
+    }
+}
+
+void mmu_flush_all(struct vcpu *v)
+{
+    struct soft_tlb *t = &v->tlb;
+
+    v->stats.tlb_flushes++;
+    if (!t->ready) {
+        tlb_init(t);
+        return;
+    }
+    for (unsigned set = 0; set < 2; set++)
+        for (unsigned i = 0; i < TLB_SETS / 64; i++)
+            drop_word(t, set, i, t->used[set][i]);
+    for (unsigned i = 0; i < ARRAY_LEN(t->big); i++)
+        t->big[i] = 0;
+}
+
+void mmu_flush_nonglobal(struct vcpu *v)
+{
+    struct soft_tlb *t = &v->tlb;
+
+    v->stats.tlb_flushes++;
+    if (!t->ready) {
+        tlb_init(t);
+        return;
+    }
+    for (unsigned set = 0; set < 2; set++)
+        for (unsigned i = 0; i < TLB_SETS / 64; i++)
+            drop_word(t, set, i, t->used[set][i] & ~t->global[set][i]);
+}
+
+/* Drops every entry that came from a big page in the 4-MiB region of gla. */
+static void drop_big(struct soft_tlb *t, unsigned set, gla_t gla)
+{
+    for (unsigned i = 0; i < TLB_SETS / 64; i++) {
+        uint64_t bits = t->used[set][i];
+
+        for (; bits; bits &= bits - 1) {
+            unsigned n = i * 64 + (unsigned)__builtin_ctzll(bits);
+            uint32_t flags = t->entry[set][n].flags;
+
+            if ((flags & TLB_F_BIG) && (flags ^ gla) >> 22 == 0)
+                entry_drop(t, set, n);
+        }
+    }
+}
+
+void mmu_flush_page(struct vcpu *v, gla_t gla)
+{
+    struct soft_tlb *t = &v->tlb;
+    unsigned n = tlb_index(gla);
+    bool big = t->big[gla >> 28] & 1ull << ((gla >> 22) & 63);
+
+    if (!t->ready)
+        tlb_init(t);
+    for (unsigned set = 0; set < 2; set++) {
+        if (t->entry[set][n].flags && PAGE_BASE(t->entry[set][n].flags ^ gla) == 0)
+            entry_drop(t, set, n);
+        if (big)
+            drop_big(t, set, gla);
+    }
+    t->big[gla >> 28] &= ~(1ull << ((gla >> 22) & 63));
+}
+
+void mmu_flush_gpa(struct vm *vm, gpa_t page)
+{
+    page &= ~(gpa_t)GUEST_PAGE_MASK;
+    for (unsigned c = 0; c < vm->cpu_count; c++) {
+        struct soft_tlb *t = &vm->cpu[c]->tlb;
+
+        if (!t->ready)
+            continue;
+        for (unsigned set = 0; set < 2; set++)
+            for (unsigned i = 0; i < TLB_SETS / 64; i++)
+                for (uint64_t bits = t->used[set][i]; bits; bits &= bits - 1) {
+                    unsigned n = i * 64 + (unsigned)__builtin_ctzll(bits);
+
+                    if (t->entry[set][n].gpa == page)
+                        entry_drop(t, set, n);
+                }
+    }
+}
+
+/* What the set `user` may do with the page, judged by the combined rights of a walk. */
+static uint32_t rights_of(const struct vcpu *v, bool user, const struct mmu_walk *w)
+{
+    uint32_t f = 0;
+
+    if (!(v->cr0 & CR0_PG))
+        return TLB_F_R | TLB_F_W | TLB_F_X;
+    if (user) {
+        if (!w->user)
+            return 0;
+        f = TLB_F_R | (w->writable ? TLB_F_W : 0) | TLB_F_X;
+    } else {
+        if (!w->user || !(v->cr4 & CR4_SMAP))
+            f = TLB_F_R | (w->writable || !(v->cr0 & CR0_WP) ? TLB_F_W : 0);
+        if (!w->user || !(v->cr4 & CR4_SMEP))
+            f |= TLB_F_X;
+    }
+    if (!w->dirty)
+        f &= ~TLB_F_W; /* the first write must come back here to set D */
+    if (w->nx)
+        f &= ~TLB_F_X;
+    return f;
+}
+
+void tlb_fill(struct vcpu *v, gla_t gla, unsigned how, const struct mmu_walk *w)
+{
+    struct soft_tlb *t = &v->tlb;
+    bool paging = v->cr0 & CR0_PG;
+    unsigned n = tlb_index(gla);
+    unsigned set = how & MMU_USER ? 1 : 0;
+    gla_t page = PAGE_BASE(gla);
+    uint64_t bit = 1ull << (n % 64);
+    struct tlb_entry *e;
+    uint32_t flags;
+    uint8_t kind = phys_kind(v->vm, w->gpa);
+    bool watched = debug_page_watched(v, gla);
+
+    if (!t->ready)
+        tlb_init(t);
+    if (!set && paging && w->user && (v->cr4 & CR4_SMAP) && !(how & MMU_EXEC))
+        set = 1;
+    flags = rights_of(v, set, w);
+    if (w->global)
+        flags |= TLB_F_GLOBAL;
+    if (w->page_size > GUEST_PAGE_SIZE) {
+        flags |= TLB_F_BIG;
+        t->big[gla >> 28] |= 1ull << ((gla >> 22) & 63);
+    }
+    v->stats.tlb_fills++;
+    e = &t->entry[set][n];
+    e->gpa = w->gpa & ~(gpa_t)GUEST_PAGE_MASK;
+    e->host = kind & PAGE_MMIO ? NULL : v->vm->ram + e->gpa;
+    e->flags = page | flags;
+    e->tag_r = (flags & TLB_F_R) && e->host && !watched ? page : TLB_NO_TAG;
+    e->tag_w = (flags & TLB_F_W) && kind == PAGE_RAM && !watched ? page : TLB_NO_TAG;
+    e->tag_x = (flags & TLB_F_X) && e->host ? page : TLB_NO_TAG;
+    t->used[set][n / 64] |= bit;
+    if (w->global)
+        t->global[set][n / 64] |= bit;
+    else
+        t->global[set][n / 64] &= ~bit;
+}
+
+struct tlb_entry *tlb_find(struct vcpu *v, gla_t gla, unsigned how)
+{
+    unsigned set = how & MMU_USER ? 1 : 0;
+    uint32_t need = how & MMU_WRITE ? TLB_F_W : how & MMU_EXEC ? TLB_F_X : TLB_F_R;
+    struct tlb_entry *e = &v->tlb.entry[set][tlb_index(gla)];
+
+    if (PAGE_BASE(e->flags ^ gla) == 0 && (e->flags & need))
+        return e;
+    /* What user code may do to its own page, the kernel may do while AC lifts SMAP. */
+    if (!set && (v->cr4 & CR4_SMAP) && (v->eflags & EFL_AC) && !(how & (MMU_IMPLICIT | MMU_EXEC))) {
+        e = &v->tlb.entry[1][tlb_index(gla)];
+        if (PAGE_BASE(e->flags ^ gla) == 0 && (e->flags & need))
+            return e;
+    }
+    return NULL;
+}
+
+void tlb_upgrade(struct vcpu *v, struct tlb_entry *e)
+{
+    gla_t page = PAGE_BASE(e->flags);
+
+    if ((e->flags & TLB_F_W) && phys_kind(v->vm, e->gpa) == PAGE_RAM &&
+        !debug_page_watched(v, page))
+        e->tag_w = page;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tlb.h - the software TLB: linear page to host pointer, one direct-mapped set for CPL 0-2 and one
+ * for CPL 3.
+ *
+ * Promises   A hit means: the access is allowed for that privilege, A (and D for writes) is
+ *            already set in the guest's tables, the page is plain RAM (for writes: without
+ *            decoded code), and no data breakpoint lies in it. Everything else takes the slow
+ *            path in access.c.
+ * Invariant  tag_* hold the linear page address, or TLB_NO_TAG, which no page address equals.
+ * Invariant  `flags` holds the linear page address in its upper 20 bits and TLB_F_* below; it
+ *            remembers a finished walk for the slow path also where a tag must not be set (MMIO,
+ *            code pages, watched pages).
+ * Invariant  An entry with a non-zero TLB_F_* bit has its bit set in `used` (and in `global` if
+ *            TLB_F_GLOBAL), so that a flush touches only what was filled.
+ */
+#ifndef RING1_SHADOW_MMU_TLB_H
+#define RING1_SHADOW_MMU_TLB_H
+
+#include "include/ring1/types.h"
+
+#define TLB_SETS   1024u
+#define TLB_NO_TAG 1u
+
+#define TLB_F_R      0x001u /* reading is allowed at this set's privilege */
+#define TLB_F_W      0x002u /* writing is allowed, and D is set */
+#define TLB_F_X      0x004u /* fetching is allowed */
+#define TLB_F_GLOBAL 0x008u /* survives a CR3 load */
+#define TLB_F_BIG    0x010u /* part of a 2- or 4-MiB page: INVLPG anywhere in it drops this entry */
+
+struct tlb_entry {
+    gla_t tag_r, tag_w, tag_x;
+    uint32_t flags; /* linear page | TLB_F_* */
+    uint8_t *host;  /* host address of the page's first byte; NULL: not RAM */
+    gpa_t gpa;      /* physical page address, A20 applied */
+};
+
+struct soft_tlb {
+    struct tlb_entry entry[2][TLB_SETS]; /* [1]: user (CPL 3) */
+    uint64_t used[2][TLB_SETS / 64];     /* bit n: entry n may be valid */
+    uint64_t global[2][TLB_SETS / 64];   /* subset of used */
+    uint64_t big[1024 / 64];             /* bit n: big page filled in linear region n * 4 MiB */
+    bool ready; /* false in zeroed memory: the first flush sets every tag */
+};
+
+static inline unsigned tlb_index(gla_t gla)
+{
+    return (gla >> GUEST_PAGE_SHIFT) & (TLB_SETS - 1);
+}
+
+#endif

