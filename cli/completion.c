@@ -69,7 +69,8 @@ static void print_stages(FILE *f)
 #define TRACE(id, name, text) " " #name
 #include "include/ring1/trace.def"
 #undef TRACE
-          , f);
+          ,
+          f);
 }
 
 static void print_words(FILE *f, enum option_id id)
@@ -89,7 +90,8 @@ void completion_bash(FILE *f)
           "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
           "    COMPREPLY=()\n"
           "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
-          "        COMPREPLY=($(compgen -W '" SUBCOMMANDS " --help --version' -- \"$cur\")); return\n"
+          "        COMPREPLY=($(compgen -W '" SUBCOMMANDS
+          " --help --version' -- \"$cur\")); return\n"
           "    fi\n"
           "    case ${COMP_WORDS[1]} in\n"
           "    help) COMPREPLY=($(compgen -W 'run version completion' -- \"$cur\")); return ;;\n"
@@ -97,7 +99,8 @@ void completion_bash(FILE *f)
           "    run) ;;\n"
           "    *) return ;;\n"
           "    esac\n"
-          "    case ${prev#-} in\n", f);
+          "    case ${prev#-} in\n",
+          f);
     for (unsigned r = 0; r < option_row_count; r++) {
         const struct option_row *row = &option_rows[r];
         if (!row->name || !argument_of(row))
@@ -149,7 +152,8 @@ void completion_zsh(FILE *f)
           "    *) return ;;\n"
           "    esac\n"
           "    shift words; (( CURRENT-- ))\n"
-          "    _arguments", f);
+          "    _arguments",
+          f);
     for (unsigned r = 0; r < option_row_count; r++) {
         const struct option_row *row = &option_rows[r];
         if (!row->name)

@@ -7,7 +7,7 @@
 #include "cli/options.h"
 
 #define INDENT 8
-#define WIDTH 79
+#define WIDTH  79
 
 /* Words of `text`, wrapped. */
 static void print_wrapped(FILE *f, const char *text)
@@ -33,7 +33,8 @@ static void print_names(FILE *f, unsigned r)
     const char *arg = option_rows[r].arg;
 
     for (unsigned i = r; i == r || (i < option_row_count && option_rows[i].alias); i++)
-        fprintf(f, "%s-%s%s%s", i == r ? "  " : ", ", option_rows[i].name, arg ? " " : "", arg ? arg : "");
+        fprintf(f, "%s-%s%s%s", i == r ? "  " : ", ", option_rows[i].name, arg ? " " : "",
+                arg ? arg : "");
     fputc('\n', f);
 }
 
@@ -51,8 +52,10 @@ void help_run(FILE *f)
             print_wrapped(f, row->text);
         }
     }
-    fprintf(f, "\nThe exit status is 0 when the guest turns the machine off, the guest's own with\n"
-               "isa-debug-exit, 128+N after signal N, and 1 with one sentence when something is wrong.\n");
+    fprintf(
+        f,
+        "\nThe exit status is 0 when the guest turns the machine off, the guest's own with\n"
+        "isa-debug-exit, 128+N after signal N, and 1 with one sentence when something is wrong.\n");
 }
 
 /* mdoc takes a backslash, and a dot or quote at a line's beginning, for itself. */

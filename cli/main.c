@@ -34,11 +34,12 @@ static const char *command_name(unsigned i)
 
 static void print_usage(FILE *f)
 {
-    fprintf(f, "ring1 runs 32-bit x86 operating systems on x86-64 machines without VT-x or AMD-V.\n\n"
-               "usage: ring1 COMMAND [ARGUMENT]...\n\n");
+    fprintf(f,
+            "ring1 runs 32-bit x86 operating systems on x86-64 machines without VT-x or AMD-V.\n\n"
+            "usage: ring1 COMMAND [ARGUMENT]...\n\n");
     for (unsigned i = 0; i < ARRAY_LEN(commands); i++)
-        fprintf(f, "  ring1 %s %-*s  %s\n", commands[i].name, (int)(36 - strlen(commands[i].name)), commands[i].arguments,
-                commands[i].text);
+        fprintf(f, "  ring1 %s %-*s  %s\n", commands[i].name, (int)(36 - strlen(commands[i].name)),
+                commands[i].arguments, commands[i].text);
     fprintf(f, "\n'ring1 run --help' lists the options of run. For example:\n"
                "  ring1 run -kernel vmlinuz -initrd initrd.gz -append console=ttyS0 -m 256\n"
                "Ctrl-A X ends a guest that has the terminal, Ctrl-A H shows the other keys.\n");
@@ -64,10 +65,11 @@ static int unknown_command(const char *name)
     const char *near = suggest(name, command_name);
 
     if (name[0] == '-')
-        say("'%s' must come after a command: 'ring1 run %s ...'; 'ring1 --help' lists the commands", name, name);
+        say("'%s' must come after a command: 'ring1 run %s ...'; 'ring1 --help' lists the commands",
+            name, name);
     else
-        say("unknown command '%s'%s%s; 'ring1 --help' lists the commands", name, near ? "; did you mean " : "",
-            near ? near : "");
+        say("unknown command '%s'%s%s; 'ring1 --help' lists the commands", name,
+            near ? "; did you mean " : "", near ? near : "");
     return 1;
 }
 
@@ -86,7 +88,8 @@ static int cmd_help(int count, char **args)
     } else {
         for (unsigned i = 0; i < ARRAY_LEN(commands); i++) {
             if (!strcmp(args[0], commands[i].name)) {
-                printf("usage: ring1 %s %s\n\n%s\n", commands[i].name, commands[i].arguments, commands[i].text);
+                printf("usage: ring1 %s %s\n\n%s\n", commands[i].name, commands[i].arguments,
+                       commands[i].text);
                 return 0;
             }
         }
@@ -121,7 +124,8 @@ static int finish(int status)
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        say("name a command, for example 'ring1 run -kernel FILE'; 'ring1 --help' lists the commands");
+        say("name a command, for example 'ring1 run -kernel FILE'; 'ring1 --help' lists the "
+            "commands");
         return 1;
     }
     const char *name = argv[1];

@@ -6,7 +6,8 @@
 
 const struct option_row option_rows[] = {
 #define OPTION_GROUP(title) {.group = title},
-#define OPTION(opt, str, argument, help) {.name = str, .arg = argument, .text = help, .id = OPT_##opt},
+#define OPTION(opt, str, argument, help)                                                           \
+    {.name = str, .arg = argument, .text = help, .id = OPT_##opt},
 #define OPTION_ALIAS(opt, str) {.name = str, .alias = true, .id = OPT_##opt},
 #include "include/ring1/option.def"
 #undef OPTION
@@ -39,7 +40,8 @@ static const char *option_name(unsigned i)
 static const struct option_row *find(const char *name, size_t len)
 {
     for (unsigned r = 0; r < option_row_count; r++)
-        if (option_rows[r].name && strlen(option_rows[r].name) == len && !memcmp(option_rows[r].name, name, len))
+        if (option_rows[r].name && strlen(option_rows[r].name) == len &&
+            !memcmp(option_rows[r].name, name, len))
             return &option_rows[r];
     return NULL;
 }
@@ -48,7 +50,9 @@ static int only_none(struct parser *p, const char *option, const char *arg)
 {
     if (!strcmp(arg, "none"))
         return 0;
-    return error_set(p->e, "-%s %s: this build of ring1 has no such device; only '-%s none' is possible", option, arg, option);
+    return error_set(p->e,
+                     "-%s %s: this build of ring1 has no such device; only '-%s none' is possible",
+                     option, arg, option);
 }
 
 static int add_serial(struct parser *p, const char *arg)
@@ -56,11 +60,13 @@ static int add_serial(struct parser *p, const char *arg)
     struct config *cfg = p->cfg;
 
     if (cfg->serial_count == MAX_SERIAL)
-        return error_set(p->e, "-serial %s: a PC has %u serial ports at most, and all are taken", arg, MAX_SERIAL);
+        return error_set(p->e, "-serial %s: a PC has %u serial ports at most, and all are taken",
+                         arg, MAX_SERIAL);
     return value_console("serial", arg, &cfg->serial[cfg->serial_count++], p->e);
 }
 
-static int set_text(struct parser *p, const char *option, const char **to, const char *arg, bool may_be_empty)
+static int set_text(struct parser *p, const char *option, const char **to, const char *arg,
+                    bool may_be_empty)
 {
     if (!*arg && !may_be_empty)
         return error_set(p->e, "-%s needs a value that is not empty", option);
@@ -72,7 +78,9 @@ static int set_monitor(struct parser *p, const char *arg)
 {
     if (!strcmp(arg, "none"))
         return 0;
-    return error_set(p->e, "-monitor %s: ring1 has no monitor; -serial mon:stdio offers the Ctrl-A commands", arg);
+    return error_set(
+        p->e, "-monitor %s: ring1 has no monitor; -serial mon:stdio offers the Ctrl-A commands",
+        arg);
 }
 
 static void want_help(struct parser *p, enum options_result what)
@@ -140,7 +148,8 @@ static int apply(struct parser *p, const struct option_row *row, const char *arg
     case OPT_EXEC:
         return value_exec(arg, p->e);
     case OPT_TRACE:
-        return help ? (want_help(p, OPTIONS_TRACE_HELP), 0) : value_trace(arg, &cfg->trace_mask, p->e);
+        return help ? (want_help(p, OPTIONS_TRACE_HELP), 0)
+                    : value_trace(arg, &cfg->trace_mask, p->e);
     case OPT_STATS:
         cfg->stats = true;
         return 0;
@@ -162,7 +171,9 @@ static int parse_one(struct parser *p, int count, char *const *args, int *i)
     const char *text = args[*i], *name = text, *arg;
 
     if (name[0] != '-' || !name[1])
-        return error_set(p->e, "'%s' is no option; a kernel is named with -kernel, and options begin with '-'", text);
+        return error_set(
+            p->e, "'%s' is no option; a kernel is named with -kernel, and options begin with '-'",
+            text);
     name += name[1] == '-' ? 2 : 1;
     size_t len = strcspn(name, "=");
     const struct option_row *row = find(name, len);

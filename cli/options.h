@@ -39,7 +39,8 @@ enum options_result {
 };
 
 /* args: what follows `run`. Strings in *cfg point into args. */
-enum options_result options_parse(struct config *cfg, int count, char *const *args, struct error *e);
+enum options_result options_parse(struct config *cfg, int count, char *const *args,
+                                  struct error *e);
 
 /* ---- values; each returns 0, or -1 with *e (values.c) ---- */
 int value_memory(const char *text, uint64_t *bytes, struct error *e);

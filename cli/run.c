@@ -16,7 +16,8 @@
 static void print_stats(const struct machine *m)
 {
     fprintf(stderr, "%-20s %20s\n", "counter", "value");
-#define STAT(id, text) fprintf(stderr, "%-20s %20llu  %s\n", #id, (unsigned long long)m->vcpu->stats.id, text);
+#define STAT(id, text)                                                                             \
+    fprintf(stderr, "%-20s %20llu  %s\n", #id, (unsigned long long)m->vcpu->stats.id, text);
 #include "include/ring1/stat.def"
 #undef STAT
     fprintf(stderr, "%-20s %20llu  %s\n", "unclaimed_ports",

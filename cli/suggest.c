@@ -47,7 +47,8 @@ const char *suggest(const char *wrong, const char *(*name)(unsigned i))
     for (unsigned i = 0; name(i); i++) {
         unsigned distance = edit_distance(wrong, name(i));
         /* A name of which nothing remains was not meant. */
-        if (distance <= best_distance && distance < strlen(name(i)) && (!best || distance < best_distance)) {
+        if (distance <= best_distance && distance < strlen(name(i)) &&
+            (!best || distance < best_distance)) {
             best = name(i);
             best_distance = distance;
         }

@@ -105,15 +105,19 @@ int value_memory(const char *text, uint64_t *bytes, struct error *e)
         list = next_piece(list, piece, sizeof piece);
         const char *size_text = value_of(piece, "size");
         if (value_of(piece, "slots") || value_of(piece, "maxmem"))
-            return error_set(e, "-m %s: memory cannot be added while the guest runs; leave out slots and maxmem", text);
+            return error_set(
+                e, "-m %s: memory cannot be added while the guest runs; leave out slots and maxmem",
+                text);
         if (!size_text && first)
             size_text = piece;
         if (!size_text || !parse_size(size_text, &size))
-            return error_set(e, "-m %s is no memory size; write for example -m 256, -m 512M or -m 1G", text);
+            return error_set(
+                e, "-m %s is no memory size; write for example -m 256, -m 512M or -m 1G", text);
         given = true;
     }
     if (!given || size < RAM_MIN || size > RAM_MAX)
-        return error_set(e, "-m %s is out of range; a guest can have 1 MiB to %llu MiB of RAM", text, RAM_MAX / MIB);
+        return error_set(e, "-m %s is out of range; a guest can have 1 MiB to %llu MiB of RAM",
+                         text, RAM_MAX / MIB);
     *bytes = (size + GUEST_PAGE_MASK) & ~(uint64_t)GUEST_PAGE_MASK;
     return 0;
 }
@@ -122,7 +126,8 @@ int value_memory(const char *text, uint64_t *bytes, struct error *e)
 
 #define CONSOLE_WORDS "stdio, mon:stdio, file:PATH, pty, unix:PATH[,server][,nowait], null, none"
 
-static int unix_console(const char *option, const char *text, const char *rest, struct console_spec *out, struct error *e)
+static int unix_console(const char *option, const char *text, const char *rest,
+                        struct console_spec *out, struct error *e)
 {
     char piece[sizeof out->path + 8];
 
@@ -141,7 +146,8 @@ static int unix_console(const char *option, const char *text, const char *rest, 
         else if (!strcmp(piece, "nowait"))
             out->wait = false;
         else if (!(server && !on_off(server, &out->server)) && !(wait && !on_off(wait, &out->wait)))
-            return error_set(e, "-%s %s: '%s' is unknown; after the path come server and nowait", option, text, piece);
+            return error_set(e, "-%s %s: '%s' is unknown; after the path come server and nowait",
+                             option, text, piece);
     }
     if (!out->server)
         out->wait = false;
@@ -163,8 +169,8 @@ int value_console(const char *option, const char *text, struct console_spec *out
     } else if (!strncmp(text, "file:", 5)) {
         out->kind = CONSOLE_FILE;
         if (!text[5] || strlen(text + 5) >= sizeof out->path)
-            return error_set(e, "-%s %s: a file name of at most %zu characters must follow 'file:'", option, text,
-                             sizeof out->path - 1);
+            return error_set(e, "-%s %s: a file name of at most %zu characters must follow 'file:'",
+                             option, text, sizeof out->path - 1);
         strcpy(out->path, text + 5);
     } else if (!strncmp(text, "unix:", 5)) {
         out->kind = CONSOLE_UNIX;
@@ -212,16 +218,22 @@ int value_rtc(const char *text, struct config *cfg, struct error *e)
         } else if (base && parse_date(base, &cfg->rtc_date)) {
             cfg->rtc_base = RTC_DATE;
         } else if (base) {
-            return error_set(e, "-rtc base=%s: the base is utc, localtime, or a date like 2026-01-31T12:00:00", base);
+            return error_set(
+                e, "-rtc base=%s: the base is utc, localtime, or a date like 2026-01-31T12:00:00",
+                base);
         } else if (clock && !strcmp(clock, "host")) {
             continue;
         } else if (clock) {
-            return error_set(e, "-rtc clock=%s: the guest's clock follows the host's; only clock=host exists", clock);
+            return error_set(
+                e, "-rtc clock=%s: the guest's clock follows the host's; only clock=host exists",
+                clock);
         } else if (drift && (!strcmp(drift, "none") || !strcmp(drift, "slew"))) {
             continue; /* lost ticks are always caught up */
         } else {
-            return error_set(e, "-rtc %s: '%s' is unknown; write base=utc, base=localtime, base=DATE or clock=host",
-                             text, piece);
+            return error_set(
+                e,
+                "-rtc %s: '%s' is unknown; write base=utc, base=localtime, base=DATE or clock=host",
+                text, piece);
         }
     }
     return 0;
@@ -241,7 +253,9 @@ int value_device(const char *text, struct config *cfg, struct error *e)
         return 0;
     }
     if (strcmp(piece, "isa-debug-exit"))
-        return error_set(e, "-device %s: unknown device '%s'; ring1 knows isa-debug-exit and pc-testdev", text, piece);
+        return error_set(
+            e, "-device %s: unknown device '%s'; ring1 knows isa-debug-exit and pc-testdev", text,
+            piece);
     if (cfg->debug_exit)
         return error_set(e, "-device isa-debug-exit was given twice; one is enough");
     cfg->debug_exit = true;
@@ -260,7 +274,9 @@ int value_device(const char *text, struct config *cfg, struct error *e)
         else if (size)
             return error_set(e, "-device %s: iosize is 1, 2 or 4", text);
         else
-            return error_set(e, "-device %s: isa-debug-exit has no property '%s', only iobase and iosize", text, piece);
+            return error_set(
+                e, "-device %s: isa-debug-exit has no property '%s', only iobase and iosize", text,
+                piece);
     }
     if (cfg->debug_exit_base + cfg->debug_exit_size > 0x10000)
         return error_set(e, "-device %s: the ports end at 0xffff", text);
@@ -290,15 +306,18 @@ int value_machine(const char *text, struct config *cfg, struct error *e)
         if (acpi)
             return error_set(e, "-machine %s: acpi is on or off", text);
         if (accel)
-            return error_set(e, "-machine %s: ring1 has no accelerators to choose; see -exec", text);
-        return error_set(e, "-machine %s: unknown property '%s'; ring1 knows acpi=on|off", text, piece);
+            return error_set(e, "-machine %s: ring1 has no accelerators to choose; see -exec",
+                             text);
+        return error_set(e, "-machine %s: unknown property '%s'; ring1 knows acpi=on|off", text,
+                         piece);
     }
     return 0;
 }
 
 int value_smp(const char *text, struct error *e)
 {
-    static const char *const keys[] = {"cpus", "sockets", "dies", "clusters", "cores", "threads", "maxcpus"};
+    static const char *const keys[] = {"cpus",  "sockets", "dies",   "clusters",
+                                       "cores", "threads", "maxcpus"};
     char piece[64];
     const char *list = text;
     bool first = true;
@@ -314,7 +333,8 @@ int value_smp(const char *text, struct error *e)
         if (!number || !parse_number(number, 1u << 20, &n) || n == 0)
             return error_set(e, "-smp %s is no number of CPUs; write -smp 1", text);
         if (n != 1)
-            return error_set(e, "-smp %s: this build of ring1 gives a guest one CPU; write -smp 1", text);
+            return error_set(e, "-smp %s: this build of ring1 gives a guest one CPU; write -smp 1",
+                             text);
     }
     return 0;
 }
@@ -330,7 +350,10 @@ int value_cpu(const char *text, struct config *cfg, struct error *e)
     const struct cpu_model *m = cpu_model_find(text);
 
     if (!m && strchr(text, ','))
-        return error_set(e, "-cpu %s: single features cannot be changed; name a model only ('-cpu help' lists them)", text);
+        return error_set(e,
+                         "-cpu %s: single features cannot be changed; name a model only ('-cpu "
+                         "help' lists them)",
+                         text);
     if (!m) {
         const char *near = suggest(text, cpu_name);
         return error_set(e, "-cpu %s: unknown CPU model%s%s; '-cpu help' lists them", text,

@@ -125,6 +125,9 @@ struct vcpu {
     uint32_t dr6_pending;
 
     struct soft_tlb tlb;
+    /* Counts what may change the page that a linear address is fetched from: TLB flushes of any
+     * kind. Look-up shortcuts by linear address remember it. */
+    uint32_t fetch_generation;
     struct vcpu_fpu fpu;
     struct vcpu_msrs msr;
 

@@ -49,6 +49,7 @@ void mmu_flush_all(struct vcpu *v)
     struct soft_tlb *t = &v->tlb;
 
     v->stats.tlb_flushes++;
+    v->fetch_generation++;
     if (!t->ready) {
         tlb_init(t);
         return;
@@ -65,6 +66,7 @@ void mmu_flush_nonglobal(struct vcpu *v)
     struct soft_tlb *t = &v->tlb;
 
     v->stats.tlb_flushes++;
+    v->fetch_generation++;
     if (!t->ready) {
         tlb_init(t);
         return;
@@ -96,6 +98,7 @@ void mmu_flush_page(struct vcpu *v, gla_t gla)
     unsigned n = tlb_index(gla);
     bool big = t->big[gla >> 28] & 1ull << ((gla >> 22) & 63);
 
+    v->fetch_generation++;
     if (!t->ready)
         tlb_init(t);
     for (unsigned set = 0; set < 2; set++) {

@@ -8,11 +8,11 @@
 #include "include/ring1/types.h"
 #include "monitor/cpuid.h"
 
-#define MAX_SERIAL 4u
-#define MIB (1024ull * 1024)
+#define MAX_SERIAL  4u
+#define MIB         (1024ull * 1024)
 #define RAM_DEFAULT (128 * MIB)
-#define RAM_MIN (1 * MIB)
-#define RAM_MAX (3584 * MIB) /* below the PCI hole at 0xe0000000 (monitor/vm.h) */
+#define RAM_MIN     (1 * MIB)
+#define RAM_MAX     (3584 * MIB) /* below the PCI hole at 0xe0000000 (monitor/vm.h) */
 
 enum console_kind {
     CONSOLE_NONE, /* no device at all */

@@ -10,9 +10,9 @@
 
 #include "host/linux/console_priv.h"
 
-#define HIGH_WATER (OUT_RING / 2)
+#define HIGH_WATER    (OUT_RING / 2)
 #define CAREFUL_PIECE 512u
-#define CTRL_A 0x01
+#define CTRL_A        0x01
 
 static const char help_text[] = "\r\n"
                                 "Ctrl-A H  this help\r\n"

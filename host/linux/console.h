@@ -17,13 +17,13 @@
 #include "host/linux/error.h"
 #include "host/linux/fpu_safe.h"
 
-#define CONSOLE_IN 1024u /* a power of two */
-#define CONSOLE_FDS 2u   /* descriptors of one console to poll at most */
+#define CONSOLE_IN          1024u /* a power of two */
+#define CONSOLE_FDS         2u    /* descriptors of one console to poll at most */
 #define CONSOLE_PATIENCE_NS NS_PER_SEC
 
 /* What the user asked for with Ctrl-A; bits of console.asked, cleared by the loop. */
-#define ASKED_QUIT 1u
-#define ASKED_BREAK 2u
+#define ASKED_QUIT         1u
+#define ASKED_BREAK        2u
 #define ASKED_POWER_BUTTON 4u
 
 enum console_writer {
@@ -35,22 +35,23 @@ enum console_writer {
 
 struct console {
     enum console_kind kind;
-    const char *what;      /* "serial port 1", for messages */
-    struct out_ring *out;  /* NULL: CONSOLE_NONE and CONSOLE_NULL */
+    const char *what;             /* "serial port 1", for messages */
+    struct out_ring *out;         /* NULL: CONSOLE_NONE and CONSOLE_NULL */
     int in_fd, out_fd, listen_fd; /* -1: none */
     enum console_writer writer;
     bool mux, terminal, escape;
-    bool lossy;            /* pty: nobody may be there to read */
+    bool lossy; /* pty: nobody may be there to read */
     bool complained;
-    ns_t full_since;       /* NS_NEVER: not full */
-    char path[108];        /* unix server: to be removed at the end */
+    ns_t full_since; /* NS_NEVER: not full */
+    char path[108];  /* unix server: to be removed at the end */
     uint32_t in_head, in_tail;
     uint8_t in[CONSOLE_IN];
     unsigned asked;
     int poll_in, poll_out, poll_listen; /* places in the last pollfd array, -1: none */
 };
 
-int console_open(struct console *c, const struct console_spec *spec, const char *what, struct error *e);
+int console_open(struct console *c, const struct console_spec *spec, const char *what,
+                 struct error *e);
 /* Writes out what can be written and closes. */
 void console_close(struct console *c);
 bool console_is_stdio(const struct console *c);
@@ -62,7 +63,10 @@ void console_serve(struct console *c, const struct pollfd *p, ns_t now);
 /* Should the guest wait for the reader? */
 bool console_is_full(const struct console *c, ns_t now);
 
-static inline uint32_t console_input(const struct console *c) { return c->in_head - c->in_tail; }
+static inline uint32_t console_input(const struct console *c)
+{
+    return c->in_head - c->in_tail;
+}
 /* Takes up to max bytes of input. */
 unsigned console_take(struct console *c, uint8_t *out, unsigned max);
 

@@ -88,7 +88,8 @@ static int open_pty(struct console *c, struct error *e)
     return 0;
 }
 
-static int unix_address(struct sockaddr_un *sa, const struct console *c, const char *path, struct error *e)
+static int unix_address(struct sockaddr_un *sa, const struct console *c, const char *path,
+                        struct error *e)
 {
     *sa = (struct sockaddr_un){.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof sa->sun_path)
@@ -106,14 +107,17 @@ void console_accept(struct console *c)
         c->in_fd = c->out_fd = fd;
 }
 
-static int serve_unix(struct console *c, const struct console_spec *spec, const struct sockaddr_un *sa, struct error *e)
+static int serve_unix(struct console *c, const struct console_spec *spec,
+                      const struct sockaddr_un *sa, struct error *e)
 {
     struct stat st;
 
     if (lstat(spec->path, &st) == 0 && S_ISSOCK(st.st_mode))
         unlink(spec->path); /* left behind by an earlier run */
-    if (bind(c->listen_fd, (const struct sockaddr *)sa, sizeof *sa) < 0 || listen(c->listen_fd, 1) < 0)
-        return error_set(e, "cannot listen on the socket '%s' for %s: %s", spec->path, c->what, strerror(errno));
+    if (bind(c->listen_fd, (const struct sockaddr *)sa, sizeof *sa) < 0 ||
+        listen(c->listen_fd, 1) < 0)
+        return error_set(e, "cannot listen on the socket '%s' for %s: %s", spec->path, c->what,
+                         strerror(errno));
     memcpy(c->path, sa->sun_path, sizeof c->path);
     while (spec->wait && c->in_fd < 0) {
         struct pollfd p = {.fd = c->listen_fd, .events = POLLIN};
@@ -143,12 +147,13 @@ static int open_unix(struct console *c, const struct console_spec *spec, struct 
     }
     c->in_fd = c->out_fd = fd;
     if (connect(fd, (const struct sockaddr *)&sa, sizeof sa) < 0)
-        return error_set(e, "cannot connect to the socket '%s' for %s: %s; is its server running?", spec->path,
-                         c->what, strerror(errno));
+        return error_set(e, "cannot connect to the socket '%s' for %s: %s; is its server running?",
+                         spec->path, c->what, strerror(errno));
     return 0;
 }
 
-int console_open(struct console *c, const struct console_spec *spec, const char *what, struct error *e)
+int console_open(struct console *c, const struct console_spec *spec, const char *what,
+                 struct error *e)
 {
     int err = 0;
 

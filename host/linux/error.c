@@ -45,8 +45,9 @@ void say(const char *fmt, ...)
     make_printable(text);
     /* CR first, and CR LF at the end: the terminal may be in raw mode, the cursor anywhere. */
     bool tty = isatty(STDERR_FILENO);
-    int n = snprintf(line, sizeof line, "ring1%s%.80s%s: %s%s", guest_name ? " (" : "",
-                     guest_name ? guest_name : "", guest_name ? ")" : "", text, tty ? "\r\n" : "\n");
+    int n =
+        snprintf(line, sizeof line, "ring1%s%.80s%s: %s%s", guest_name ? " (" : "",
+                 guest_name ? guest_name : "", guest_name ? ")" : "", text, tty ? "\r\n" : "\n");
     if (n > (int)sizeof line - 1)
         n = (int)sizeof line - 1;
     if (write(STDERR_FILENO, line, (size_t)n) < 0)

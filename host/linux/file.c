@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SIZE_LIMIT (1ull << 32)
+#define SIZE_LIMIT   (1ull << 32)
 #define STREAM_LIMIT (1ull << 29) /* of what cannot be mapped and costs memory */
-#define READ_STEP (1u << 20)
+#define READ_STEP    (1u << 20)
 
 /* A pipe or a device: its length shows only at its end. */
 static int read_all(struct file *f, int fd, const char *what, struct error *e)
@@ -26,7 +26,8 @@ static int read_all(struct file *f, int fd, const char *what, struct error *e)
             uint8_t *more = size < STREAM_LIMIT ? realloc(buf, room + READ_STEP + room / 2) : NULL;
             if (!more) {
                 free(buf);
-                return error_set(e, "the %s '%s' does not end or is too big to read", what, f->path);
+                return error_set(e, "the %s '%s' does not end or is too big to read", what,
+                                 f->path);
             }
             buf = more;
             room += READ_STEP + room / 2;

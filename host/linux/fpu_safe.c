@@ -7,7 +7,8 @@
 #include <time.h>
 
 #ifdef __SSE__
-#error "fpu_safe.c must be compiled with -mgeneral-regs-only: the guest's FPU registers are live when it runs"
+#error                                                                                             \
+    "fpu_safe.c must be compiled with -mgeneral-regs-only: the guest's FPU registers are live when it runs"
 #endif
 
 static uint64_t monotonic_ns(void)

@@ -12,7 +12,7 @@
 #include "include/ring1/types.h"
 
 struct host_clock {
-    uint64_t start_ns; /* CLOCK_MONOTONIC at the VM's creation */
+    uint64_t start_ns;   /* CLOCK_MONOTONIC at the VM's creation */
     uint32_t random[64]; /* drawn from the kernel, handed out once each */
     unsigned random_left;
 };
@@ -32,7 +32,10 @@ struct out_ring {
     uint64_t dropped;
     uint8_t bytes[OUT_RING];
 };
-static inline uint32_t out_ring_used(const struct out_ring *r) { return r->head - r->tail; }
+static inline uint32_t out_ring_used(const struct out_ring *r)
+{
+    return r->head - r->tail;
+}
 /* Drops what does not fit, and counts it. `ring` is a struct out_ring: this is a struct chardev's send(). */
 void out_ring_put(void *ring, const uint8_t *bytes, size_t len);
 

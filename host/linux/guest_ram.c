@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PAGE 4096u
+#define PAGE            4096u
 #define WORTH_RETURNING (16 * PAGE)
 
 int guest_ram_create(struct guest_ram *r, uint64_t size, struct error *e)
@@ -42,7 +42,8 @@ void guest_ram_destroy(struct guest_ram *r)
 
 void *zeroed_alloc(size_t size)
 {
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
 
     return p == MAP_FAILED ? NULL : p;
 }

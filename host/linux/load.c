@@ -9,8 +9,8 @@
 #include "monitor/segment.h"
 #include "monitor/vcpu.h"
 
-#define BDA_BASE 0x400u /* BIOS data area */
-#define BIOS_AREA 0xe0000u
+#define BDA_BASE    0x400u /* BIOS data area */
+#define BIOS_AREA   0xe0000u
 #define HIGH_MEMORY 0x100000u
 
 unsigned memory_map(uint64_t ram_size, struct map_range *out)
@@ -32,11 +32,12 @@ int ram_too_small(struct error *e, uint64_t ram_size, uint64_t needed, const cha
     uint64_t mib = (needed + (1u << 20) - 1) >> 20;
 
     if (mib > 3584)
-        return error_set(e, "%s needs %llu MiB of RAM, more than the 3584 MiB a guest can have", what,
-                         (unsigned long long)mib);
-    return error_set(e, "%llu MiB of RAM is too small: %s needs at least %llu MiB; use -m %llu or more",
-                     (unsigned long long)(ram_size >> 20), what, (unsigned long long)mib,
-                     (unsigned long long)mib);
+        return error_set(e, "%s needs %llu MiB of RAM, more than the 3584 MiB a guest can have",
+                         what, (unsigned long long)mib);
+    return error_set(
+        e, "%llu MiB of RAM is too small: %s needs at least %llu MiB; use -m %llu or more",
+        (unsigned long long)(ram_size >> 20), what, (unsigned long long)mib,
+        (unsigned long long)mib);
 }
 
 /* Splits -initrd's "FILE ARGS,FILE ARGS"; two commas stand for one comma in a name. */
@@ -72,7 +73,8 @@ static int open_modules(struct boot_files *b, const char *list, struct error *e)
     return 0;
 }
 
-int boot_open(struct boot_files *b, const char *kernel, const char *initrd, const char *append, struct error *e)
+int boot_open(struct boot_files *b, const char *kernel, const char *initrd, const char *append,
+              struct error *e)
 {
     int err;
 
@@ -87,8 +89,11 @@ int boot_open(struct boot_files *b, const char *kernel, const char *initrd, cons
         b->kind = KERNEL_MULTIBOOT;
         err = initrd ? open_modules(b, initrd, e) : 0;
     } else {
-        err = error_set(e, "'%s' is no kernel that ring1 can boot: it is neither a Linux bzImage nor a "
-                        "32-bit kernel with a multiboot header", kernel);
+        err =
+            error_set(e,
+                      "'%s' is no kernel that ring1 can boot: it is neither a Linux bzImage nor a "
+                      "32-bit kernel with a multiboot header",
+                      kernel);
     }
     if (err)
         boot_close(b);
@@ -115,8 +120,8 @@ static void put_bios_data(uint8_t *ram)
     ram[EBDA_BASE] = 1;                               /* size of the EBDA in KiB */
 }
 
-int boot_load(const struct boot_files *b, uint8_t *ram, uint64_t ram_size, uint32_t rsdp, struct boot_entry *out,
-              struct error *e)
+int boot_load(const struct boot_files *b, uint8_t *ram, uint64_t ram_size, uint32_t rsdp,
+              struct boot_entry *out, struct error *e)
 {
     if (ram_size < HIGH_MEMORY)
         return ram_too_small(e, ram_size, HIGH_MEMORY, "a kernel");

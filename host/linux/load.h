@@ -44,23 +44,25 @@ struct map_range {
     uint32_t type;
 };
 #define MAP_RANGES 5u
-#define EBDA_BASE 0x9fc00u
+#define EBDA_BASE  0x9fc00u
 
 /* Fills out[0..MAP_RANGES); returns how many. */
 unsigned memory_map(uint64_t ram_size, struct map_range *out);
 
 /* Opens the kernel, recognises it, opens the modules. initrd may be NULL. Returns 0, or -1 with *e (nothing stays open). */
-int boot_open(struct boot_files *b, const char *kernel, const char *initrd, const char *append, struct error *e);
+int boot_open(struct boot_files *b, const char *kernel, const char *initrd, const char *append,
+              struct error *e);
 void boot_close(struct boot_files *b);
 
 /* rsdp: physical address of the ACPI root pointer, 0 without ACPI. */
-int boot_load(const struct boot_files *b, uint8_t *ram, uint64_t ram_size, uint32_t rsdp, struct boot_entry *out,
-              struct error *e);
+int boot_load(const struct boot_files *b, uint8_t *ram, uint64_t ram_size, uint32_t rsdp,
+              struct boot_entry *out, struct error *e);
 
 /* The loaders behind boot_load(), for RAM of at least 1 MiB. */
-int load_linux(const struct boot_files *b, uint8_t *ram, uint64_t ram_size, uint32_t rsdp, struct boot_entry *out,
-               struct error *e);
-int load_multiboot(const struct boot_files *b, uint8_t *ram, uint64_t ram_size, struct boot_entry *out, struct error *e);
+int load_linux(const struct boot_files *b, uint8_t *ram, uint64_t ram_size, uint32_t rsdp,
+               struct boot_entry *out, struct error *e);
+int load_multiboot(const struct boot_files *b, uint8_t *ram, uint64_t ram_size,
+                   struct boot_entry *out, struct error *e);
 bool is_linux(const struct file *f);
 bool is_multiboot(const struct file *f);
 
@@ -77,13 +79,23 @@ static inline uint32_t get_le32(const uint8_t *p)
 {
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
-static inline uint64_t get_le64(const uint8_t *p) { return get_le32(p) | (uint64_t)get_le32(p + 4) << 32; }
-static inline uint16_t get_le16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
+static inline uint64_t get_le64(const uint8_t *p)
+{
+    return get_le32(p) | (uint64_t)get_le32(p + 4) << 32;
+}
+static inline uint16_t get_le16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] | p[1] << 8);
+}
 static inline void put_le32(uint8_t *p, uint32_t v)
 {
-    p[0] = (uint8_t)v, p[1] = (uint8_t)(v >> 8), p[2] = (uint8_t)(v >> 16), p[3] = (uint8_t)(v >> 24);
+    p[0] = (uint8_t)v, p[1] = (uint8_t)(v >> 8), p[2] = (uint8_t)(v >> 16),
+    p[3] = (uint8_t)(v >> 24);
 }
-static inline void put_le16(uint8_t *p, uint16_t v) { p[0] = (uint8_t)v, p[1] = (uint8_t)(v >> 8); }
+static inline void put_le16(uint8_t *p, uint16_t v)
+{
+    p[0] = (uint8_t)v, p[1] = (uint8_t)(v >> 8);
+}
 static inline void put_le64(uint8_t *p, uint64_t v)
 {
     put_le32(p, (uint32_t)v);

@@ -12,14 +12,14 @@
 
 #include "host/linux/load.h"
 
-#define BOOT_PARAMS 0x90000u /* also where kernels before 2.02 expect it */
-#define CMDLINE 0x91000u
+#define BOOT_PARAMS  0x90000u /* also where kernels before 2.02 expect it */
+#define CMDLINE      0x91000u
 #define CMDLINE_ROOM 0x8000u
-#define GDT 0x99000u
-#define STACK_TOP 0x9a000u
-#define ZIMAGE_LOAD 0x1000u
+#define GDT          0x99000u
+#define STACK_TOP    0x9a000u
+#define ZIMAGE_LOAD  0x1000u
 #define BZIMAGE_LOAD 0x100000u
-#define BOOT_CS 0x10
+#define BOOT_CS      0x10
 
 /* boot_params, beginning with the copy of the setup header at the header's file offsets. */
 enum {
@@ -56,20 +56,21 @@ enum {
     BP_E820_TABLE = 0x2d0,
     BP_SIZE = 0x1000,
 };
-#define LOADED_HIGH 0x01u
+#define LOADED_HIGH  0x01u
 #define CAN_USE_HEAP 0x80u
 
 /* What the header says, read with the defaults of its protocol version. */
 struct layout {
     unsigned version;
     bool high;
-    size_t setup_len;        /* file offset of the protected-mode part */
-    const uint8_t *code;     /* the protected-mode part */
+    size_t setup_len;    /* file offset of the protected-mode part */
+    const uint8_t *code; /* the protected-mode part */
     size_t code_len;
     uint32_t load, entry;
-    uint64_t end;            /* first byte the running kernel does not need before it looks at the memory map */
-    uint64_t initrd_max;     /* highest address of an initrd's last byte */
-    uint32_t cmdline_max;    /* characters */
+    uint64_t
+        end; /* first byte the running kernel does not need before it looks at the memory map */
+    uint64_t initrd_max;  /* highest address of an initrd's last byte */
+    uint32_t cmdline_max; /* characters */
 };
 
 bool is_linux(const struct file *f)
@@ -86,12 +87,13 @@ static int read_header(const struct file *f, struct layout *l, struct error *e)
         return error_set(e, "the kernel '%s' is cut off in its header", f->path);
     l->version = get_le16(h + HDR_VERSION);
     if (l->version < 0x200)
-        return error_set(e, "the kernel '%s' uses boot protocol %u.%02u; ring1 needs 2.00 or later", f->path,
-                         l->version >> 8, l->version & 0xff);
+        return error_set(e, "the kernel '%s' uses boot protocol %u.%02u; ring1 needs 2.00 or later",
+                         f->path, l->version >> 8, l->version & 0xff);
     unsigned sectors = h[HDR_SETUP_SECTS] ? h[HDR_SETUP_SECTS] : 4;
     l->setup_len = (sectors + 1) * 512;
     if (l->setup_len >= f->size)
-        return error_set(e, "the kernel '%s' is cut off: its file ends before the kernel begins", f->path);
+        return error_set(e, "the kernel '%s' is cut off: its file ends before the kernel begins",
+                         f->path);
     l->code = h + l->setup_len;
     l->code_len = f->size - l->setup_len;
     /* Before 2.04 only 16 bits of syssize could be trusted. */
@@ -118,11 +120,13 @@ static int place_kernel(const struct file *f, struct layout *l, uint64_t ram_siz
     l->load = l->high ? BZIMAGE_LOAD : ZIMAGE_LOAD;
     l->end = (uint64_t)l->load + l->code_len;
     if (!l->high && l->end > BOOT_PARAMS)
-        return error_set(e, "the kernel '%s' is broken: it wants to be loaded low but is %zu bytes long", f->path,
-                         l->code_len);
+        return error_set(
+            e, "the kernel '%s' is broken: it wants to be loaded low but is %zu bytes long",
+            f->path, l->code_len);
     l->entry = start >= l->load && start - l->load < l->code_len ? start : l->load;
     if (l->version >= 0x20a) {
-        uint64_t pref = (uint64_t)get_le32(h + HDR_PREF_ADDRESS + 4) << 32 | get_le32(h + HDR_PREF_ADDRESS);
+        uint64_t pref =
+            (uint64_t)get_le32(h + HDR_PREF_ADDRESS + 4) << 32 | get_le32(h + HDR_PREF_ADDRESS);
         uint64_t runs_at = l->load;
         if (pref > runs_at && (pref >> 32) == 0)
             runs_at = pref; /* it moves itself there, relocatable or not, when loaded lower */
@@ -136,7 +140,8 @@ static int place_kernel(const struct file *f, struct layout *l, uint64_t ram_siz
 }
 
 /* As high as the kernel and RAM allow; *at is page-aligned. */
-static int place_initrd(const struct layout *l, uint64_t size, uint64_t ram_size, uint32_t *at, struct error *e)
+static int place_initrd(const struct layout *l, uint64_t size, uint64_t ram_size, uint32_t *at,
+                        struct error *e)
 {
     uint64_t top = ram_size, floor = (l->end + GUEST_PAGE_MASK) & ~(uint64_t)GUEST_PAGE_MASK;
     uint64_t rounded = (size + GUEST_PAGE_MASK) & ~(uint64_t)GUEST_PAGE_MASK;
@@ -148,9 +153,11 @@ static int place_initrd(const struct layout *l, uint64_t size, uint64_t ram_size
     if (top > l->initrd_max + 1)
         top = (l->initrd_max + 1) & ~(uint64_t)GUEST_PAGE_MASK;
     if (floor + rounded > top)
-        return error_set(e, "the initrd is too big: this kernel accepts none that ends above 0x%llx and needs "
-                         "the memory up to 0x%llx itself", (unsigned long long)l->initrd_max,
-                         (unsigned long long)floor);
+        return error_set(
+            e,
+            "the initrd is too big: this kernel accepts none that ends above 0x%llx and needs "
+            "the memory up to 0x%llx itself",
+            (unsigned long long)l->initrd_max, (unsigned long long)floor);
     *at = (uint32_t)(top - rounded);
     return 0;
 }
@@ -173,7 +180,8 @@ static void put_memory_map(uint8_t *bp, uint64_t ram_size)
 }
 
 /* screen_info stays zero: there is no text screen, and the kernel uses its serial console. */
-static void put_boot_params(const struct file *f, const struct layout *l, uint8_t *bp, uint64_t ram_size)
+static void put_boot_params(const struct file *f, const struct layout *l, uint8_t *bp,
+                            uint64_t ram_size)
 {
     size_t end = HDR_MAGIC + f->data[HDR_JUMP];
 
@@ -199,8 +207,8 @@ static void put_boot_params(const struct file *f, const struct layout *l, uint8_
     put_memory_map(bp, ram_size);
 }
 
-int load_linux(const struct boot_files *b, uint8_t *ram, uint64_t ram_size, uint32_t rsdp, struct boot_entry *out,
-               struct error *e)
+int load_linux(const struct boot_files *b, uint8_t *ram, uint64_t ram_size, uint32_t rsdp,
+               struct boot_entry *out, struct error *e)
 {
     const struct file *initrd = b->module_count ? &b->module[0] : NULL;
     size_t cmdline_len = strlen(b->append);
@@ -213,8 +221,8 @@ int load_linux(const struct boot_files *b, uint8_t *ram, uint64_t ram_size, uint
     if (initrd && place_initrd(&l, initrd->size, ram_size, &initrd_at, e))
         return -1;
     if (cmdline_len > l.cmdline_max)
-        return error_set(e, "the command line is %zu characters long; this kernel takes at most %u", cmdline_len,
-                         l.cmdline_max);
+        return error_set(e, "the command line is %zu characters long; this kernel takes at most %u",
+                         cmdline_len, l.cmdline_max);
     memcpy(ram + l.load, l.code, l.code_len);
     put_boot_params(&b->kernel, &l, bp, ram_size);
     put_le64(bp + BP_ACPI_RSDP, rsdp);

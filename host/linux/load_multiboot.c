@@ -13,14 +13,14 @@
 #include "host/linux/guest_ram.h"
 #include "host/linux/load.h"
 
-#define MB_MAGIC 0x1badb002u
-#define MB_HANDOVER 0x2badb002u
-#define MB_SEARCH 8192u
-#define MB_WANTS_MUST 0xffffu /* a loader which does not know one of these bits must refuse */
-#define MB_PAGE_ALIGN (1u << 0)
+#define MB_MAGIC       0x1badb002u
+#define MB_HANDOVER    0x2badb002u
+#define MB_SEARCH      8192u
+#define MB_WANTS_MUST  0xffffu /* a loader which does not know one of these bits must refuse */
+#define MB_PAGE_ALIGN  (1u << 0)
 #define MB_MEMORY_INFO (1u << 1)
-#define MB_VIDEO_MODE (1u << 2) /* a wish; there is no screen */
-#define MB_ADDRESSES (1u << 16)
+#define MB_VIDEO_MODE  (1u << 2) /* a wish; there is no screen */
+#define MB_ADDRESSES   (1u << 16)
 
 /* multiboot_info. */
 enum {
@@ -40,11 +40,11 @@ enum {
 };
 #define MBI_HAS_ALL (1u << 0 | 1u << 1 | 1u << 2 | 1u << 3 | 1u << 6 | 1u << 9)
 
-#define INFO_LOW 0x9000u
-#define INFO_LOW_END 0x80000u
-#define HIGH_MEMORY 0x100000u
-#define VGA_HOLE 0xa0000u
-#define GDT_ROOM 32u
+#define INFO_LOW        0x9000u
+#define INFO_LOW_END    0x80000u
+#define HIGH_MEMORY     0x100000u
+#define VGA_HOLE        0xa0000u
+#define GDT_ROOM        32u
 #define ELF_MAX_HEADERS 256u /* bounds the work that a crafted file can make */
 
 static const char loader_name[] = "ring1";
@@ -76,25 +76,33 @@ bool is_multiboot(const struct file *f)
 }
 
 /* One piece of the kernel: file_len bytes at file offset `off`, then zeros up to mem_len. */
-static int put_piece(struct loading *l, uint64_t off, uint64_t file_len, uint64_t at, uint64_t mem_len)
+static int put_piece(struct loading *l, uint64_t off, uint64_t file_len, uint64_t at,
+                     uint64_t mem_len)
 {
     const struct file *f = &l->b->kernel;
 
     if (off > f->size || file_len > f->size - off)
-        return error_set(l->e, "the kernel '%s' is cut off: a part of it lies behind the end of the file", f->path);
+        return error_set(l->e,
+                         "the kernel '%s' is cut off: a part of it lies behind the end of the file",
+                         f->path);
     if (file_len > mem_len)
-        return error_set(l->e, "the kernel '%s' is broken: a segment is longer in the file than in memory", f->path);
+        return error_set(
+            l->e, "the kernel '%s' is broken: a segment is longer in the file than in memory",
+            f->path);
     if (mem_len == 0)
         return 0;
     uint64_t end = at + mem_len;
     if (end > 0xe0000000u || end < at)
-        return error_set(l->e, "the kernel '%s' wants to be loaded at 0x%llx, where no RAM can be", f->path,
-                         (unsigned long long)at);
+        return error_set(l->e, "the kernel '%s' wants to be loaded at 0x%llx, where no RAM can be",
+                         f->path, (unsigned long long)at);
     if (end > l->ram_size)
         return ram_too_small(l->e, l->ram_size, end, "this kernel");
     if (at < HIGH_MEMORY && end > VGA_HOLE)
-        return error_set(l->e, "the kernel '%s' wants to be loaded over the PC's video memory and firmware at "
-                         "0x%x-0x%x", f->path, VGA_HOLE, HIGH_MEMORY - 1);
+        return error_set(
+            l->e,
+            "the kernel '%s' wants to be loaded over the PC's video memory and firmware at "
+            "0x%x-0x%x",
+            f->path, VGA_HOLE, HIGH_MEMORY - 1);
     memcpy(l->ram + at, f->data + off, file_len);
     memory_clear(l->ram + at + file_len, mem_len - file_len);
     if (at < l->low)
@@ -115,13 +123,16 @@ static int load_flat(struct loading *l, uint64_t hdr)
     uint32_t header_addr = get_le32(h + 12), load_addr = get_le32(h + 16);
     uint32_t load_end = get_le32(h + 20), bss_end = get_le32(h + 24);
     if (load_addr > header_addr || header_addr - load_addr > hdr)
-        return error_set(l->e, "the kernel '%s' is broken: its multiboot header gives impossible load addresses",
-                         f->path);
+        return error_set(
+            l->e, "the kernel '%s' is broken: its multiboot header gives impossible load addresses",
+            f->path);
     uint64_t off = hdr - (header_addr - load_addr);
     uint64_t len = f->size - off;
     if (load_end) {
         if (load_end < load_addr)
-            return error_set(l->e, "the kernel '%s' is broken: its multiboot header ends before it begins", f->path);
+            return error_set(
+                l->e, "the kernel '%s' is broken: its multiboot header ends before it begins",
+                f->path);
         len = load_end - load_addr;
     }
     uint64_t mem_len = bss_end > load_addr && bss_end - load_addr > len ? bss_end - load_addr : len;
@@ -135,10 +146,14 @@ static int load_elf(struct loading *l)
     const uint8_t *h = f->data;
 
     if (f->size < 52 || memcmp(h, "\177ELF", 4) != 0)
-        return error_set(l->e, "the kernel '%s' has a multiboot header, but is no ELF file and gives no load "
-                         "addresses", f->path);
+        return error_set(
+            l->e,
+            "the kernel '%s' has a multiboot header, but is no ELF file and gives no load "
+            "addresses",
+            f->path);
     if (h[4] == 2)
-        return error_set(l->e, "the kernel '%s' is a 64-bit ELF file; ring1 runs 32-bit guests", f->path);
+        return error_set(l->e, "the kernel '%s' is a 64-bit ELF file; ring1 runs 32-bit guests",
+                         f->path);
     if (h[4] != 1 || h[5] != 1 || get_le16(h + 18) != 3)
         return error_set(l->e, "the kernel '%s' is an ELF file, but not for 32-bit x86", f->path);
     uint64_t phoff = get_le32(h + 28), entsize = get_le16(h + 42), count = get_le16(h + 44);
@@ -201,7 +216,8 @@ static int place(struct loading *l, uint32_t mod_at[MAX_MODULES], uint64_t *info
 }
 
 /* Appends a string at *at; returns its address. */
-static uint32_t put_string(uint8_t *ram, uint64_t *at, const char *s, const char *sep, const char *s2)
+static uint32_t put_string(uint8_t *ram, uint64_t *at, const char *s, const char *sep,
+                           const char *s2)
 {
     uint32_t start = (uint32_t)*at;
     const char *part[] = {s, sep, s2};
@@ -230,7 +246,8 @@ static uint32_t put_map(uint8_t *ram, uint64_t *at, uint64_t ram_size, uint32_t 
     return start;
 }
 
-static void put_info(struct loading *l, uint64_t info_at, const uint32_t mod_at[MAX_MODULES], struct boot_entry *out)
+static void put_info(struct loading *l, uint64_t info_at, const uint32_t mod_at[MAX_MODULES],
+                     struct boot_entry *out)
 {
     const struct boot_files *b = l->b;
     uint8_t *ram = l->ram, *mbi = ram + info_at + GDT_ROOM;
@@ -262,7 +279,8 @@ static void put_info(struct loading *l, uint64_t info_at, const uint32_t mod_at[
     out->ebx = (uint32_t)(mbi - ram);
 }
 
-int load_multiboot(const struct boot_files *b, uint8_t *ram, uint64_t ram_size, struct boot_entry *out, struct error *e)
+int load_multiboot(const struct boot_files *b, uint8_t *ram, uint64_t ram_size,
+                   struct boot_entry *out, struct error *e)
 {
     struct loading l = {.b = b, .ram = ram, .ram_size = ram_size, .e = e, .low = UINT64_MAX};
     uint32_t mod_at[MAX_MODULES];
@@ -274,8 +292,9 @@ int load_multiboot(const struct boot_files *b, uint8_t *ram, uint64_t ram_size, 
     uint32_t flags = get_le32(b->kernel.data + hdr + 4);
     uint32_t unknown = flags & MB_WANTS_MUST & ~(MB_PAGE_ALIGN | MB_MEMORY_INFO | MB_VIDEO_MODE);
     if (unknown)
-        return error_set(e, "the kernel '%s' demands multiboot features that ring1 does not know (flags 0x%x)",
-                         b->kernel.path, unknown);
+        return error_set(
+            e, "the kernel '%s' demands multiboot features that ring1 does not know (flags 0x%x)",
+            b->kernel.path, unknown);
     if (flags & MB_ADDRESSES ? load_flat(&l, (uint64_t)hdr) : load_elf(&l))
         return -1;
     if (place(&l, mod_at, &info_at))

@@ -16,7 +16,8 @@
 #include "monitor/fpu.h"
 
 #define SLICE_NS 1000000ull
-#define FULL_POLL_NS 10000000ull /* how often a paused guest looks whether the reader caught up, at least */
+#define FULL_POLL_NS                                                                               \
+    10000000ull /* how often a paused guest looks whether the reader caught up, at least */
 
 struct loop {
     struct machine *m;
@@ -128,7 +129,8 @@ static void power_off(struct loop *l)
         end(l, 0);
         return;
     }
-    say("the guest turned the machine off; -no-shutdown keeps ring1 here until Ctrl-A X or a signal");
+    say("the guest turned the machine off; -no-shutdown keeps ring1 here until Ctrl-A X or a "
+        "signal");
     while (!l->ended)
         serve(l, NS_NEVER);
 }
@@ -155,7 +157,8 @@ static void report_unimplemented(struct loop *l)
 
     dump_bytes(v->exit_bytes, sizeof v->exit_bytes, bytes, sizeof bytes);
     dump_registers(v, regs, sizeof regs);
-    say("the guest executed an instruction that ring1 knows but does not implement, at 0x%04x:0x%08x: bytes %s",
+    say("the guest executed an instruction that ring1 knows but does not implement, at "
+        "0x%04x:0x%08x: bytes %s",
         v->seg[SEG_CS].sel, v->eip, bytes);
     fputs(regs, stderr);
     end(l, 1);
@@ -164,7 +167,8 @@ static void report_unimplemented(struct loop *l)
 static void halted_for_good(struct loop *l)
 {
     if (!l->stuck_said)
-        say("the guest halted with interrupts off and will not run again; Ctrl-A X or a signal ends ring1");
+        say("the guest halted with interrupts off and will not run again; Ctrl-A X or a signal "
+            "ends ring1");
     l->stuck_said = true;
     serve(l, NS_NEVER);
 }
@@ -179,8 +183,9 @@ static void handle_exit(struct loop *l, unsigned reason)
         power_off(l);
         break;
     case EXIT_TRIPLE_FAULT:
-        say("triple fault at 0x%04x:0x%08x: the guest's CPU shut down; %s", l->m->vcpu->seg[SEG_CS].sel,
-            l->m->vcpu->eip, l->m->cfg->no_reboot ? "-no-reboot ends the run" : "restarting it");
+        say("triple fault at 0x%04x:0x%08x: the guest's CPU shut down; %s",
+            l->m->vcpu->seg[SEG_CS].sel, l->m->vcpu->eip,
+            l->m->cfg->no_reboot ? "-no-reboot ends the run" : "restarting it");
         reset(l);
         break;
     case EXIT_RESET:

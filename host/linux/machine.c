@@ -9,7 +9,7 @@
 #include "monitor/fpu.h"
 #include "monitor/interp/interp.h"
 
-#define VGA_HOLE 0xa0000u
+#define VGA_HOLE     0xa0000u
 #define VGA_HOLE_LEN 0x20000u
 
 /* ---- board -> machine ---- */
@@ -122,8 +122,8 @@ static int create_vm(struct machine *m, struct error *e)
 
 static int open_consoles(struct machine *m, struct error *e)
 {
-    static const char *const names[CONSOLES] = {"serial port 1", "serial port 2", "serial port 3", "serial port 4",
-                                                "the debug port"};
+    static const char *const names[CONSOLES] = {"serial port 1", "serial port 2", "serial port 3",
+                                                "serial port 4", "the debug port"};
     static const struct console_spec none = {.kind = CONSOLE_NONE};
 
     for (unsigned i = 0; i < CONSOLES; i++) {
@@ -150,7 +150,8 @@ static struct chardev chardev_of(struct console *c)
 
     if (c->kind == CONSOLE_NONE)
         return none;
-    return c->out ? (struct chardev){.opaque = c->out, .send = out_ring_put} : (struct chardev){.send = no_send};
+    return c->out ? (struct chardev){.opaque = c->out, .send = out_ring_put}
+                  : (struct chardev){.send = no_send};
 }
 
 static int create_board(struct machine *m, struct error *e)
@@ -205,8 +206,8 @@ int machine_create(struct machine *m, const struct config *cfg, struct error *e)
         return error_set(e, "the host has not enough memory for the monitor");
     m->vcpu = v;
     if (boot_open(&m->boot, cfg->kernel, cfg->initrd, cfg->append, e) ||
-        guest_ram_create(&m->ram, cfg->ram_size, e) || vm_host_init(&m->host, cfg, v, e) || create_vm(m, e) ||
-        open_consoles(m, e) || create_board(m, e))
+        guest_ram_create(&m->ram, cfg->ram_size, e) || vm_host_init(&m->host, cfg, v, e) ||
+        create_vm(m, e) || open_consoles(m, e) || create_board(m, e))
         return -1;
     return machine_reset(m, e);
 }

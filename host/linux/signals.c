@@ -80,8 +80,8 @@ static int panic_text(char *out, size_t cap, const ucontext_t *uc)
 {
     const greg_t *r = uc->uc_mcontext.gregs;
 
-    return snprintf(out, cap, "internal error at %.200s:%d: %.300s", (const char *)r[REG_RDI], (int)r[REG_RSI],
-                    (const char *)r[REG_RDX]);
+    return snprintf(out, cap, "internal error at %.200s:%d: %.300s", (const char *)r[REG_RDI],
+                    (int)r[REG_RSI], (const char *)r[REG_RDX]);
 }
 
 static bool is_panic(int sig, const siginfo_t *info, const ucontext_t *uc)
@@ -92,7 +92,8 @@ static bool is_panic(int sig, const siginfo_t *info, const ucontext_t *uc)
         return false;
     /* The compiler's own traps are UD2 too: only believe pointers into our image's data and a sane line. */
     extern const char __executable_start[], _end[];
-    uintptr_t file = (uintptr_t)uc->uc_mcontext.gregs[REG_RDI], text = (uintptr_t)uc->uc_mcontext.gregs[REG_RDX];
+    uintptr_t file = (uintptr_t)uc->uc_mcontext.gregs[REG_RDI],
+              text = (uintptr_t)uc->uc_mcontext.gregs[REG_RDX];
     uintptr_t lo = (uintptr_t)__executable_start, hi = (uintptr_t)_end;
     return file >= lo && file < hi && text >= lo && text < hi && uc->uc_mcontext.gregs[REG_RSI] > 0;
 }
@@ -114,12 +115,17 @@ static void on_crash(int sig, siginfo_t *info, void *context)
     if (is_panic(sig, info, uc))
         panic_text(what, sizeof what, uc);
     else if (sig == SIGBUS && info->si_code == BUS_ADRERR)
-        snprintf(what, sizeof what, "a file that the guest was started from became shorter, or the host ran out "
-                 "of memory (SIGBUS at %p)", info->si_addr);
+        snprintf(what, sizeof what,
+                 "a file that the guest was started from became shorter, or the host ran out "
+                 "of memory (SIGBUS at %p)",
+                 info->si_addr);
     else
-        snprintf(what, sizeof what, "internal error: signal %d (%s) at host address 0x%llx, accessing %p", sig,
-                 sigabbrev_np(sig), (unsigned long long)uc->uc_mcontext.gregs[REG_RIP], info->si_addr);
-    n = snprintf(text, sizeof text, "\r\nring1: %s; please report it with the registers below\r\n", what);
+        snprintf(what, sizeof what,
+                 "internal error: signal %d (%s) at host address 0x%llx, accessing %p", sig,
+                 sigabbrev_np(sig), (unsigned long long)uc->uc_mcontext.gregs[REG_RIP],
+                 info->si_addr);
+    n = snprintf(text, sizeof text, "\r\nring1: %s; please report it with the registers below\r\n",
+                 what);
     put(text, (size_t)n);
     if (state.m && state.m->vcpu) {
         size_t len = dump_registers(state.m->vcpu, text, sizeof text);

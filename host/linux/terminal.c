@@ -13,7 +13,8 @@ static volatile bool wanted, active;
 
 static bool in_background(void)
 {
-    pid_t owner = tcgetpgrp(STDIN_FILENO); /* -1: not our controlling terminal, which has no job control for us */
+    pid_t owner = tcgetpgrp(
+        STDIN_FILENO); /* -1: not our controlling terminal, which has no job control for us */
 
     return owner >= 0 && owner != getpgrp();
 }
@@ -24,7 +25,7 @@ void terminal_raw(bool keep_signals)
         return;
     raw = saved;
     raw.c_iflag &= ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
-    raw.c_oflag |= OPOST; /* the guest sends CR LF itself; a lone LF from us still begins a line */
+    raw.c_oflag |= OPOST; /* guests that end lines with LF alone stay readable */
     raw.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | IEXTEN);
     if (!keep_signals)
         raw.c_lflag &= ~(tcflag_t)ISIG;

@@ -23,7 +23,8 @@ static const char *const stage_names[TRACE_COUNT] = {
 #undef TRACE
 };
 
-_Static_assert(offsetof(struct linux_host, clock) == 0, "opaque of clock_now() and clock_random32()");
+_Static_assert(offsetof(struct linux_host, clock) == 0,
+               "opaque of clock_now() and clock_random32()");
 
 static int64_t host_wall(void *opaque)
 {
@@ -94,9 +95,11 @@ static int open_trace(struct linux_host *h, const struct config *cfg, struct err
 {
     h->trace_fd = -1;
     if (cfg->trace_path) {
-        h->trace_fd = open(cfg->trace_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+        h->trace_fd =
+            open(cfg->trace_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
         if (h->trace_fd < 0)
-            return error_set(e, "cannot create the trace file '%s': %s", cfg->trace_path, strerror(errno));
+            return error_set(e, "cannot create the trace file '%s': %s", cfg->trace_path,
+                             strerror(errno));
     } else if (cfg->trace_mask) {
         h->trace_fd = STDERR_FILENO;
     }

@@ -15,9 +15,9 @@ struct vcpu;
 struct linux_host {
     struct host_clock clock; /* first: vmm_host.opaque is a struct host_clock to fpu_safe.c */
     struct vmm_host host;    /* opaque points to this struct */
-    struct vcpu *vcpu;  /* whose FPU state is parked before the libc is called */
-    int64_t rtc_offset; /* seconds that -rtc adds to UTC */
-    int trace_fd;       /* -1: no trace */
+    struct vcpu *vcpu;       /* whose FPU state is parked before the libc is called */
+    int64_t rtc_offset;      /* seconds that -rtc adds to UTC */
+    int trace_fd;            /* -1: no trace */
     bool trace_to_terminal;
     size_t trace_len;
     char trace_buf[1 << 16];

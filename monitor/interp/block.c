@@ -20,12 +20,6 @@ static unsigned hash_page(gpa_t page)
     return (unsigned)(page >> GUEST_PAGE_SHIFT) & (CACHE_PAGES - 1);
 }
 
-static uint8_t mode_of(const struct vcpu *v)
-{
-    return (v->seg[SEG_CS].attr & SEGA_DB ? BLOCK_CODE32 : 0) |
-           (v->seg[SEG_SS].attr & SEGA_DB ? BLOCK_STACK32 : 0);
-}
-
 void block_flush(struct vcpu *v)
 {
     struct interp *in = v->interp;
@@ -37,6 +31,7 @@ void block_flush(struct vcpu *v)
     }
     memset(in->hash, 0, sizeof in->hash);
     memset(in->page_hash, 0, sizeof in->page_hash);
+    memset(in->shortcut, 0, sizeof in->shortcut);
     in->insn_count = in->block_count = in->page_count = 0;
     v->stats.cache_flush_full++;
     vcpu_attend(v, ATT_SMC);
@@ -165,6 +160,7 @@ static void block_insert(struct vcpu *v, struct block *b)
     page_link(page_add(v, page), b, 0, first, last > GUEST_PAGE_MASK ? GUEST_PAGE_MASK : last);
     if (b->page2 != NO_PAGE)
         page_link(page_add(v, b->page2), b, 1, 0, last - GUEST_PAGE_SIZE);
+    b->cached = true;
     v->stats.blocks_decoded++;
 }
 
@@ -250,7 +246,7 @@ struct block *block_get(struct vcpu *v)
 {
     struct interp *in = v->interp;
     gla_t gla = v->seg[SEG_CS].base + v->eip;
-    uint8_t mode = mode_of(v);
+    uint8_t mode = block_mode(v);
     gpa_t page;
 
     if (unlikely(v->eip > v->seg[SEG_CS].hi))

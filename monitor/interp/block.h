@@ -25,8 +25,9 @@
 #define CACHE_HASH      (1u << 15)
 #define NO_PAGE         UINT64_MAX
 
+/* One cache line holds what handlers read; the raw bytes lie in the next. */
 struct xinsn {
-    insn_fn *fn;
+    _Alignas(64) insn_fn *fn;
     struct insn insn;
 };
 
@@ -36,11 +37,11 @@ struct block_link {
 };
 
 struct block {
-    gpa_t gpa;    /* of the first byte */
-    gpa_t page2;  /* page of the bytes beyond the first page's end, or NO_PAGE */
-    uint8_t mode; /* BLOCK_CODE32 | BLOCK_STACK32 */
-    bool dead;
-    uint16_t bytes; /* length of all instructions */
+    gpa_t gpa;         /* of the first byte */
+    gpa_t page2;       /* page of the bytes beyond the first page's end, or NO_PAGE */
+    uint8_t mode;      /* BLOCK_CODE32 | BLOCK_STACK32 */
+    bool dead, cached; /* cached: in the hash, found again */
+    uint16_t bytes;    /* length of all instructions */
     uint16_t count;
     struct xinsn *insns;
     struct block *hash_next;
@@ -48,6 +49,16 @@ struct block {
 };
 #define BLOCK_CODE32  1u
 #define BLOCK_STACK32 2u
+#define BLOCK_USER    4u /* only in shortcut.mode */
+
+/* Linear address to block without the TLB and the hash; valid while nothing was flushed. */
+#define CACHE_SHORTCUTS (1u << 12)
+struct shortcut {
+    gla_t gla;
+    uint32_t generation; /* vcpu.fetch_generation */
+    uint8_t mode;
+    struct block *block;
+};
 
 struct code_page {
     gpa_t page;
@@ -59,11 +70,18 @@ struct code_page {
 struct interp {
     struct block *hash[CACHE_HASH];
     struct code_page *page_hash[CACHE_PAGES];
+    struct shortcut shortcut[CACHE_SHORTCUTS];
     unsigned insn_count, block_count, page_count;
     struct block blocks[CACHE_BLOCKS];
     struct code_page pages[CACHE_PAGES];
     struct xinsn insns[CACHE_INSNS];
 };
+
+static inline uint8_t block_mode(const struct vcpu *v)
+{
+    return (uint8_t)((v->seg[SEG_CS].attr & SEGA_DB ? BLOCK_CODE32 : 0) |
+                     (v->seg[SEG_SS].attr & SEGA_DB ? BLOCK_STACK32 : 0));
+}
 
 /* The block that starts at v->eip, decoded if need be. Raises #GP, #PF, #UD for the instruction
  * there. The CS limit of

@@ -15,12 +15,12 @@ test_main:
     OP "adc32 80000000+7fffffff+1", 0x80000000, 0x7fffffff, 1, "adc eax, ecx", 0, 0x8d5, 0x055
     OP "sub8 80-1", 0x80, 1, 0, "sub al, cl", 0x7f, 0x8d5, 0x810
     OP "sub16 0-1", 0, 1, 0, "sub ax, cx", 0xffff, 0x8d5, 0x095
-    OP "sub32 80000000-ffffffff", 0x80000000, 0xffffffff, 0, "sub eax, ecx", 0x80000001, 0x8d5, 0x095
+    OP "sub32 80000000-ffffffff", 0x80000000, 0xffffffff, 0, "sub eax, ecx", 0x80000001, 0x8d5, 0x091
     OP "sub32 equal", 5, 5, 0x8d5, "sub eax, ecx", 0, 0x8d5, 0x044
     OP "sbb8 0-ff-1", 0, 0xff, 1, "sbb al, cl", 0, 0x8d5, 0x055
     OP "sbb16 8000-7fff-1", 0x8000, 0x7fff, 1, "sbb ax, cx", 0, 0x8d5, 0x854
     OP "sbb32 0-7fffffff-1", 0, 0x7fffffff, 1, "sbb eax, ecx", 0x80000000, 0x8d5, 0x095
-    OP "cmp32 1 with 80000000", 1, 0x80000000, 0, "cmp eax, ecx", 1, 0x8d5, 0x885
+    OP "cmp32 1 with 80000000", 1, 0x80000000, 0, "cmp eax, ecx", 1, 0x8d5, 0x881
     OP "neg8 80", 0x80, 0, 0, "neg al", 0x80, 0x8d5, 0x881
     OP "neg16 0", 0, 0, 0x8d5, "neg ax", 0, 0x8d5, 0x044
     OP "neg32 1", 1, 0, 0, "neg eax", 0xffffffff, 0x8d5, 0x095

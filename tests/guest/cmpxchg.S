@@ -11,7 +11,7 @@ test_main:
     EXPECT "cmpxchg unequal: memory", "dword ptr [m]", 9
     OP "cmpxchg8", 0x1109, 0x42, 0, "cmpxchg byte ptr [m], cl", 0x1109, 0x8d5, 0x044
     EXPECT "cmpxchg8: memory", "dword ptr [m]", 0x42
-    OP "cmpxchg16 unequal loads ax only", 0x11110001, 0, 0, "cmpxchg word ptr [m], cx", 0x11110042, 0x8d5, 0x091 + 4
+    OP "cmpxchg16 unequal loads ax only", 0x11110001, 0, 0, "cmpxchg word ptr [m], cx", 0x11110042, 0x8d5, 0x091
     mov edx, 5
     OP "cmpxchg register", 5, 77, 0, "cmpxchg edx, ecx", 5, 0x44, 0x44
     EXPECT "cmpxchg register: edx", edx, 77

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs one guest test under one configuration. Usage: run.py CONFIG KERNEL.elf [RING1]
+"""Runs one guest test under one configuration. Usage: run.py CONFIG KERNEL.elf [RING1 [OPTION...]]
 
 CONFIG: interp (ring1 run --exec=interpret) or qemu (qemu-system-i386, as a judge of the test itself).
 A test passes when port 0xe9 shows at least one line "ok ...", no line "FAIL ...", "done", and the exit code is 0's.
+Under qemu the failures listed in judge_known.txt do not count.
 """
 import os
 import subprocess
@@ -11,22 +12,39 @@ import sys
 import tempfile
 
 
-def command(config, kernel, ring1, log):
+def command(config, kernel, ring1, log, options):
     common = ["-kernel", kernel, "-m", "32", "-display", "none", "-serial", "none", "-no-reboot",
-              "-device", "isa-debug-exit,iobase=0xf4,iosize=0x4", "-debugcon", f"file:{log}"]
+              "-device", "isa-debug-exit,iobase=0xf4,iosize=0x4", "-debugcon", f"file:{log}", *options]
     if config == "qemu":
         return ["qemu-system-i386", "-accel", "tcg", "-cpu", "max", "-monitor", "none", *common]
     return [ring1, "run", f"--exec={config}", *common]
+
+
+def judge_known(test):
+    """What QEMU gets wrong in this test: a list of names, each perhaps ending in *."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "judge_known.txt")
+    with open(path) as lines:
+        rows = [line.rsplit(": ", 1)[0].split(": ", 1) for line in lines if not line.startswith("#") and line.strip()]
+    return [row[1] for row in rows if row[0] == test]
+
+
+def is_known(line, known):
+    name = line.removeprefix("FAIL ")
+    return any(name.startswith(k[:-1]) if k.endswith("*") else name.startswith(k + " got ") for k in known)
 
 
 def main():
     config, kernel = sys.argv[1:3]
     ring1 = sys.argv[3] if len(sys.argv) > 3 else None
     config = {"interp": "interpret"}.get(config, config)
+    known = judge_known(os.path.basename(kernel).removesuffix(".elf")) if config == "qemu" else []
+    if "*" in known:
+        print("not judged by QEMU")
+        return 0
     with tempfile.TemporaryDirectory() as folder:
         log = os.path.join(folder, "log")
         try:
-            done = subprocess.run(command(config, kernel, ring1, log), timeout=60, stdin=subprocess.DEVNULL,
+            done = subprocess.run(command(config, kernel, ring1, log, sys.argv[4:]), timeout=60, stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         except subprocess.TimeoutExpired:
             print("no end after 60 s")
@@ -35,12 +53,14 @@ def main():
     lines = text.split("\n")
     bad = [line for line in lines if line.startswith("FAIL")]
     good = [line for line in lines if line.startswith("ok ")]
-    passed = done is not None and done.returncode == 1 and good and not bad and "done" in lines
+    excused = [line for line in bad if is_known(line, known)]
+    status = 3 if excused else 1  # isa-debug-exit: 2 * code + 1
+    passed = done is not None and done.returncode == status and good and bad == excused and "done" in lines
     if not passed:
         print(text[-3000:])
         if done is not None:
             print(f"exit status {done.returncode}\n{done.stdout[-3000:]}")
-    print(f"{len(good)} ok, {len(bad)} failed")
+    print(f"{len(good)} ok, {len(bad)} failed" + (f", {len(excused)} of them known" if excused else ""))
     return 0 if passed else 1
 
 

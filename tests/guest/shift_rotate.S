@@ -56,7 +56,7 @@ test_main:
     mov edx, 0x80000001
     OP "shld 0", 5, 0, 0x8d5, "shld eax, edx, cl", 5, 0x8d5, 0x8d5
     OP "shld 1", 0x40000000, 1, 0, "shld eax, edx, cl", 0x80000001, 0x8c5, 0x880
-    OP "shld 4", 0x12345678, 4, 0, "shld eax, edx, cl", 0x23456788, 0xc5, 0x085
+    OP "shld 4", 0x12345678, 4, 0, "shld eax, edx, cl", 0x23456788, 0xc5, 0x005
     OP "shld 32 is 0", 5, 32, 0x8d5, "shld eax, edx, cl", 5, 0x8d5, 0x8d5
     OP "shld imm 31", 1, 0, 0, "shld eax, edx, 31", 0xc0000000, 0xc5, 0x084
     OP "shrd 1", 1, 1, 0, "shrd eax, edx, cl", 0x80000000, 0x8c5, 0x885
@@ -64,7 +64,7 @@ test_main:
     OP "shld16 4", 0xffff1234, 4, 0, "shld ax, dx, cl", 0xffff2340, 0xc5, 0x001
     OP "shrd16 4", 0xffff1234, 4, 0, "shrd ax, dx, cl", 0xffff1123, 0xc5, 0
     mov dword ptr [m], 0x0f
-    OP "shrd to memory", 0, 4, 0, "shrd [m], edx, cl", 0, 0xc5, 0x045 - 0x40
+    OP "shrd to memory", 0, 4, 0, "shrd [m], edx, cl", 0, 0xc5, 0x005
     EXPECT "shrd to memory: result", "dword ptr [m]", 0x10000000
     ret
     .data

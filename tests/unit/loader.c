@@ -12,18 +12,19 @@
 #include "host/linux/guest_ram.h"
 #include "host/linux/load.h"
 
-#define MIB (1024u * 1024)
-#define RAM_SIZE (16 * MIB)
+#define MIB         (1024u * 1024)
+#define RAM_SIZE    (16 * MIB)
 #define SETUP_SECTS 3u
-#define SETUP_LEN ((SETUP_SECTS + 1) * 512)
-#define CODE_LEN 0x3000u
+#define SETUP_LEN   ((SETUP_SECTS + 1) * 512)
+#define CODE_LEN    0x3000u
 
 static struct error e;
 
 /* RAM with inaccessible memory around it: a stray write of a loader is a crash of the test. */
 static uint8_t *new_ram(uint64_t size)
 {
-    uint8_t *p = mmap(NULL, size + 2 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint8_t *p =
+        mmap(NULL, size + 2 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     cr_assert(p != MAP_FAILED);
     cr_assert_eq(mprotect(p + MIB, size, PROT_READ | PROT_WRITE), 0);
@@ -34,7 +35,8 @@ static uint8_t *new_ram(uint64_t size)
 static struct file guarded(const uint8_t *data, size_t size)
 {
     size_t room = (size + 4095) & ~(size_t)4095;
-    uint8_t *p = mmap(NULL, room + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *p =
+        mmap(NULL, room + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     cr_assert(p != MAP_FAILED);
     mprotect(p + room, 4096, PROT_NONE);
@@ -79,7 +81,8 @@ static void make_linux(unsigned version)
 
 static struct boot_files linux_files(const char *append)
 {
-    return (struct boot_files){.kind = KERNEL_LINUX, .kernel = {image, sizeof image, false, "image"}, .append = append};
+    return (struct boot_files){
+        .kind = KERNEL_LINUX, .kernel = {image, sizeof image, false, "image"}, .append = append};
 }
 
 Test(loader, linux_places)
@@ -218,7 +221,7 @@ Test(loader, linux_hostile)
 /* ---- multiboot ---- */
 
 #define ELF_HDR 52u
-#define MB_AT 0x100u
+#define MB_AT   0x100u
 #define SEG_OFF 0x200u
 #define SEG_LEN 0x400u
 static uint8_t elf[SEG_OFF + SEG_LEN];
@@ -250,7 +253,8 @@ static void make_elf(uint32_t flags)
 
 static struct boot_files elf_files(void)
 {
-    return (struct boot_files){.kind = KERNEL_MULTIBOOT, .kernel = {elf, sizeof elf, false, "k.elf"}, .append = "a b"};
+    return (struct boot_files){
+        .kind = KERNEL_MULTIBOOT, .kernel = {elf, sizeof elf, false, "k.elf"}, .append = "a b"};
 }
 
 Test(loader, multiboot_places)
@@ -356,7 +360,8 @@ Test(loader, multiboot_errors)
     }
     struct boot_files b = elf_files();
     make_elf(1u << 5);
-    cr_expect(boot_load(&b, ram, RAM_SIZE, 0, &en, &e) && strstr(e.text, "flags 0x20"), "%s", e.text);
+    cr_expect(boot_load(&b, ram, RAM_SIZE, 0, &en, &e) && strstr(e.text, "flags 0x20"), "%s",
+              e.text);
 }
 
 Test(loader, multiboot_truncated_and_hostile)
@@ -412,7 +417,8 @@ Test(loader, files)
     char list[256];
 
     make_elf(0);
-    const char *k = put_file("k", elf, sizeof elf), *a = put_file("a", "AA", 2), *c = put_file("c,c", "CCC", 3);
+    const char *k = put_file("k", elf, sizeof elf), *a = put_file("a", "AA", 2),
+               *c = put_file("c,c", "CCC", 3);
     const char *empty = put_file("empty", "", 0), *junk = put_file("junk", "hello, world", 12);
     snprintf(list, sizeof list, "%s arg one,/tmp/ring1-loader-%d-c,,c x,,y,%s", a, getpid(), a);
     cr_assert_eq(boot_open(&b, k, list, "cmd", &e), 0, "%s", e.text);
@@ -420,13 +426,17 @@ Test(loader, files)
     cr_expect(b.module[0].size == 2 && b.module[1].size == 3 && b.module[2].size == 2);
     cr_expect(strstr(b.module_args[0], " arg one") && strstr(b.module_args[1], "c,c x,y"));
     boot_close(&b);
-    cr_expect(boot_open(&b, k, "/nonexistent/x", NULL, &e) && strstr(e.text, "cannot open"), "%s", e.text);
+    cr_expect(boot_open(&b, k, "/nonexistent/x", NULL, &e) && strstr(e.text, "cannot open"), "%s",
+              e.text);
     cr_expect(boot_open(&b, k, "", NULL, &e) != 0);
     cr_expect(boot_open(&b, k, ",,,,,", NULL, &e) != 0);
-    cr_expect(boot_open(&b, "/nonexistent/x", NULL, NULL, &e) && strstr(e.text, "cannot open the kernel"), "%s", e.text);
+    cr_expect(boot_open(&b, "/nonexistent/x", NULL, NULL, &e) &&
+                  strstr(e.text, "cannot open the kernel"),
+              "%s", e.text);
     cr_expect(boot_open(&b, "/tmp", NULL, NULL, &e) && strstr(e.text, "directory"), "%s", e.text);
     cr_expect(boot_open(&b, empty, NULL, NULL, &e) && strstr(e.text, "is empty"), "%s", e.text);
     cr_expect(boot_open(&b, junk, NULL, NULL, &e) && strstr(e.text, "neither"), "%s", e.text);
-    cr_expect(boot_open(&b, "/dev/null", NULL, NULL, &e) && strstr(e.text, "is empty"), "%s", e.text);
+    cr_expect(boot_open(&b, "/dev/null", NULL, NULL, &e) && strstr(e.text, "is empty"), "%s",
+              e.text);
     unlink(k), unlink(a), unlink(c), unlink(empty), unlink(junk);
 }

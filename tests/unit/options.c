@@ -33,22 +33,55 @@ Test(options, memory)
         const char *text;
         uint64_t bytes; /* 0: an error */
     } rows[] = {
-        {"256", 256 * MIB}, {"1", MIB}, {"64M", 64 * MIB}, {"1G", 1024 * MIB}, {"1g", 1024 * MIB},
-        {"2048", 2048 * MIB}, {"3584", 3584 * MIB}, {"262144k", 256 * MIB}, {"size=256", 256 * MIB},
-        {"size=1G", 1024 * MIB}, {"1.5G", 1536 * MIB}, {"0.5g", 512 * MIB}, {"1048577b", MIB + 4096},
-        {"268435456b", 256 * MIB}, {"", 0}, {"0", 0}, {"-1", 0}, {"+1", 0}, {"abc", 0}, {"256X", 0}, {"256MB", 0},
-        {"256 M", 0}, {" 256", 0}, {"3585", 0}, {"4G", 0}, {"1T", 0}, {"1k", 0}, {"0x100", 0}, {"1.G", 0},
-        {".5G", 0}, {"1e3", 0}, {"99999999999999999999999", 0}, {"18446744073709551615", 0}, {"size=", 0},
-        {"size=256,slots=2", 0}, {"256,maxmem=1G", 0}, {"256,foo", 0}, {"size=256,", 0}, {",", 0},
-        {"4294967296.999999999999999999T", 0}, {"NaN", 0},
+        {"256", 256 * MIB},
+        {"1", MIB},
+        {"64M", 64 * MIB},
+        {"1G", 1024 * MIB},
+        {"1g", 1024 * MIB},
+        {"2048", 2048 * MIB},
+        {"3584", 3584 * MIB},
+        {"262144k", 256 * MIB},
+        {"size=256", 256 * MIB},
+        {"size=1G", 1024 * MIB},
+        {"1.5G", 1536 * MIB},
+        {"0.5g", 512 * MIB},
+        {"1048577b", MIB + 4096},
+        {"268435456b", 256 * MIB},
+        {"", 0},
+        {"0", 0},
+        {"-1", 0},
+        {"+1", 0},
+        {"abc", 0},
+        {"256X", 0},
+        {"256MB", 0},
+        {"256 M", 0},
+        {" 256", 0},
+        {"3585", 0},
+        {"4G", 0},
+        {"1T", 0},
+        {"1k", 0},
+        {"0x100", 0},
+        {"1.G", 0},
+        {".5G", 0},
+        {"1e3", 0},
+        {"99999999999999999999999", 0},
+        {"18446744073709551615", 0},
+        {"size=", 0},
+        {"size=256,slots=2", 0},
+        {"256,maxmem=1G", 0},
+        {"256,foo", 0},
+        {"size=256,", 0},
+        {",", 0},
+        {"4294967296.999999999999999999T", 0},
+        {"NaN", 0},
     };
     struct error e;
 
     for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
         uint64_t bytes = 0;
         int err = value_memory(rows[i].text, &bytes, &e);
-        cr_expect(err ? rows[i].bytes == 0 : bytes == rows[i].bytes, "row %u (-m %s): %d, %llu", i, rows[i].text, err,
-                  (unsigned long long)bytes);
+        cr_expect(err ? rows[i].bytes == 0 : bytes == rows[i].bytes, "row %u (-m %s): %d, %llu", i,
+                  rows[i].text, err, (unsigned long long)bytes);
         if (err)
             cr_expect(e.text[0] && !strchr(e.text, '\n'), "row %u: no sentence", i);
     }
@@ -92,8 +125,9 @@ Test(options, consoles)
         cr_expect_eq(err != 0, rows[i].kind < 0, "row %u (%s)", i, rows[i].text);
         if (err || rows[i].kind < 0)
             continue;
-        cr_expect((int)s.kind == rows[i].kind && s.mux == rows[i].mux && s.server == rows[i].server &&
-                      s.wait == rows[i].wait && !strcmp(s.path, rows[i].path),
+        cr_expect((int)s.kind == rows[i].kind && s.mux == rows[i].mux &&
+                      s.server == rows[i].server && s.wait == rows[i].wait &&
+                      !strcmp(s.path, rows[i].path),
                   "row %u (%s)", i, rows[i].text);
     }
     char longest[600] = "file:";
@@ -115,7 +149,9 @@ Test(options, lines)
         {"-kernel=k", OPTIONS_RUN, NULL},
         {"-kernel|k|-append|", OPTIONS_RUN, NULL},
         {"-kernel|k|-nographic|-no-reboot|-no-shutdown|-stats|--exec=interpret", OPTIONS_RUN, NULL},
-        {"-kernel|k|-M|pc|-machine|pc,acpi=off|-net|none|-nic|none|-vga|none|-monitor|none|-nodefaults", OPTIONS_RUN, NULL},
+        {"-kernel|k|-M|pc|-machine|pc,acpi=off|-net|none|-nic|none|-vga|none|-monitor|none|-"
+         "nodefaults",
+         OPTIONS_RUN, NULL},
         {"-kernel|k|-smp|1|-smp|cpus=1,cores=1|-cpu|help", OPTIONS_CPU_HELP, NULL},
         {"-d|help", OPTIONS_TRACE_HELP, NULL},
         {"-device|help", OPTIONS_DEVICE_HELP, NULL},
@@ -125,7 +161,8 @@ Test(options, lines)
         {"--version", OPTIONS_VERSION, NULL},
         {"-kernel|k|-serial|none|-serial|null|-serial|pty|-serial|stdio", OPTIONS_RUN, NULL},
         {"-kernel|k|-rtc|base=2026-02-28T23:59:59,clock=host", OPTIONS_RUN, NULL},
-        {"-kernel|k|-device|pc-testdev|-device|isa-debug-exit,iobase=0xf4,iosize=0x4", OPTIONS_RUN, NULL},
+        {"-kernel|k|-device|pc-testdev|-device|isa-debug-exit,iobase=0xf4,iosize=0x4", OPTIONS_RUN,
+         NULL},
         {"", OPTIONS_ERROR, "-kernel FILE"},
         {"-kernel", OPTIONS_ERROR, "-kernel needs a value"},
         {"-kernel|", OPTIONS_ERROR, "not empty"},
@@ -154,7 +191,8 @@ Test(options, lines)
         {"-kernel|k|-device|isa-debug-exit,iosize=3", OPTIONS_ERROR, "iosize"},
         {"-kernel|k|-device|isa-debug-exit,foo=3", OPTIONS_ERROR, "no property"},
         {"-kernel|k|-device|isa-debug-exit|-device|isa-debug-exit", OPTIONS_ERROR, "twice"},
-        {"-kernel|k|-serial|null|-serial|null|-serial|null|-serial|null|-serial|null", OPTIONS_ERROR, "4 serial"},
+        {"-kernel|k|-serial|null|-serial|null|-serial|null|-serial|null|-serial|null",
+         OPTIONS_ERROR, "4 serial"},
         {"-kernel|k|-serial|stdio|-debugcon|stdio", OPTIONS_ERROR, "more than one"},
         {"-kernel|k|-rtc|base=yesterday", OPTIONS_ERROR, "base"},
         {"-kernel|k|-rtc|base=2026-02-30", OPTIONS_ERROR, "base"},
@@ -176,7 +214,8 @@ Test(options, lines)
         enum options_result r = parse(rows[i].line, &cfg, &e);
         cr_expect_eq((int)r, rows[i].result, "row %u (%s): %d %s", i, rows[i].line, r, e.text);
         if (rows[i].says)
-            cr_expect(strstr(e.text, rows[i].says) && !strchr(e.text, '\n'), "row %u (%s): %s", i, rows[i].line, e.text);
+            cr_expect(strstr(e.text, rows[i].says) && !strchr(e.text, '\n'), "row %u (%s): %s", i,
+                      rows[i].line, e.text);
     }
 }
 
@@ -186,7 +225,8 @@ Test(options, meanings)
     struct error e;
 
     cr_assert_eq(parse("-kernel|k", &c, &e), OPTIONS_RUN);
-    cr_expect(c.ram_size == RAM_DEFAULT && c.acpi && !c.no_reboot && !strcmp(c.append, "") && !c.initrd);
+    cr_expect(c.ram_size == RAM_DEFAULT && c.acpi && !c.no_reboot && !strcmp(c.append, "") &&
+              !c.initrd);
     cr_expect(c.cpu == cpu_model_at(0) && c.rtc_base == RTC_UTC && !c.debug_exit && !c.testdev);
     cr_expect(c.serial_count == 1 && c.serial[0].kind == CONSOLE_STDIO && c.serial[0].mux);
     cr_expect_eq(c.debugcon.kind, CONSOLE_NONE);
@@ -198,7 +238,8 @@ Test(options, meanings)
     cr_expect(c.serial[0].kind == CONSOLE_NULL && c.debugcon.kind == CONSOLE_STDIO);
     parse("-kernel|k|-nodefaults", &c, &e);
     cr_expect_eq(c.serial_count, 0);
-    parse("-kernel|k|-no-acpi|-device|isa-debug-exit|-d|exec,int|-m|64|-rtc|base=1970-01-02", &c, &e);
+    parse("-kernel|k|-no-acpi|-device|isa-debug-exit|-d|exec,int|-m|64|-rtc|base=1970-01-02", &c,
+          &e);
     cr_expect(!c.acpi && c.debug_exit && c.debug_exit_base == 0x501 && c.debug_exit_size == 2);
     cr_expect_eq(c.trace_mask, TRACE_BIT(TRACE_EXEC) | TRACE_BIT(TRACE_INT));
     cr_expect(c.ram_size == 64 * MIB && c.rtc_base == RTC_DATE && c.rtc_date == 86400);
@@ -213,13 +254,22 @@ Test(options, distances)
         const char *a, *b;
         unsigned d;
     } rows[] = {
-        {"", "", 0}, {"a", "", 1}, {"kernel", "kernel", 0}, {"kernal", "kernel", 1}, {"kernle", "kernel", 1},
-        {"append", "apend", 1}, {"abc", "xyz", 3}, {"serial", "seral", 1}, {"M", "m", 0},
+        {"", "", 0},
+        {"a", "", 1},
+        {"kernel", "kernel", 0},
+        {"kernal", "kernel", 1},
+        {"kernle", "kernel", 1},
+        {"append", "apend", 1},
+        {"abc", "xyz", 3},
+        {"serial", "seral", 1},
+        {"M", "m", 0},
     };
 
     for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
-        cr_expect_eq(edit_distance(rows[i].a, rows[i].b), rows[i].d, "row %u (%s, %s)", i, rows[i].a, rows[i].b);
-        cr_expect_eq(edit_distance(rows[i].b, rows[i].a), rows[i].d, "row %u (%s, %s)", i, rows[i].b, rows[i].a);
+        cr_expect_eq(edit_distance(rows[i].a, rows[i].b), rows[i].d, "row %u (%s, %s)", i,
+                     rows[i].a, rows[i].b);
+        cr_expect_eq(edit_distance(rows[i].b, rows[i].a), rows[i].d, "row %u (%s, %s)", i,
+                     rows[i].b, rows[i].a);
     }
 }
 
@@ -237,8 +287,10 @@ Test(options, table)
         cr_expect(row->alias || (row->text && strlen(row->text) > 10), "row %s", row->name);
         snprintf(with_two, sizeof with_two, "--%s|none", row->name);
         parse(with_two, &c, &e);
-        cr_expect(!strstr(e.text, "unknown option") && !strstr(e.text, "not handled"), "%s: %s", with_two, e.text);
+        cr_expect(!strstr(e.text, "unknown option") && !strstr(e.text, "not handled"), "%s: %s",
+                  with_two, e.text);
         parse(with_two + 1, &c, &e);
-        cr_expect(!strstr(e.text, "unknown option") && !strstr(e.text, "not handled"), "%s: %s", with_two, e.text);
+        cr_expect(!strstr(e.text, "unknown option") && !strstr(e.text, "not handled"), "%s: %s",
+                  with_two, e.text);
     }
 }
