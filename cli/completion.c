@@ -2,7 +2,8 @@
 /*
  * completion.c - shell completions, generated from include/ring1/option.def.
  *
- * `ring1 completion bash` and `ring1 completion zsh` print them; the files in cli/completion/ load them.
+ * `ring1 completion bash` and `ring1 completion zsh` print them; the files in cli/completion/ load
+ * them.
  */
 #include <string.h>
 

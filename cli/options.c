@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* options.c - the parser of `ring1 run`. See options.h; the syntax of single values is in values.c. */
+/* options.c - the parser of `ring1 run`. See options.h; the syntax of single values is in values.c.
+ * */
 #include "cli/options.h"
 
 #include <string.h>
@@ -218,6 +219,14 @@ static void default_consoles(struct parser *p)
         cfg->serial[0] = (struct console_spec){.kind = CONSOLE_STDIO, .mux = true};
 }
 
+/* Kernels that end by isa-debug-exit are test kernels, and those of kvm-unit-tests take pc-testdev
+ * for granted. The two go together wherever port 0xe9 is not the debug console's. */
+static void default_devices(struct config *cfg)
+{
+    if (cfg->debug_exit && cfg->debugcon.kind == CONSOLE_NONE)
+        cfg->testdev = true;
+}
+
 static int check_whole(struct parser *p)
 {
     const struct config *cfg = p->cfg;
@@ -247,6 +256,7 @@ enum options_result options_parse(struct config *cfg, int count, char *const *ar
     if (p.result != OPTIONS_RUN)
         return p.result;
     default_consoles(&p);
+    default_devices(cfg);
     if (check_whole(&p))
         return OPTIONS_ERROR;
     if (!cfg->append)

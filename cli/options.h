@@ -54,9 +54,11 @@ int value_trace(const char *text, uint32_t *mask, struct error *e);
 int value_exec(const char *text, struct error *e);
 
 /* ---- suggestions (suggest.c) ---- */
-/* Insertions, deletions, substitutions and swaps of neighbours that turn a into b. Names up to 31 characters. */
+/* Insertions, deletions, substitutions and swaps of neighbours that turn a into b. Names up to 31
+ * characters. */
 unsigned edit_distance(const char *a, const char *b);
-/* The name nearest to `wrong`, near enough to be what was meant, else NULL. name(i) is NULL past the end. */
+/* The name nearest to `wrong`, near enough to be what was meant, else NULL. name(i) is NULL past
+ * the end. */
 const char *suggest(const char *wrong, const char *(*name)(unsigned i));
 
 #endif

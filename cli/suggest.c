@@ -15,7 +15,8 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
 
 unsigned edit_distance(const char *a, const char *b)
 {
-    /* d[i][j]: distance of the first i characters of a from the first j of b (Damerau; optimal string alignment). */
+    /* d[i][j]: distance of the first i characters of a from the first j of b (Damerau; optimal
+     * string alignment). */
     unsigned char d[NAME_MAX_LEN + 1][NAME_MAX_LEN + 1];
     size_t la = strlen(a), lb = strlen(b);
 

@@ -10,7 +10,8 @@
 #include "cli/options.h"
 #include "include/ring1/trace.h"
 
-/* Copies the next piece of a comma list into out; returns what follows its comma, NULL at the end of the list. Pieces that
+/* Copies the next piece of a comma list into out; returns what follows its comma, NULL at the end
+ * of the list. Pieces that
  * do not fit are cut, which no keyword survives unnoticed. */
 static const char *next_piece(const char *list, char *out, size_t cap)
 {

@@ -3,11 +3,13 @@
  * pc_firmware.c - a directly booted kernel has no firmware before it: this programs the chips as
  * firmware would, and leaves the tables it would leave.
  *
- * Guest memory used: 0xe0000-0xe003f (FACS, writable), 0xf0000-0xf3fff (MP table, RSDP, ACPI
- * tables, read-only). Loaders report 0xa0000-0xfffff as reserved.
+ * Guest memory used: 0-0x3ff (real-mode interrupt vectors), 0x46c (BIOS tick count),
+ * 0xe0000-0xe003f (FACS, writable), 0xf0000-0xf3fff (MP table, RSDP, ACPI tables, read-only),
+ * 0xffe00-0xfffff (interrupt handlers). Loaders report 0xa0000-0xfffff as reserved.
  */
 #include "devices/acpi_tables.h"
 #include "devices/pc_board.h"
+#include "include/ring1/mem.h"
 
 #define FACS_AT      0xe0000u
 #define TABLES_FIRST 0xf0000u
@@ -18,14 +20,15 @@ struct port_write {
     uint8_t value;
 };
 
-/* 8259s: vectors 0x08 and 0x70, everything masked but the cascade; lines 9-11 level-triggered.
+/* 8259s: vectors 0x08 and 0x70, everything masked but the timer and the cascade; lines 9-11
+ * level-triggered.
  * 8254: counter 0 at 18.2 Hz, counter 1 as the refresh rate, counter 2 ready for the speaker.
  * Clock: 32768 Hz base, 24-hour BCD. */
 static const struct port_write script[] = {{0x20, 0x11},
                                            {0x21, 0x08},
                                            {0x21, 0x04},
                                            {0x21, 0x01},
-                                           {0x21, 0xfb},
+                                           {0x21, 0xfa},
                                            {0xa0, 0x11},
                                            {0xa1, 0x70},
                                            {0xa1, 0x02},
@@ -76,6 +79,46 @@ void pc_firmware_setup(struct pc *pc, ns_t now)
     pc_a20(pc, 0, true);
 }
 
+/* Real-mode handlers where the vectors of a PC point at before anybody changes them. */
+#define BIOS_SEGMENT 0xf000u
+#define AT_IRET      0xff53u /* the address that IBM's BIOS had it at, and everyone since */
+#define AT_TIMER     0xfea5u /* likewise */
+#define AT_MASTER    0xfee0u
+#define AT_SLAVE     0xfef0u
+
+static const uint8_t code_iret[] = {0xcf};
+static const uint8_t code_timer[] = {
+    0x1e, 0x50,                   /* push ds; push ax */
+    0x31, 0xc0, 0x8e, 0xd8,       /* xor ax, ax; mov ds, ax */
+    0x66, 0xff, 0x06, 0x6c, 0x04, /* inc dword [0x46c] */
+    0xb0, 0x20, 0xe6, 0x20,       /* mov al, 0x20; out 0x20, al */
+    0x58, 0x1f, 0xcf,             /* pop ax; pop ds; iret */
+};
+static const uint8_t code_master[] = {0x50, 0xb0, 0x20, 0xe6, 0x20, 0x58, 0xcf};
+static const uint8_t code_slave[] = {0x50, 0xb0, 0x20, 0xe6, 0xa0, 0xe6, 0x20, 0x58, 0xcf};
+
+/* A kernel that enters real mode with interrupts on, or halts there, finds vectors that return. */
+static void build_vectors(uint8_t *ram)
+{
+    uint8_t *bios = ram + BIOS_SEGMENT * 16u;
+
+    memcpy(bios + AT_IRET, code_iret, sizeof code_iret);
+    memcpy(bios + AT_TIMER, code_timer, sizeof code_timer);
+    memcpy(bios + AT_MASTER, code_master, sizeof code_master);
+    memcpy(bios + AT_SLAVE, code_slave, sizeof code_slave);
+    for (unsigned n = 0; n < 256; n++) {
+        uint32_t at = AT_IRET;
+        if (n == 8)
+            at = AT_TIMER;
+        else if (n > 8 && n < 16)
+            at = AT_MASTER;
+        else if (n >= 0x70 && n < 0x78)
+            at = AT_SLAVE;
+        uint32_t vector = BIOS_SEGMENT << 16 | at;
+        memcpy(ram + 4 * n, &vector, sizeof vector);
+    }
+}
+
 uint32_t pc_build_tables(struct pc *pc)
 {
     struct table_area area = {.ram = pc->cfg.ram, .at = TABLES_FIRST, .end = TABLES_END};
@@ -89,8 +132,9 @@ uint32_t pc_build_tables(struct pc *pc)
         .pci = &pc->pci,
     };
 
-    if (!pc->cfg.ram || pc->cfg.ram_size < TABLES_END)
+    if (!pc->cfg.ram || pc->cfg.ram_size < 0x100000)
         return 0;
+    build_vectors(pc->cfg.ram);
     for (unsigned n = 0; n < 4; n++)
         facts.serial_present[n] = pc->cfg.serial_present[n];
     mptable_build(&area, &facts);

@@ -86,8 +86,8 @@ static void boundary(struct vcpu *v)
 {
     uint32_t att = __atomic_exchange_n(&v->attention, 0, __ATOMIC_ACQ_REL);
 
-    if (att & ATT_EXIT)
-        vcpu_attend(v, ATT_EXIT);
+    if (v->exit_reason != EXIT_NONE)
+        return; /* shut down, off or about to be reset: nothing is delivered any more */
     if (v->dr6_pending && !(v->shadow & SHADOW_MOVSS))
         deliver_debug_trap(v);
     if (att & ATT_TIME) {
@@ -188,16 +188,16 @@ unsigned vcpu_run(struct vcpu *v, ns_t slice_ns)
     uint64_t tick_at = v->stats.insns + RUN_BUDGET;
     unsigned rounds = 0;
 
-    v->exit_reason = EXIT_NONE;
     for (;;) {
         v->shadow = v->shadow_next;
         v->shadow_next = 0;
         if (__atomic_load_n(&v->attention, __ATOMIC_ACQUIRE) || v->intr_line || v->dr6_pending)
             boundary(v);
         if (v->exit_reason != EXIT_NONE) {
-            __atomic_fetch_and(&v->attention, ~ATT_EXIT, __ATOMIC_ACQ_REL);
-            v->stats.halts += v->exit_reason == EXIT_HALT;
-            return v->exit_reason;
+            /* Cleared only here: a request made in a slice's last round is the next call's. */
+            unsigned why = v->exit_reason;
+            v->exit_reason = EXIT_NONE;
+            return why;
         }
         if (v->halted) {
             if (clock_tick(v, end) && !wakes(v))

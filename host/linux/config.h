@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * config.h - what the user asked for, checked and in the machine's own terms. cli/options.c fills it in.
+ * config.h - what the user asked for, checked and in the machine's own terms. cli/options.c fills
+ * it in.
  */
 #ifndef RING1_HOST_LINUX_CONFIG_H
 #define RING1_HOST_LINUX_CONFIG_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* console.c - see console.h: input, output, the Ctrl-A commands. Opening and closing are in console_open.c. */
+/* console.c - see console.h: input, output, the Ctrl-A commands. Opening and closing are in
+ * console_open.c. */
 #define _GNU_SOURCE
 #include "host/linux/console.h"
 

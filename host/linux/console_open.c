@@ -16,7 +16,8 @@
 #include "host/linux/console_priv.h"
 #include "host/linux/guest_ram.h"
 
-/* Setting O_NONBLOCK on an inherited description would change it for the shell too. So terminals and pipes are opened
+/* Setting O_NONBLOCK on an inherited description would change it for the shell too. So terminals
+ * and pipes are opened
  * anew; a socket needs no mode; what cannot be opened again is written with care. */
 static void open_stdout(struct console *c)
 {
@@ -68,7 +69,8 @@ static int open_pty(struct console *c, struct error *e)
 
     if (master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0)
         name = ptsname(master);
-    /* Our own slave descriptor keeps the master from reporting a hang-up while nobody else has it open. */
+    /* Our own slave descriptor keeps the master from reporting a hang-up while nobody else has it
+     * open. */
     int slave = name ? open(name, O_RDWR | O_NOCTTY | O_CLOEXEC) : -1;
     if (slave < 0) {
         int err = errno;

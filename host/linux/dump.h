@@ -7,7 +7,8 @@
 
 struct vcpu;
 
-/* Writes lines ending in "\r\n" into out[0..cap), always terminated; returns the length. Reads only *v: no guest
+/* Writes lines ending in "\r\n" into out[0..cap), always terminated; returns the length. Reads only
+ * *v: no guest
  * memory, no allocation, so that it works in a signal handler. */
 size_t dump_registers(const struct vcpu *v, char *out, size_t cap);
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * error.h - one sentence that says what is wrong and what to do; filled at the bottom, printed once at the top.
+ * error.h - one sentence that says what is wrong and what to do; filled at the bottom, printed once
+ * at the top.
  *
- * Promises   The text is one line without a final newline, cut when it is too long, printable whatever the
+ * Promises   The text is one line without a final newline, cut when it is too long, printable
+ *            whatever the
  *            names in it hold.
  */
 #ifndef RING1_HOST_LINUX_ERROR_H

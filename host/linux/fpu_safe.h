@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fpu_safe.h - the functions of struct vmm_host that run while the guest's FPU registers are live in the host's.
+ * fpu_safe.h - the functions of struct vmm_host that run while the guest's FPU registers are live
+ * in the host's.
  *
- * Promises   FPU-SAFE: fpu_safe.c is compiled with -mgeneral-regs-only, and what it calls touches general registers only.
- *            clock_gettime(CLOCK_MONOTONIC) is a jump into the vDSO, whose code the kernel compiles without SSE and x87; the
+ * Promises   FPU-SAFE: fpu_safe.c is compiled with -mgeneral-regs-only, and what it calls touches
+ *            general registers only.
+ *            clock_gettime(CLOCK_MONOTONIC) is a jump into the vDSO, whose code the kernel compiles
+ *            without SSE and x87; the
  *            dynamic linker's lazy binding would not be, so clock_init() makes the first call.
  */
 #ifndef RING1_HOST_LINUX_FPU_SAFE_H
@@ -25,7 +28,8 @@ bool clock_random32(void *clock, uint32_t *out);
 /* The host's TSC frequency in kHz: what CPUID says, else measured (5 ms), rounded to 1 MHz. */
 uint32_t clock_tsc_khz(void);
 
-/* Bytes on their way out of a serial port: appended without a library call, written by console.c. */
+/* Bytes on their way out of a serial port: appended without a library call, written by console.c.
+ * */
 #define OUT_RING 0x40000u /* a power of two */
 struct out_ring {
     uint32_t head, tail; /* head - tail bytes wait */
@@ -36,7 +40,8 @@ static inline uint32_t out_ring_used(const struct out_ring *r)
 {
     return r->head - r->tail;
 }
-/* Drops what does not fit, and counts it. `ring` is a struct out_ring: this is a struct chardev's send(). */
+/* Drops what does not fit, and counts it. `ring` is a struct out_ring: this is a struct chardev's
+ * send(). */
 void out_ring_put(void *ring, const uint8_t *bytes, size_t len);
 
 #endif

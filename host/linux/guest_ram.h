@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guest_ram.h - guest RAM: one memfd, mapped linearly. Costs host memory only where the guest touched it.
+ * guest_ram.h - guest RAM: one memfd, mapped linearly. Costs host memory only where the guest
+ * touched it.
  */
 #ifndef RING1_HOST_LINUX_GUEST_RAM_H
 #define RING1_HOST_LINUX_GUEST_RAM_H
@@ -19,10 +20,12 @@ struct guest_ram {
 int guest_ram_create(struct guest_ram *r, uint64_t size, struct error *e);
 void guest_ram_destroy(struct guest_ram *r);
 
-/* Zeroed anonymous memory for the monitor's own big tables, untouched until used; NULL when there is none. */
+/* Zeroed anonymous memory for the monitor's own big tables, untouched until used; NULL when there
+ * is none. */
 void *zeroed_alloc(size_t size);
 
-/* Makes [p, p+len) zero. Whole pages of a big range are given back to the host instead of being written. */
+/* Makes [p, p+len) zero. Whole pages of a big range are given back to the host instead of being
+ * written. */
 void memory_clear(uint8_t *p, uint64_t len);
 
 #endif

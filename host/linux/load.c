@@ -153,7 +153,8 @@ static void set_flat(struct seg *s, uint16_t sel, uint16_t type)
     seg_derive(s, true);
 }
 
-/* MTRRs as a PC's firmware programs them: RAM write-back, the VGA hole and the PCI hole uncached, option ROMs
+/* MTRRs as a PC's firmware programs them: RAM write-back, the VGA hole and the PCI hole uncached,
+ * option ROMs
  * write-protected (SDM vol. 3A, section 12.11). */
 static void set_mtrrs(struct vcpu *v)
 {

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * load.h - puts a kernel into guest RAM and says in which state the CPU enters it, as firmware and a boot loader would.
+ * load.h - puts a kernel into guest RAM and says in which state the CPU enters it, as firmware and
+ * a boot loader would.
  *
- * Promises   Nothing in a kernel or initrd file can make a loader read or write outside the file and guest RAM; what is
+ * Promises   Nothing in a kernel or initrd file can make a loader read or write outside the file
+ *            and guest RAM; what is
  *            wrong with a file is one sentence in *e.
- *            boot_load() may be called again at each reset of the guest: it writes the same bytes again.
+ *            boot_load() may be called again at each reset of the guest: it writes the same bytes
+ *            again.
  * Not here   ACPI and MP tables (devices/pc.h), the CPU's own state after reset (monitor/vcpu.h).
  */
 #ifndef RING1_HOST_LINUX_LOAD_H
@@ -38,7 +41,8 @@ struct boot_entry {
     uint16_t gdt_limit, code_sel, data_sel;
 };
 
-/* One line of the memory map that both boot protocols hand over. Types as in ACPI: 1 RAM, 2 reserved. */
+/* One line of the memory map that both boot protocols hand over. Types as in ACPI: 1 RAM, 2
+ * reserved. */
 struct map_range {
     uint64_t base, len;
     uint32_t type;
@@ -49,7 +53,8 @@ struct map_range {
 /* Fills out[0..MAP_RANGES); returns how many. */
 unsigned memory_map(uint64_t ram_size, struct map_range *out);
 
-/* Opens the kernel, recognises it, opens the modules. initrd may be NULL. Returns 0, or -1 with *e (nothing stays open). */
+/* Opens the kernel, recognises it, opens the modules. initrd may be NULL. Returns 0, or -1 with *e
+ * (nothing stays open). */
 int boot_open(struct boot_files *b, const char *kernel, const char *initrd, const char *append,
               struct error *e);
 void boot_close(struct boot_files *b);
@@ -66,10 +71,12 @@ int load_multiboot(const struct boot_files *b, uint8_t *ram, uint64_t ram_size,
 bool is_linux(const struct file *f);
 bool is_multiboot(const struct file *f);
 
-/* After vcpu_reset(): the state that firmware leaves (caches on, MTRRs set), then that of *entry. */
+/* After vcpu_reset(): the state that firmware leaves (caches on, MTRRs set), then that of *entry.
+ * */
 void boot_enter(struct vcpu *v, const struct boot_entry *entry);
 
-/* Writes the flat GDT of a boot loader at ram[gpa]: null descriptors, then code at selector `code`, data at `code` + 8. */
+/* Writes the flat GDT of a boot loader at ram[gpa]: null descriptors, then code at selector `code`,
+ * data at `code` + 8. */
 void put_flat_gdt(uint8_t *ram, uint32_t gpa, uint16_t code, struct boot_entry *out);
 
 /* "RAM too small": names what is needed, in MiB rounded up. */

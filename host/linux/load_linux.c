@@ -2,7 +2,8 @@
 /*
  * load_linux.c - Linux kernels by the x86 boot protocol, entered at their 32-bit entry point.
  *
- * Promises   Protocol 2.00 (Linux 1.3.73) and later; bzImage and the old zImage. The real-mode part of the kernel
+ * Promises   Protocol 2.00 (Linux 1.3.73) and later; bzImage and the old zImage. The real-mode part
+ *            of the kernel
  *            is not run: what it would find out from firmware is put into boot_params here.
  * Source     Linux Documentation/arch/x86/boot.rst and zero-page.rst (field names are theirs).
  *
@@ -67,8 +68,8 @@ struct layout {
     const uint8_t *code; /* the protected-mode part */
     size_t code_len;
     uint32_t load, entry;
-    uint64_t
-        end; /* first byte the running kernel does not need before it looks at the memory map */
+    /* first byte the running kernel does not need before it looks at the memory map */
+    uint64_t end;
     uint64_t initrd_max;  /* highest address of an initrd's last byte */
     uint32_t cmdline_max; /* characters */
 };

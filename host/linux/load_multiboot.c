@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * load_multiboot.c - 32-bit kernels with a multiboot 1 header: ELF files, and flat ones by the header's address fields.
+ * load_multiboot.c - 32-bit kernels with a multiboot 1 header: ELF files, and flat ones by the
+ * header's address fields.
  *
- * Promises   Every length and offset of the file is checked against the file and against guest RAM before use.
- * Source     Multiboot Specification 0.6.96, sections 3.1-3.3 (field names are its own); System V ABI, "Object Files".
+ * Promises   Every length and offset of the file is checked against the file and against guest RAM
+ *            before use.
+ * Source     Multiboot Specification 0.6.96, sections 3.1-3.3 (field names are its own); System V
+ *            ABI, "Object Files".
  *
- * The information block is put into low memory (INFO_LOW) where kernels rarely load themselves; behind the modules when
+ * The information block is put into low memory (INFO_LOW) where kernels rarely load themselves;
+ * behind the modules when
  * this kernel does. Modules follow the kernel, page by page.
  */
 #include <string.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* loop.c - see loop.h. Idle guests cost nothing: a halted CPU sleeps in ppoll() until its next timer, input or a signal. */
+/* loop.c - see loop.h. Idle guests cost nothing: a halted CPU sleeps in ppoll() until its next
+ * timer, input or a signal. */
 #define _GNU_SOURCE
 #include "host/linux/loop.h"
 
@@ -32,7 +33,8 @@ static void end(struct loop *l, int status)
     l->status = status;
 }
 
-/* vcpu_run() may come back with the guest's FPU registers live: nothing else may happen before they are parked. */
+/* vcpu_run() may come back with the guest's FPU registers live: nothing else may happen before they
+ * are parked. */
 static __attribute__((noinline)) unsigned run_guest(struct vcpu *v)
 {
     unsigned reason = vcpu_run(v, SLICE_NS);
@@ -68,7 +70,8 @@ static void serve_wishes(struct loop *l, unsigned n, ns_t now)
     c->asked = 0;
 }
 
-/* Looks at all files, waiting up to wait_ns (NS_NEVER: as long as it takes) for something to happen. */
+/* Looks at all files, waiting up to wait_ns (NS_NEVER: as long as it takes) for something to
+ * happen. */
 static void serve_files(struct loop *l, ns_t wait_ns)
 {
     struct machine *m = l->m;
@@ -106,7 +109,8 @@ static bool some_console_full(const struct machine *m)
     return false;
 }
 
-/* After each stretch of guest time: output goes out, and the guest waits while a reader is far behind. */
+/* After each stretch of guest time: output goes out, and the guest waits while a reader is far
+ * behind. */
 static void serve(struct loop *l, ns_t wait_ns)
 {
     serve_files(l, wait_ns);

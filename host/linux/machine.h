@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * machine.h - one virtual machine of this process: RAM, CPU, board, consoles and boot files, wired together.
+ * machine.h - one virtual machine of this process: RAM, CPU, board, consoles and boot files, wired
+ * together.
  */
 #ifndef RING1_HOST_LINUX_MACHINE_H
 #define RING1_HOST_LINUX_MACHINE_H
@@ -29,12 +30,15 @@ struct machine {
     bool powered_off;
 };
 
-/* Builds everything and puts the guest's kernel in place. The consoles are open afterwards, the terminal still as it
- * was. Returns 0, or -1 with *e; call machine_destroy() in both cases. *m is zeroed memory; cfg stays the caller's. */
+/* Builds everything and puts the guest's kernel in place. The consoles are open afterwards, the
+ * terminal still as it
+ * was. Returns 0, or -1 with *e; call machine_destroy() in both cases. *m is zeroed memory; cfg
+ * stays the caller's. */
 int machine_create(struct machine *m, const struct config *cfg, struct error *e);
 void machine_destroy(struct machine *m);
 
-/* Like the reset button: board and CPU reset, the kernel loaded again, as the firmware would. RAM keeps the rest. */
+/* Like the reset button: board and CPU reset, the kernel loaded again, as the firmware would. RAM
+ * keeps the rest. */
 int machine_reset(struct machine *m, struct error *e);
 
 /* Writes out what is buffered, from a signal handler of a dying process. */

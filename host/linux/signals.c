@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* signals.c - see signals.h. Handlers run on their own stack, with the FPU state of a fresh process (the kernel saved
- * the guest's), and call async-signal-safe functions only; dump_registers() formats integers without allocating. */
+/* signals.c - see signals.h. Handlers run on their own stack, with the FPU state of a fresh process
+ * (the kernel saved
+ * the guest's), and call async-signal-safe functions only; dump_registers() formats integers
+ * without allocating. */
 #define _GNU_SOURCE
 #include "host/linux/signals.h"
 
@@ -90,7 +92,8 @@ static bool is_panic(int sig, const siginfo_t *info, const ucontext_t *uc)
 
     if (sig != SIGILL || info->si_code <= 0 || rip[0] != 0x0f || rip[1] != 0x0b)
         return false;
-    /* The compiler's own traps are UD2 too: only believe pointers into our image's data and a sane line. */
+    /* The compiler's own traps are UD2 too: only believe pointers into our image's data and a sane
+     * line. */
     extern const char __executable_start[], _end[];
     uintptr_t file = (uintptr_t)uc->uc_mcontext.gregs[REG_RDI],
               text = (uintptr_t)uc->uc_mcontext.gregs[REG_RDX];

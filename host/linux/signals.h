@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * signals.h - what signals mean: the guest's FPU faults, requests to end, job control, and our own crashes.
+ * signals.h - what signals mean: the guest's FPU faults, requests to end, job control, and our own
+ * crashes.
  *
- * Promises   SIGINT, SIGTERM, SIGHUP, SIGQUIT: an orderly end through the loop; a second one ends at once. The terminal is
- *            restored in every case. A crash (SIGSEGV, SIGBUS, SIGILL, SIGABRT, a failed VMM_CHECK) reports what and
+ * Promises   SIGINT, SIGTERM, SIGHUP, SIGQUIT: an orderly end through the loop; a second one ends
+ *            at once. The terminal is
+ *            restored in every case. A crash (SIGSEGV, SIGBUS, SIGILL, SIGABRT, a failed VMM_CHECK)
+ *            reports what and
  *            where with the guest's registers, and ends with status 1.
  * State      Process-wide, as signals are; one machine per process registers itself here.
  */
@@ -14,7 +17,8 @@
 
 struct machine;
 
-/* Installs the handlers on an alternate stack. m may be partly built: m->vcpu is shown when it is there. */
+/* Installs the handlers on an alternate stack. m may be partly built: m->vcpu is shown when it is
+ * there. */
 int signals_install(struct machine *m, struct error *e);
 /* Becomes readable when a signal asks for an end. */
 int signals_fd(void);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * terminal.h - the terminal on standard input: raw while the guest has it, as it was on every way out.
+ * terminal.h - the terminal on standard input: raw while the guest has it, as it was on every way
+ * out.
  *
- * Promises   terminal_restore() may be called from a signal handler, any number of times. It also runs at exit().
+ * Promises   terminal_restore() may be called from a signal handler, any number of times. It also
+ *            runs at exit().
  * State      Process-wide: a process has one controlling terminal, and a dying one must find it.
  */
 #ifndef RING1_HOST_LINUX_TERMINAL_H
@@ -10,7 +12,8 @@
 
 #include <stdbool.h>
 
-/* Raw mode; does nothing when standard input is no terminal. keep_signals: Ctrl-C, Ctrl-Z and Ctrl-\ stay
+/* Raw mode; does nothing when standard input is no terminal. keep_signals: Ctrl-C, Ctrl-Z and
+ * Ctrl-\ stay
  * signals for ring1 instead of going to the guest. */
 void terminal_raw(bool keep_signals);
 /* After SIGCONT: raw again if it was, and we own the terminal. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vm_host.h - struct vmm_host (include/ring1/host.h) on Linux: time, random numbers, FPU stubs, trace.
+ * vm_host.h - struct vmm_host (include/ring1/host.h) on Linux: time, random numbers, FPU stubs,
+ * trace.
  */
 #ifndef RING1_HOST_LINUX_VM_HOST_H
 #define RING1_HOST_LINUX_VM_HOST_H

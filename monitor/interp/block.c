@@ -231,7 +231,8 @@ static struct block *fill(struct vcpu *v, gla_t gla, const uint8_t *page_bytes, 
         if (st != DECODE_OK && b->count)
             break; /* a block of its own, so that the fault is raised at its address */
         b->count++;
-        b->bytes += x->insn.len;
+        /* What is no instruction depends on all bytes that were looked at. */
+        b->bytes += st == DECODE_OK ? x->insn.len : INSN_MAX_LEN;
         off += x->insn.len;
         if (ends_block(&x->insn))
             break;

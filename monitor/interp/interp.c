@@ -48,7 +48,8 @@ const struct insn *interp_peek(struct vcpu *v)
     return &block_get(v)->insns[0].insn;
 }
 
-/* As block_get(), by way of a shortcut where one is valid. CPL 3 has its own: the same linear address
+/* As block_get(), by way of a shortcut where one is valid. CPL 3 has its own: the same linear
+ * address
  * may not be executable at both. */
 static inline struct block *find(struct vcpu *v)
 {

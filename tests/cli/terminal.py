@@ -154,9 +154,12 @@ def job_control():
     check("SIGTSTP stops", os.WIFSTOPPED(status))
     check("stopped: restored", not r.raw())
     os.kill(r.pid, signal.SIGCONT)
+    end = time.monotonic() + TIMEOUT
+    while not r.raw() and time.monotonic() < end:
+        time.sleep(0.01)
+    check("continued: raw", r.raw())
     r.send(b"z")
     check("continued", b"z" in read_until(r.master, b"z"))
-    check("continued: raw", r.raw())
     r.send(b"\x01x")
     check("after job control", r.wait() == 0 and r.restored)
 

@@ -57,7 +57,7 @@ def main():
     status = 3 if excused else 1  # isa-debug-exit: 2 * code + 1
     passed = done is not None and done.returncode == status and good and bad == excused and "done" in lines
     if not passed:
-        print(text[-3000:])
+        print("\n".join([line for line in bad if line not in excused] or lines[-3:]))
         if done is not None:
             print(f"exit status {done.returncode}\n{done.stdout[-3000:]}")
     print(f"{len(good)} ok, {len(bad)} failed" + (f", {len(excused)} of them known" if excused else ""))

@@ -35,7 +35,7 @@ test_main:
     FAULT "bound 12", 13, 0, bound eax, fs:[12]
     FAULT "lgdt 11", 13, 0, lgdt fs:[11]
     FAULT "sgdt 11", 13, 0, sgdt fs:[11]
-    NOFAULT "lea does not check", lea eax, fs:[0x12345678]
+    NOFAULT "lea does not check", .byte 0x64, 0x8d, 0x05, 0x78, 0x56, 0x34, 0x12
     FAULT "read-modify-write", 13, 0, add dword ptr fs:[14], 1
     FAULT "push mem", 13, 0, push dword ptr fs:[14]
     FAULT "call mem", 13, 0, call dword ptr fs:[14]

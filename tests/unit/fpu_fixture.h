@@ -187,8 +187,8 @@ static unsigned rig_exec(struct rig *r)
 
 static inline unsigned rig_run(struct rig *r, const uint8_t *bytes, unsigned len)
 {
-    cr_assert(rig_decode(r, bytes, len, r->cpu.seg[SEG_CS].attr & SEGA_DB), "%u bytes from %02x on", len,
-              bytes[0]);
+    cr_assert(rig_decode(r, bytes, len, r->cpu.seg[SEG_CS].attr & SEGA_DB), "%u bytes from %02x on",
+              len, bytes[0]);
     return rig_exec(r);
 }
 #define RUN(r, ...)                                                                                \

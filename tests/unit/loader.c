@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* loader.c - Linux and multiboot images made here: what is loaded where, every truncation, hostile header fields. */
-/* uses: host/linux/load.c host/linux/load_linux.c host/linux/load_multiboot.c host/linux/file.c host/linux/error.c host/linux/guest_ram.c */
+/* loader.c - Linux and multiboot images made here: what is loaded where, every truncation, hostile
+ * header fields. */
+/* uses: host/linux/load.c host/linux/load_linux.c host/linux/load_multiboot.c host/linux/file.c
+ * host/linux/error.c host/linux/guest_ram.c */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -29,6 +29,8 @@ bare_start:
     mov ss, eax
     mov ax, 0x40
     ltr ax
+    xor eax, eax             /* after reset the LDT is usable, at address 0 */
+    lldt ax
     mov al, 0xff             /* no interrupts */
     out 0x21, al
     out 0xa1, al
@@ -74,7 +76,11 @@ exception: /* [esp]: vector, error, eip, cs, eflags, esp, ss */
     mov ss:[fault + 8], eax
     cmp dword ptr [esp + 16], SEL_UCODE
     jne 1f
-    mov dword ptr [esp + 12], offset exit_fault
+    cmp dword ptr [esp + 12], offset exit_next
+    je 2f
+    cmp dword ptr [esp + 12], offset image_start
+    jae 1f
+2:  mov dword ptr [esp + 12], offset exit_fault
     and dword ptr [esp + 20], ~EFL_TF
     pop eax
     add esp, 8
@@ -123,12 +129,14 @@ gdt:                         /* Linux's layout */
     .quad 0x00cf93000000ffff /* 18: kernel data */
     .quad 0x00cffb000000ffff /* 23: user code */
     .quad 0x00cff3000000ffff /* 2b: user data */
-    .quad 0, 0
+    .quad 0x00affb000000ffff /* 33: 64-bit user code; loads as data */
+    .quad 0
     .quad 0x0000890000000067 /* 40: TSS, base filled in */
     .quad 0, 0, 0
     .quad 0x00dff3123456ffff /* 63: FS */
     .quad 0x0050f3900000ffff /* 6b: GS */
-    .quad 0, 0
+    .quad 0
+    .quad 0x0040f50000000000 /* 7b: Linux keeps the CPU number in its limit */
 gdt_end:
 gdt_pointer:
     .word gdt_end - gdt - 1

@@ -160,7 +160,7 @@ static void modrm(const char *text, struct enc *e, struct parts *p, uint32_t fla
         return;
     }
     e->has_mem = true;
-    e->a16 = !absolute && !(flags & F_BIG) && rnd_below(8) == 0;
+    e->a16 = !absolute && !(flags & (F_BIG | F_PARTIAL)) && rnd_below(8) == 0;
     segment_choose(e, p, absolute);
     if (e->a16)
         modrm16(e, p, field, flags);

@@ -107,6 +107,7 @@ void print_case(const char *name, uint32_t number, const struct enc *e, uint32_t
     field("gs", out_seg[3]);
     print_words("win", WIN, flags & F_BIG ? BIG_LEN : WIN_LEN);
     print_words("edge", DATA_END - EDGE_LEN, EDGE_LEN);
+    print_words("data", DATA, EDGE_LEN);
     if (flags & F_STACK)
         print_words("stk", STK - STK_BELOW, STK_BELOW + STK_ABOVE);
     if (use_fx)

@@ -71,6 +71,13 @@ static void on_signal(int number, const void *info, struct context *c)
 {
     (void)number;
     (void)info;
+    if (c->eip >= (uint32_t)image_start && c->eip != (uint32_t)exit_next) {
+        print("FAIL fault in the test itself at ");
+        print_hex(c->eip, 8);
+        print("\n");
+        print_flush();
+        syscall3(1, 2, 0, 0);
+    }
     fault.vector = c->trap;
     fault.error = c->error;
     fault.cr2 = c->cr2;

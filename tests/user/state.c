@@ -5,6 +5,12 @@
  * Masked     (nothing else is) FCS and FDS: recent CPUs store zero, and Linux' XSAVE drops them. FIP, FDP, FOP while no
  *            unmasked x87 exception is pending: AMD CPUs do not store them then, and some Intel CPUs only FIP. CR2 when
  *            the fault was no #PF. Bit 4 of a page fault's error code: the kernel's choice of paging mode shows in it.
+ *            Whether a misaligned access to an unmapped page is #AC or #PF, while EFLAGS.AC is set: the same priority class
+ *            (SDM vol. 3A, table 6-8). F_PARTIAL: POPA, ENTER, FLDENV, FNSTENV, FRSTOR, FNSAVE that fault; the CPU has loaded
+ *            or stored a part by then, and does it all again when restarted; ring1 has done nothing. CR2 is somewhere
+ *            in the operand.
+ * Left out   Unmasked x87 exceptions together with operands that fault: the CPU drops a suppressed store before it looks
+ *            at the address, ring1 looks first.
  */
 #include "user.h"
 
@@ -124,7 +130,7 @@ static void fill_st(uint8_t *to)
 }
 
 /* x87, MMX and SSE state. */
-void state_fx_make(void)
+static void state_fx_make(bool unmask)
 {
     static const uint16_t controls[] = {0x37f, 0x37f, 0x27f, 0x07f, 0xb7f, 0x77f, 0xf7f, 0x67f};
     uint32_t r = rnd(), mxcsr = 0x1f80, fcw = controls[r & 7], fsw = 0;
@@ -132,7 +138,7 @@ void state_fx_make(void)
     uint32_t *w = (uint32_t *)in_fx;
 
     r >>= 3;
-    if ((r & 15) == 0)
+    if ((r & 15) == 0 && unmask)
         fcw &= rnd() | ~0x3fu; /* unmasked exceptions */
     fsw = rnd_below(3) ? rnd() & 0x7f00 : rnd() & 0x477f;
     if (rnd_below(8) == 0 || (fsw & 0x3f & ~fcw))
@@ -141,7 +147,7 @@ void state_fx_make(void)
     h[0] = (uint16_t)fcw;
     h[1] = (uint16_t)fsw;
     h[2] = (uint16_t)(rnd_below(3) ? 0xff : rnd() & 0xff);
-    h[3] = (uint16_t)(rnd() & 0x7ff);
+    h[3] = 0;
     w[2] = 0x11111111;
     w[3] = 0;
     w[4] = 0x22222222;
@@ -223,6 +229,8 @@ static void registers_for(const struct form *f, const struct enc *e)
         in.ebx = WIN + 32 - (in.eax & 0xff) + rnd_below(16);
     if ((f->flags & F_STACK) && rnd_below(2))
         in.ebp = STK - 4 * rnd_below(16) + 16;
+    if ((f->flags & F_STACK) && in.ebp > 0u - 16)
+        in.ebp -= 16; /* LEAVE around 4 GiB, where the limit check is up to the CPU (SDM vol. 3A, 5.3) */
     if ((f->flags & F_STACK) && rnd_below(24) == 0)
         in.esp = (rnd_below(2) ? DATA : RO_END) + rnd_below(48) - 16;
 }
@@ -276,7 +284,7 @@ static void fill(uint32_t from, unsigned len, bool fx)
             for (unsigned j = 0; j < 16; j += 4)
                 put32(from + i + j, value());
     }
-    if (fx)
+    if (fx && len >= WIN_LEN)
         for (unsigned i = 32; i < 96; i += 16)
             if (rnd_below(4) == 0)
                 fill_st((uint8_t *)(from + i));
@@ -302,12 +310,13 @@ void state_make(const struct form *f, struct enc *e)
     fill(WIN, f->flags & F_BIG ? BIG_LEN : WIN_LEN, use_fx);
     if (f->flags & F_STACK)
         fill(STK - STK_BELOW, STK_BELOW + STK_ABOVE, false);
+    fill(DATA, EDGE_LEN, false);
     fill(DATA_END - EDGE_LEN, EDGE_LEN, use_fx);
     registers_for(f, e);
     address_make(f, e);
     operands_make(f, e);
     if (use_fx)
-        state_fx_make();
+        state_fx_make(!e->has_mem || target_writable(e, 16));
 }
 
 /* ---- after ---- */
@@ -326,14 +335,15 @@ static void mix_memory(uint32_t h[2], uint32_t from, unsigned len)
         mix(h, get32(from + i));
 }
 
-/* FNSTENV, FNSAVE: the pointers in memory. */
-static void mask_environment(const struct enc *e)
+/* FNSTENV, FNSAVE, FXSAVE: the pointers in memory. */
+static void mask_environment(const struct form *f, const struct enc *e)
 {
-    unsigned size = e->opsize;
+    unsigned from = f->flags & F_BIG ? 6 : 3 * e->opsize;
+    unsigned end = f->flags & F_BIG ? 24 : 7 * e->opsize;
 
     if (out_path != PATH_NEXT || e->target < DATA || e->target + 28 > DATA_END)
         return;
-    for (unsigned i = 3 * size; i < 7 * size; i++)
+    for (unsigned i = from; i < end; i++)
         *(uint8_t *)(e->target + i) = 0;
 }
 
@@ -351,10 +361,18 @@ static void mask_fx(void)
 void state_hash(uint32_t h[2], const struct form *f, const struct enc *e)
 {
     if (f->flags & F_ENV)
-        mask_environment(e);
+        mask_environment(f, e);
     if (fault.vector != 14)
         fault.cr2 = 0;
     fault.error &= ~0x10u;
+    if ((in.eflags & EFL_AC) && (fault.vector == 14 || fault.vector == 17)) {
+        fault.vector = 17;
+        fault.error = fault.cr2 = 0;
+    }
+    if ((f->flags & F_PARTIAL) && out_path == PATH_FAULT) {
+        mix(h, fault.vector);
+        return;
+    }
     for (unsigned i = 0; i < 8; i++)
         mix(h, reg_get(&out, i));
     mix(h, out.eflags);
@@ -371,6 +389,7 @@ void state_hash(uint32_t h[2], const struct form *f, const struct enc *e)
     }
     mix_memory(h, WIN, f->flags & F_BIG ? BIG_LEN : WIN_LEN);
     mix_memory(h, DATA_END - EDGE_LEN, EDGE_LEN);
+    mix_memory(h, DATA, EDGE_LEN);
     if (f->flags & F_STACK)
         mix_memory(h, STK - STK_BELOW, STK_BELOW + STK_ABOVE);
     if (use_fx) {

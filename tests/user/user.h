@@ -20,7 +20,7 @@
 #define WIN_LEN   128
 #define BIG_LEN   1024
 #define STK       (DATA + 0xc000) /* ESP of most cases */
-#define STK_BELOW 96
+#define STK_BELOW 224
 #define STK_ABOVE 32
 #define EDGE_LEN  64 /* the last bytes before the read-only page */
 
@@ -92,10 +92,10 @@ uint32_t syscall6(uint32_t number, uint32_t a, uint32_t b, uint32_t c, uint32_t 
 #define F_ALONE  0x20000u /* not in random sequences */
 #define F_XLAT   0x40000u
 #define F_ALIGN  0x80000u /* memory operands mostly aligned on 16 bytes */
-#define F_ESCAPE 0x100000u /* spec starts with a mandatory prefix or 0F: no other prefix is put behind it */
+#define F_PARTIAL 0x100000u /* a fault leaves part of the work done */
 
 struct form {
-    char name[28];
+    char name[40]; /* mnemonic:spec; "~" before it: with the prefix 66 */
     char spec[28]; /* as in the SDM: hex bytes, /r /0-/7 (m or r after it: only memory, only register), +r, ib ... */
     uint32_t flags;
 };
@@ -124,7 +124,6 @@ uint32_t rnd(void);
 uint32_t rnd_below(uint32_t n);
 uint32_t value(void);
 void state_make(const struct form *f, struct enc *e);
-void state_fx_make(void);
 void state_hash(uint32_t h[2], const struct form *f, const struct enc *e);
 
 /* forms.c */

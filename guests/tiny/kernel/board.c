@@ -11,7 +11,6 @@
 #define PIC1          0x20
 #define PIC2          0xa0
 #define PIC_EOI       0x20
-#define PIC_READ_ISR  0x0b
 #define PIT_COUNTER0  0x40
 #define PIT_COMMAND   0x43
 #define PIT_HZ        1193182u

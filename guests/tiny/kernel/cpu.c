@@ -121,7 +121,7 @@ static void interrupt(unsigned irq)
 }
 
 /* A page may only be missing yet; every other exception ends the process, or the kernel when it is
- * its own. */ */
+ * its own. */
 static void exception(struct frame *f)
 {
     uint32_t address = 0;

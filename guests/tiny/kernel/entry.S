@@ -12,8 +12,8 @@
     .long MULTIBOOT_MAGIC, MULTIBOOT_FLAGS, -(MULTIBOOT_MAGIC + MULTIBOOT_FLAGS)
 
     .text
-/* IN EAX: the loader's magic number, EBX: struct multiboot. Paging is off, the segments are flat.
- * */ */
+/* IN EAX: the loader's magic number, EBX: struct multiboot. Paging is off, the segments
+ * are flat. */
     .globl kernel_start
 kernel_start:
     cli
@@ -28,7 +28,7 @@ kernel_start:
     jmp 1b
 
 /* One stub of 16 bytes per vector. The CPU pushes an error code only for some; the others get a
- * zero. */ */
+ * zero. */
     .balign 16
     .globl trap_stubs
 trap_stubs:

@@ -165,7 +165,7 @@ uint32_t space_add(uint32_t *space, uint32_t address, bool writable)
 }
 
 /* A touch of heap or stack brings the page in. Returns false when the address is none of these, or
- * no frame is left. */ */
+ * no frame is left. */
 bool memory_fault(uint32_t address, bool present)
 {
     bool heap = address - USER_HEAP < USER_HEAP_SIZE;

@@ -53,7 +53,7 @@ static bool image_load(uint32_t *space)
 }
 
 /* The first page of the user stack: the argument's text, and user_start's two words. Returns ESP or
- * 0. */ */
+ * 0. */
 static uint32_t user_stack_make(uint32_t *space, uint32_t function, const char *argument)
 {
     uint32_t frame = space_add(space, USER_STACK_END - PAGE_SIZE, true);
@@ -242,7 +242,7 @@ int process_describe(uint32_t slot, struct process_info *info)
 }
 
 /* Runs the next process that is ready, for ever; sleeps when none is. Interrupts come in only here
- * and in ring 3. */ */
+ * and in ring 3. */
 void scheduler(void)
 {
     for (struct process *p = table;;) {

@@ -16,7 +16,7 @@ int strcmp(const char *a, const char *b);
 void string_copy(char *to, const char *from, size_t size); /* cuts off; always ends `to` */
 
 /* %s %c %d %u %x with width, left ("-") and zero padding. Cuts off at size - 1; returns the length
- * written. */ */
+ * written. */
 size_t format(char *to, size_t size, const char *text, va_list args);
 
 #endif

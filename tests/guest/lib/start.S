@@ -48,6 +48,7 @@ guest_start:
     mov [gdt + SEL_TSS + 7], ah
     mov ax, SEL_TSS
     ltr ax
+    fninit
     push 2
     popfd
     xor eax, eax
@@ -187,7 +188,7 @@ fault_entry: /* [esp]: vector, error, eip, cs, eflags */
     inc dword ptr [fault_count]
     cmp dword ptr [fault_resume], 0
     je test_abort
-    pop ds
+    add esp, 4 /* DS: perhaps not loadable */
     mov ax, SEL_DATA32
     mov ds, eax
     mov es, eax
@@ -290,7 +291,7 @@ real_gdt: .word gdt_end - gdt - 1
     .code32
 
     .data
-    .globl fault_user_esp, fault_user_ss, fault_frame, user_stack_top
+    .globl fault_user_esp, fault_user_ss, fault_frame, user_stack_top, stack0_top
     .globl gdt, gdt_pointer, idt, idt_pointer, tss, ldt, multiboot_info, failures
     .globl fault_resume, fault_esp, fault_vector, fault_error, fault_eip, fault_cs, fault_eflags, fault_cr2, fault_count
     .globl expect_esp_slot, stack_top

@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Boots Debian's i386 kernels. Usage: linux.py RING1 GUEST_DIR CASE   (CASE 'list' names them)
+
+GUEST_DIR holds vmlinuz-686, vmlinuz-686-pae and initrd.gz (tools/debian-guest makes them). A case boots a kernel with options, runs
+a shell script in the guest, and checks what came out of it and how ring1 ended.
+"""
+import gzip
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+BOOT_SECONDS = 240  # for a machine that does other things too; the target is 60 on the reference machine
+
+
+def newc(name, data):
+    """One file as a cpio archive of format newc."""
+    def entry(path, body, mode):
+        head = "070701" + "".join(f"{n:08x}" for n in
+                                  (1, mode, 0, 0, 1, 0, len(body), 0, 0, 0, 0, len(path) + 1, 0))
+        text = head.encode() + path.encode() + b"\0"
+        text += b"\0" * (-len(text) % 4)
+        return text + body + b"\0" * (-len(body) % 4)
+    return entry(name, data, 0o100644) + entry("TRAILER!!!", b"", 0)
+
+
+class Boot:
+    """The result of one boot: status of ring1, output of the script, the console, seconds of wall and CPU time."""
+
+    def __init__(self, ring1, guest, script, kernel="686", options=(), append="", seconds=BOOT_SECONDS):
+        with tempfile.TemporaryDirectory() as folder:
+            initrd, console = os.path.join(folder, "initrd"), os.path.join(folder, "console")
+            with open(os.path.join(guest, "initrd.gz"), "rb") as f:
+                base = f.read()
+            with open(initrd, "wb") as f:
+                f.write(base + gzip.compress(newc("ring1-command", script.encode())))
+            options = list(options)
+            if "-m" not in options:
+                options += ["-m", "256"]
+            command = [ring1, "run", "-kernel", os.path.join(guest, f"vmlinuz-{kernel}"), "-initrd", initrd,
+                       "-append", f"console=ttyS0 {append}", "-display", "none", "-serial", f"file:{console}",
+                       "-serial", "stdio", *options]
+            start, cpu = time.time(), os.times()
+            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                     stderr=subprocess.PIPE, text=True)
+            try:
+                self.output, self.errors = child.communicate(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                self.output, self.errors = child.communicate()
+                self.errors += f"\nno end after {seconds} s"
+            self.status = child.returncode
+            self.seconds = time.time() - start
+            now = os.times()
+            self.cpu = now.children_user + now.children_system - cpu.children_user - cpu.children_system
+            with open(console, errors="replace") as f:
+                self.console = f.read()
+
+    def demand(self, condition, what):
+        if condition:
+            return
+        print(f"not so: {what}\nstatus {self.status}\noutput:\n{self.output[-2000:]}\nerrors:\n{self.errors[-2000:]}\n"
+              f"console:\n{self.console[-3000:]}")
+        sys.exit(1)
+
+    def clean(self):
+        """What every boot must satisfy."""
+        self.demand(self.status == 0, "ring1 ended with status 0")
+        for bad in ("BUG:", "Oops", "Call Trace", "Kernel panic", "soft lockup", "rcu: INFO", "unable to handle"):
+            self.demand(bad not in self.console, f"the console does not say '{bad}'")
+        self.demand("ring1-demo-status: 0" in self.console, "the script ended with status 0")
+        return self
+
+
+IDENTITY = "uname -m; grep -c '^processor' /proc/cpuinfo; grep 'model name' /proc/cpuinfo; free -m | sed -n 2p"
+
+
+def identity(boot, megabytes):
+    boot.clean()
+    lines = boot.output.split("\n")
+    boot.demand(lines[0] == "i686" and lines[1] == "1", "uname says i686 and there is one CPU")
+    boot.demand("ring1 Virtual CPU" in boot.output, "/proc/cpuinfo names our CPU model")
+    total = int(lines[3].split()[1])
+    boot.demand(megabytes * 0.55 < total <= megabytes, f"free(1) shows about {megabytes} MB, got {total}")
+    print(f"booted in {boot.seconds:.1f} s ({boot.cpu:.1f} s of CPU time)")
+
+
+def simple(kernel="686", megabytes=256, append="", options=()):
+    return lambda r, g: identity(Boot(r, g, IDENTITY, kernel, ["-m", str(megabytes), *options], append), megabytes)
+
+
+def interrupts(ring1, guest):
+    """The guest's clocks and interrupt counts over half a minute, and what an idle guest costs."""
+    boot = Boot(ring1, guest, "cat /proc/interrupts; cat /proc/uptime; date +%s; sleep 30; date +%s; cat /proc/uptime;"
+                "cat /proc/interrupts; cat /sys/devices/system/clocksource/clocksource0/current_clocksource").clean()
+    up = [float(m) for m in re.findall(r"^(\d+\.\d+) \d", boot.output, re.M)]
+    date = [int(m) for m in re.findall(r"^(\d{9,})$", boot.output, re.M)]
+    boot.demand(len(up) == 2 and abs(up[1] - up[0] - 30) < 0.5, f"uptime advanced by 30 s: {up}")
+    boot.demand(len(date) == 2 and 29 <= date[1] - date[0] <= 31, f"date advanced by 30 s: {date}")
+    boot.demand(abs(date[1] - time.time()) < 60, "the guest's date is the host's")
+    timer = [int(m) for m in re.findall(r"^(?:LOC|  0): +(\d+)", boot.output, re.M)]
+    boot.demand(max(timer) > 100, "timer interrupts were counted")
+    boot.demand("ERR:          0" in boot.output, "no spurious APIC errors")
+
+
+def exit_status(ring1, guest):
+    boot = Boot(ring1, guest, "echo out; echo err >&2; exit 7")
+    boot.demand(boot.status == 0 and "ring1-demo-status: 7" in boot.console, "status 7 arrives")
+    boot.demand(boot.output == "out\nerr\n", "output is exactly what was printed")
+
+
+def power_off(ring1, guest):
+    boot = Boot(ring1, guest, "poweroff -f; sleep 100")
+    boot.demand(boot.status == 0 and "ring1-demo-status" not in boot.console, "poweroff ended the machine")
+    boot = Boot(ring1, guest, "reboot -f; sleep 100", options=["-no-reboot"])
+    boot.demand(boot.status == 0 and "ring1-demo-status" not in boot.console, "reboot ended it under -no-reboot")
+
+
+def reboot(ring1, guest):
+    """A reboot starts the guest again; the second kernel finds a sane machine."""
+    script = "if grep -q again /proc/cmdline; then :; fi; echo boot; sleep 1; reboot -f; sleep 100"
+    boot = Boot(ring1, guest, script, seconds=150)
+    boot.demand(boot.output.count("boot\n") >= 2, "the script ran at least twice")
+
+
+def fpu(ring1, guest):
+    """Floating point in user space survives context switches: awk computes the same sum in four processes at once."""
+    one = "awk 'BEGIN { s = 0; for (i = 1; i < 20000; i++) s += sin(i) / i + sqrt(i); printf \"%.12f\\n\", s }'"
+    boot = Boot(ring1, guest, f"for n in 1 2 3 4; do {one} & done; wait").clean()
+    sums = boot.output.split()
+    boot.demand(len(sums) == 4 and len(set(sums)) == 1, f"four equal sums: {sums}")
+    want = subprocess.run(["python3", "-c", "import math\ns=0\nfor i in range(1,20000): s+=math.sin(i)/i+math.sqrt(i)\n"
+                           "print('%.6f' % s)"], stdout=subprocess.PIPE, text=True).stdout.strip()
+    boot.demand(f"{float(sums[0]):.6f}" == want, f"the host's sum {want}")
+
+
+def repeat(count):
+    def run(ring1, guest):
+        for n in range(count):
+            Boot(ring1, guest, "true").clean()
+            print(f"boot {n + 1}", flush=True)
+    return run
+
+
+CASES = {
+    "686": simple(),
+    "686-pae": simple("686-pae"),
+    "m64": simple(megabytes=64),
+    "m2048": simple(megabytes=2048),
+    "pae-m2048": simple("686-pae", 2048),
+    "noapic": simple(append="noapic"),
+    "noapic-nolapic-acpi-off": simple(append="noapic nolapic acpi=off", options=["-no-acpi"]),
+    "interrupts": interrupts,
+    "exit-status": exit_status,
+    "power-off": power_off,
+    "reboot": reboot,
+    "fpu": fpu,
+    "repeat10": repeat(10),
+    "repeat30": repeat(30),
+}
+
+
+def main():
+    if len(sys.argv) < 4 or sys.argv[3] == "list":
+        print("\n".join(CASES))
+        return 2
+    ring1, guest, case = sys.argv[1:4]
+    if not os.path.exists(os.path.join(guest, "initrd.gz")):
+        print(f"{guest} holds no guest: run tools/debian-guest {guest}")
+        return 1
+    CASES[case](ring1, guest)
+    print("passed")
+    return 0
+
+
+sys.exit(main())

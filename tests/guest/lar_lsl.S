@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* lar_lsl.S - LAR, LSL, VERR, VERW, ARPL for every type, at CPL 0 and with RPL 3. SDM vol. 2; vol. 3A, table 3-2. */
+#include "guest.inc"
+    .text
+    .globl test_main
+test_main:
+    /* All sixteen system types and the data/code types, present, DPL 0: bitmap of what each instruction accepts. */
+    xor edi, edi /* bit n: type n */
+    mov dword ptr [lar_sys], 0
+    xor ecx, ecx
+1:  mov eax, ecx
+    or al, 0x80
+    DESC SEL_FREE0, 0x12345678, 0x4321, 0, 0
+    mov [gdt + SEL_FREE0 + 5], al
+    mov ax, SEL_FREE0
+    lar edx, eax
+    jnz 2f
+    bts dword ptr [lar_sys], ecx
+2:  lsl edx, eax
+    jnz 3f
+    bts dword ptr [lsl_sys], ecx
+3:  verr ax
+    jnz 4f
+    bts dword ptr [verr_sys], ecx
+4:  verw ax
+    jnz 5f
+    bts dword ptr [verw_sys], ecx
+5:  or byte ptr [gdt + SEL_FREE0 + 5], 0x10
+    lar edx, eax
+    jnz 2f
+    bts dword ptr [lar_seg], ecx
+2:  lsl edx, eax
+    jnz 3f
+    bts dword ptr [lsl_seg], ecx
+3:  verr ax
+    jnz 4f
+    bts dword ptr [verr_seg], ecx
+4:  verw ax
+    jnz 5f
+    bts dword ptr [verw_seg], ecx
+5:  or eax, 3 /* RPL 3, DPL 0 */
+    lar edx, eax
+    jnz 2f
+    bts dword ptr [lar_rpl], ecx
+2:  verr ax
+    jnz 3f
+    bts dword ptr [verr_rpl], ecx
+3:  inc ecx
+    cmp ecx, 16
+    jb 1b
+    EXPECT "LAR: 16-bit TSS, LDT, busy, call and task gates, 32-bit TSS, busy, call gate", "dword ptr [lar_sys]", 0x1a3e
+    EXPECT "LSL: TSSs and LDT", "dword ptr [lsl_sys]", 0x0a0e
+    EXPECT "VERR: no system type", "dword ptr [verr_sys]", 0
+    EXPECT "VERW: no system type", "dword ptr [verw_sys]", 0
+    EXPECT "LAR: all segments", "dword ptr [lar_seg]", 0xffff
+    EXPECT "LSL: all segments", "dword ptr [lsl_seg]", 0xffff
+    EXPECT "VERR: data and readable code", "dword ptr [verr_seg]", 0xccff
+    EXPECT "VERW: writable data", "dword ptr [verw_seg]", 0x00cc
+    EXPECT "LAR with RPL 3: conforming code only", "dword ptr [lar_rpl]", 0xf000
+    EXPECT "VERR with RPL 3: readable conforming code only", "dword ptr [verr_rpl]", 0xc000
+    DESC SEL_FREE1, 0x12345678, 0xabcde, 0xf3, 0xd
+    mov ax, SEL_FREE1
+    lar ecx, eax
+    and ecx, 0xfff0ffff /* bits 16 to 19 are undefined */
+    EXPECT "LAR: the rights", ecx, 0x00d0f300
+    mov ecx, 0x11112222
+    lar cx, ax
+    EXPECT "LAR16", ecx, 0x1111f300
+    lsl ecx, eax
+    EXPECT "LSL: page granular", ecx, 0xabcdefff
+    mov ecx, 0x11112222
+    lsl cx, ax
+    EXPECT "LSL16", ecx, 0x1111efff
+    mov ecx, 0x55
+    mov ax, 0
+    cmp eax, eax
+    lar ecx, eax
+    EXPECT_FLAGS "LAR of null clears ZF", 0x40, 0
+    EXPECT "and keeps the register", ecx, 0x55
+    mov ax, 0xfff8
+    lsl ecx, eax
+    EXPECT_FLAGS "LSL beyond the table", 0x40, 0
+    verr ax
+    EXPECT_FLAGS "VERR beyond the table", 0x40, 0
+    and byte ptr [gdt + SEL_FREE1 + 5], 0x7f
+    mov ax, SEL_FREE1
+    lar ecx, eax
+    EXPECT_FLAGS "LAR of a segment not present", 0x40, 0x40
+    and ecx, 0xfff0ffff
+    EXPECT "its rights", ecx, 0x00d07300
+    SET_FLAGS 0x8d7
+    lar ecx, eax
+    EXPECT_FLAGS "LAR changes ZF only", 0x8d5, 0x8d5
+    /* ARPL */
+    mov eax, 0x7700 | 0x10
+    mov ecx, 3
+    arpl ax, cx
+    EXPECT_FLAGS "ARPL raises: ZF", 0x40, 0x40
+    EXPECT "ARPL raises", eax, 0x7713
+    mov ecx, 1
+    arpl ax, cx
+    EXPECT_FLAGS "ARPL does not lower: no ZF", 0x40, 0
+    EXPECT "ARPL does not lower", eax, 0x7713
+    mov dword ptr [m], 0xaaaa0008
+    arpl [m], cx
+    EXPECT "ARPL in memory", "dword ptr [m]", 0xaaaa0009
+    ret
+    .data
+    .align 4
+m: .long 0
+lar_sys: .long 0
+lsl_sys: .long 0
+verr_sys: .long 0
+verw_sys: .long 0
+lar_seg: .long 0
+lsl_seg: .long 0
+verr_seg: .long 0
+verw_seg: .long 0
+lar_rpl: .long 0
+verr_rpl: .long 0
