@@ -123,7 +123,7 @@ static bool is_software_interrupt(unsigned op)
  * traces. */
 static void step(struct vcpu *v, void *arg)
 {
-    uint32_t before = v->eflags, start = v->eip;
+    uint32_t before = v->eflags, start = v->eip, task = v->tr.base;
 
     (void)arg;
     if (v->dr_armed)
@@ -136,11 +136,10 @@ static void step(struct vcpu *v, void *arg)
         fpu_park(v);
         trace_exec(v, i);
     }
-    /* RF protects one instruction; IRET sets it for the next (SDM vol. 3B, section 18.3.1.1). A REP
-     * string that is not
-     * done yet keeps it. */
+    /* RF protects one instruction; IRET and a task switch set it for the next (SDM vol. 3B,
+     * section 18.3.1.1). A REP string that is not done yet keeps it. */
     interp_step(v);
-    if ((before & EFL_RF) && op != OP_iret && !(repeats && v->eip == start))
+    if ((before & EFL_RF) && op != OP_iret && v->tr.base == task && !(repeats && v->eip == start))
         v->eflags &= ~EFL_RF;
     if ((before & EFL_TF) && !(is_software_interrupt(op) && v->eip != fall_through))
         v->dr6_pending |= DR6_BS;
@@ -199,6 +198,8 @@ unsigned vcpu_run(struct vcpu *v, ns_t slice_ns)
             v->exit_reason = EXIT_NONE;
             return why;
         }
+        if (v->dr6_pending && !v->shadow)
+            continue; /* delivery through a task gate set off the new task's debug trap */
         if (v->halted) {
             if (clock_tick(v, end) && !wakes(v))
                 return EXIT_SLICE;

@@ -250,18 +250,20 @@ void i_ud(struct vcpu *v, const struct insn *i)
 }
 
 /* Signed index against the pair of bounds in memory. */
+static int32_t bound_read(struct vcpu *v, const struct insn *i, uint32_t off)
+{
+    uint32_t val = mem_read(v, i->seg, off, i->opsize);
+
+    return i->opsize == 2 ? (int16_t)val : (int32_t)val;
+}
+
+/* The upper bound is not looked at when the lower one is violated. */
 void i_bound(struct vcpu *v, const struct insn *i)
 {
-    uint32_t off = ea(v, i), lower = mem_read(v, i->seg, off, i->opsize);
-    uint32_t upper = mem_read(v, i->seg, ea_add(i, off, i->opsize), i->opsize);
-    int32_t index = (int32_t)v->gpr[i->operand[0].reg], lo = (int32_t)lower, hi = (int32_t)upper;
+    uint32_t off = ea(v, i), reg = v->gpr[i->operand[0].reg];
+    int32_t index = i->opsize == 2 ? (int16_t)reg : (int32_t)reg;
 
-    if (i->opsize == 2) {
-        index = (int16_t)index;
-        lo = (int16_t)lo;
-        hi = (int16_t)hi;
-    }
-    if (index < lo || index > hi)
+    if (index < bound_read(v, i, off) || index > bound_read(v, i, ea_add(i, off, i->opsize)))
         fault_raise(v, VEC_BR, NO_ERROR_CODE);
 }
 

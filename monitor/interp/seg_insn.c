@@ -95,15 +95,15 @@ void i_verw(struct vcpu *v, const struct insn *i)
     set_zf(v, seg_ver(v, operand_get16(v, i, 0), true));
 }
 
+/* No locked cycle: the operand is only read when its RPL stays, and a fault says so. */
 void i_arpl(struct vcpu *v, const struct insn *i)
 {
-    struct place p;
     uint32_t dst, rpl;
 
     require_protected(v);
-    dst = place_open(v, i, 0, &p);
+    dst = operand_get(v, i, 0);
     rpl = v->gpr[i->operand[1].reg] & 3;
     if ((dst & 3) < rpl)
-        place_put(v, &p, (dst & ~3u) | rpl);
+        operand_put(v, i, 0, (dst & ~3u) | rpl);
     set_zf(v, (dst & 3) < rpl);
 }

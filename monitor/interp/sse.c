@@ -118,6 +118,8 @@ void i_maskmov(struct vcpu *v, const struct insn *i)
         gla = seg_linear(v, i->seg, ea(v, i) + first, last - first + 1, SEG_ACC_W) - first;
         fpu_mem_probe(v, gla + first, last - first + 1);
     }
+    /* Eight bytes count, whatever the mask; 16 are left alone. */
+    fpu_mem_align_check(v, v->seg[i->seg].base + ea(v, i), len);
     /* MASKMOVQ's change from x87 to MMX state: the stub's store goes to the first bytes of io,
      * which are not in use. */
     if (!xmm && !simd_call(v, i, s, &io))

@@ -40,14 +40,14 @@ void rep_loop(struct vcpu *v, const struct insn *i, rep_step_fn *step, rep_run_f
         rep_reg_add(v, i, ECX, 0u - done);
         if (!goes_on || done == left)
             return;
-        work += done;
-        if (single || (attention_now(v) & urgent) || (work >= REP_BATCH && attention_now(v))) {
+        work += done == 1 ? REP_STEP_COST : done / REP_RUN_GAIN + 1;
+        if (single || (attention_now(v) & urgent) || work >= REP_BATCH) {
             v->next_eip = v->eip;
+            /* An event taken here finds RF set in its image (SDM vol. 3B, section 18.3.1.1). */
+            v->eflags |= EFL_RF;
             vcpu_attend(v, ATT_MODE); /* what follows in the decoded block is not next */
             return;
         }
-        if (work >= REP_BATCH)
-            work = 0;
     }
 }
 
@@ -220,8 +220,9 @@ static bool compare_end(struct vcpu *v, const struct insn *i, uint32_t a, uint32
 
 static bool cmps_step(struct vcpu *v, const struct insn *i)
 {
-    uint32_t a = mem_read(v, i->seg, rep_reg(v, i, ESI), i->opsize);
-    uint32_t b = mem_read(v, SEG_ES, rep_reg(v, i, EDI), i->opsize), stride = rep_stride(v, i);
+    /* The destination first, as CPUs do: it decides which of two page faults comes. */
+    uint32_t b = mem_read(v, SEG_ES, rep_reg(v, i, EDI), i->opsize);
+    uint32_t a = mem_read(v, i->seg, rep_reg(v, i, ESI), i->opsize), stride = rep_stride(v, i);
 
     rep_reg_add(v, i, ESI, stride);
     rep_reg_add(v, i, EDI, stride);

@@ -7,7 +7,7 @@ test_main:
     GATE idt+8, SEL_CODE32, "offset h_db", 0x8e
     xor eax, eax
     mov dr6, eax
-    /* instruction breakpoint: a fault before; RF in the frame lets IRET go on */
+    /* instruction breakpoint: a fault before; the handler must set RF in the frame itself (17.3.1.1) */
     mov eax, offset bp1
     mov dr0, eax
     mov eax, 0x401
@@ -18,7 +18,7 @@ bp1:
     EXPECT "instruction breakpoint: hits", "dword ptr [hits]", 1
     EXPECT "it ran once", edx, 1
     EXPECT "EIP at the instruction", "dword ptr [hit_eip]", "offset bp1"
-    EXPECT "RF in the frame", "dword ptr [hit_rf]", 0x10000
+    EXPECT "RF in the frame", "dword ptr [hit_rf]", 0
     EXPECT "DR6.B0", "dword ptr [hit_dr6]", 1
     mov dword ptr [hits], 0
     mov ecx, 3
@@ -153,6 +153,7 @@ h_db:
     mov eax, [esp + 12]
     and eax, 0x10000
     mov [hit_rf], eax
+    or dword ptr [esp + 12], 0x10000
     inc dword ptr [hits]
     pop eax
     iretd

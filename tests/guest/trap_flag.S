@@ -12,14 +12,16 @@ test_main:
     pushfd
     or dword ptr [esp], 0x100
     popfd
-    \insn
+    .irp one, \insn
+    \one
+    .endr
     pushfd
     and dword ptr [esp], ~0x100
     popfd
     EXPECT "\name: traps", "dword ptr [steps]", \count
 .endm
     /* after popfd sets TF the next instruction runs, then the trap; PUSHFD, AND, POPFD add three: POPFD that clears TF still traps */
-    STEP "nop", 4, 0, nop
+    STEP "nop", 4, 0, "nop"
     mov eax, dr6
     and eax, 0xf00f
     EXPECT "DR6.BS", eax, 0x4000
@@ -27,26 +29,26 @@ test_main:
     mov esi, offset area
     mov edi, offset area + 16
     cld
-    STEP "rep movsb 5: after each iteration", 8, 0, rep movsb
+    STEP "rep movsb 5: after each iteration", 8, 0, "rep movsb"
     mov ecx, 0
-    STEP "rep movsb 0", 4, 0, rep movsb
+    STEP "rep movsb 0", 4, 0, "rep movsb"
     mov ax, ss
-    STEP "mov ss: one trap fewer", 4, 0, "mov ss, ax; nop"
+    STEP "mov ss: one trap fewer", 4, 0, "mov ss, ax", "nop"
     push ss
-    STEP "pop ss: one trap fewer", 4, 0, "pop ss; nop"
-    STEP "mov ds: no shadow", 5, 0, "mov ds, ax; nop"
-    STEP "cli, sti: a trap behind each", 6, 0, "cli; sti; cli"
-    STEP "jmp", 4, 0, "jmp 1f; 1:"
-    STEP "pushfd in the middle", 5, 0, "pushfd; pop eax"
+    STEP "pop ss: one trap fewer", 4, 0, "pop ss", "nop"
+    STEP "mov ds: no shadow", 5, 0, "mov ds, ax", "nop"
+    STEP "cli, sti: a trap behind each", 6, 0, "cli", "sti", "cli"
+    STEP "jmp", 4, 0, "jmp 1f", "1:"
+    STEP "pushfd in the middle", 5, 0, "pushfd", "pop eax"
     EXPECT_FLAGS "TF is off", 0x100, 0
     and eax, 0x100
     EXPECT "pushf shows TF", eax, 0x100
     /* INT clears TF inside: nothing traps in the handler; IRET restores, the trap comes after the instruction behind it */
     GATE idt+0x40*8, SEL_CODE32, "offset h_int", 0x8f
-    STEP "int n", 4, 0, int 0x40
-    STEP "int n, nop", 5, 0, "int 0x40; nop"
+    STEP "int n", 4, 0, "int 0x40"
+    STEP "int n, nop", 5, 0, "int 0x40", "nop"
     GATE idt+6*8, SEL_CODE32, "offset h_ud", 0x8e
-    STEP "a fault has no trap of its own", 4, 0, "ud2; nop"
+    STEP "a fault has no trap of its own", 4, 0, "ud2", "nop"
     /* IRET that sets TF: the instruction at the target runs first */
     mov dword ptr [steps], 0
     push 0x102
@@ -76,10 +78,10 @@ test_main:
     mov eax, dr6
     EXPECT "DR6 cleared", eax, 0xffff0ff0
     GATE idt+8, SEL_CODE32, "offset h_step", 0x8e
-    STEP "popf that keeps TF", 6, 0, "pushfd; popfd; nop"
-    STEP "hlt-free instructions: cpuid, rdtsc", 5, 0, "cpuid; rdtsc"
-    STEP "in, out", 5, 0, "in al, 0x80; out 0x80, al"
-    STEP "far call and ret", 5, 0, "call SEL_CODE32:far_ret"
+    STEP "popf that keeps TF", 6, 0, "pushfd", "popfd", "nop"
+    STEP "hlt-free instructions: cpuid, rdtsc", 5, 0, "cpuid", "rdtsc"
+    STEP "in, out", 5, 0, "in al, 0x80", "out 0x80, al"
+    STEP "far call and ret", 5, 0, "call 0x08:far_ret"
     ret
 far_ret: retf
 h_step:

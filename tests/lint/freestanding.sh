@@ -15,7 +15,7 @@ fi
 defined=$(nm "$work/core.o" | grep -c ' [TtRrDdBb] ')
 echo "$defined symbols, none needed from outside"
 # No mutable globals: state belongs to the VM or to a vCPU.
-mutable=$(nm "$archive" 2>/dev/null | awk '$2 ~ /^[BbDdC]$/ {print $3}' | grep -v '^__compound_literal\|^\.L' || true)
+mutable=$(objdump -t "$archive" | awk 'NF > 3 && $(NF-2) ~ /^(\.data|\.bss|\*COM\*)$/ && $NF !~ /^\.(data|bss)$/ {print $NF}' || true)
 if [ -n "$mutable" ]; then
     echo "mutable globals in the core:" $mutable
     exit 1

@@ -119,6 +119,7 @@ static inline struct machine *machine_new(unsigned cpus)
     m->pc = calloc(1, pc_size());
     cfg = machine_config(m, cpus);
     cr_assert(pc_init(m->pc, &cfg, &why) == 0, "pc_init: %s", why);
+    bus_write(&m->port, 0x21, 1, 0xfb, 0); /* firmware leaves the timer interrupt on */
     return m;
 }
 

@@ -193,6 +193,7 @@ static void prefixes(const struct form *f, struct enc *e, const struct parts *p)
 {
     if (e->opsize == 2)
         e->bytes[e->len++] = 0x66;
+    e->seg = p->seg;
     if (p->seg)
         e->bytes[e->len++] = p->seg;
     if (e->a16)
@@ -216,6 +217,8 @@ static bool token(const char *s, const struct form *f, struct enc *e, struct par
         immediate(s, e, p, f->flags);
     else if (s[0] == 'j')
         return true;
+    else if (p->tail_len)
+        tail8(p, hex(s[0]) << 4 | hex(s[1]));
     else
         p->op[p->op_len++] = (uint8_t)(hex(s[0]) << 4 | hex(s[1]));
     return false;
@@ -239,7 +242,7 @@ void encode(const struct form *f, struct enc *e, uint32_t at, bool absolute)
     if ((f->flags & F_STR) && !e->a16 && !absolute) {
         if (rnd_below(8) == 0)
             segment_choose(e, &p, true);
-        e->a16 = !p.seg && rnd_below(24) == 0;
+        e->a16 = !p.seg && !(f->flags & F_PARTIAL) && rnd_below(24) == 0;
     }
     prefixes(f, e, &p);
     memcpy(e->bytes + e->len, p.op, p.op_len);

@@ -158,7 +158,7 @@ static const struct row rows[] = {
     /* stack */
     {"push", "50 +r", F_V | F_STACK},
     {"pop", "58 +r", F_V | F_STACK},
-    {"pusha", "60", F_V | F_STACK},
+    {"pusha", "60", F_V | F_STACK | F_PARTIAL | F_ALONE},
     {"popa", "61", F_V | F_STACK | F_PARTIAL | F_ALONE},
     {"push", "68 iz", F_V | F_STACK},
     {"push", "6a ib", F_V | F_STACK},

@@ -51,9 +51,11 @@ static uint32_t x87_flags(unsigned op, unsigned reg)
     uint32_t flags = F_FX;
 
     if ((op == 1 || op == 5) && (reg == 4 || reg == 6))
-        flags |= F_V | F_PARTIAL; /* environment and state: a 16-bit form too */
+        flags |= F_V | F_PARTIAL | F_ALONE; /* environment and state: a 16-bit form too */
     if ((op == 1 || op == 5) && reg == 6)
-        flags |= F_ENV | F_ALONE;
+        flags |= F_ENV;
+    if ((op == 3 && reg == 7) || (op == 7 && reg == 6)) /* ten bytes: two stores */
+        flags |= F_PARTIAL | F_ALONE;
     return flags;
 }
 
@@ -99,6 +101,8 @@ static void simd(const char *map, uint32_t opcode, const char *rest, uint32_t se
         unsigned n = 0;
         if (!(set >> p & 1))
             continue;
+        bool partial = map[3] == 0 && (opcode == 0xf7 || (p == 0 && (opcode == 0x7e || opcode == 0x7f ||
+                                                                   opcode == 0xe7)));
         for (const char *s = prefix[p]; *s; s++)
             spec[n++] = *s;
         for (const char *s = map; *s; s++)
@@ -107,7 +111,7 @@ static void simd(const char *map, uint32_t opcode, const char *rest, uint32_t se
         n += 2;
         spec[n++] = ' ';
         memcpy(spec + n, rest, text_len(rest) + 1);
-        form_add("simd", spec, flags | F_FX | F_ALIGN);
+        form_add("simd", spec, flags | F_FX | F_ALIGN | (partial ? F_PARTIAL | F_ALONE : 0));
     }
 }
 

@@ -156,7 +156,7 @@ static void sequence_run(uint32_t h[2], uint32_t number, bool verbose)
     code_ptr = CODE + SLOT + rnd_below(0x1000);
     const struct form *f = form_choose();
     encode(f, &first, code_ptr, false);
-    all.flags = f->flags | F_FX | F_STACK;
+    all.flags = f->flags | F_FX | F_STACK | F_MANY;
     memcpy((void *)code_ptr, first.bytes, first.len);
     for (len = first.len; --length; len += e.len) {
         f = form_choose();

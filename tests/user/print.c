@@ -93,6 +93,11 @@ void print_case(const char *name, uint32_t number, const struct enc *e, uint32_t
         print_fx(in_fx, "in_st", "in_xmm");
     field("target", e->has_mem ? e->target : 0);
     print(" OUT");
+    if ((flags & F_PARTIAL) && out_path == PATH_FAULT) {
+        field("vector", fault.vector);
+        print("\n");
+        return;
+    }
     print_regs(&out, "");
     field("path", out_path);
     if (out_path == PATH_FAULT) {

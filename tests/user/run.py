@@ -132,7 +132,9 @@ def arguments():
     p.add_argument("--minutes", type=float, default=0)
     p.add_argument("--timeout", type=int, default=600)
     p.add_argument("--shown", type=int, default=SHOWN_LINES)
-    return p.parse_args()
+    args = p.parse_args()
+    args.ring1, args.program = os.path.abspath(args.ring1), os.path.abspath(args.program)
+    return args
 
 
 def main():

@@ -3,13 +3,17 @@
  * state.c - the machine state before a case, and the hash over everything after it.
  *
  * Masked     (nothing else is) FCS and FDS: recent CPUs store zero, and Linux' XSAVE drops them. FIP, FDP, FOP while no
- *            unmasked x87 exception is pending: AMD CPUs do not store them then, and some Intel CPUs only FIP. CR2 when
+ *            unmasked x87 exception is pending: AMD CPUs do not store them then, and some Intel CPUs only FIP.
+ *            FDP in sequences: CPUID 7.EBX[6], FDP_EXCPTN_ONLY, which the default CPU model does not have. CR2 when
  *            the fault was no #PF. Bit 4 of a page fault's error code: the kernel's choice of paging mode shows in it.
  *            Whether a misaligned access to an unmapped page is #AC or #PF, while EFLAGS.AC is set: the same priority class
- *            (SDM vol. 3A, table 6-8). F_PARTIAL: POPA, ENTER, FLDENV, FNSTENV, FRSTOR, FNSAVE that fault; the CPU has loaded
- *            or stored a part by then, and does it all again when restarted; ring1 has done nothing. CR2 is somewhere
- *            in the operand.
- * Left out   Unmasked x87 exceptions together with operands that fault: the CPU drops a suppressed store before it looks
+ *            (SDM vol. 3A, table 6-8). F_PARTIAL: PUSHA, POPA, ENTER, FLDENV, FNSTENV, FRSTOR, FNSAVE, FBSTP, FSTP m80 that fault; the CPU
+ *            has loaded or stored a part by then, and does it all again when restarted; ring1 has done nothing. CR2 is somewhere
+ *            in the operand. MMX stores that fault: the CPU has left x87 mode (TOP = 0) by then.
+ *            FOP after a signal: Linux' 32-bit frame has no room for it.
+ *            Sequences: an operand across 4 GiB, #PF for the CPU, #GP or #SS for ring1 (SDM vol. 3A, 5.3, allows both).
+ * Left out   MASKMOVQ and MASKMOVDQU at addresses that fault: which bytes count with a mask of zeros, and CR2, are the
+ *            CPU's choice (SDM vol. 2B). Unmasked x87 exceptions together with operands that fault: the CPU drops a suppressed store before it looks
  *            at the address, ring1 looks first.
  */
 #include "user.h"
@@ -179,9 +183,9 @@ static uint16_t selector(bool for_ss)
     return s == 0x63 || s == 0x6b ? 0x2b : s;
 }
 
-static void string_registers(const struct enc *e)
+static void string_registers(const struct form *f, const struct enc *e)
 {
-    uint32_t edge = rnd_below(48);
+    uint32_t edge = f->flags & F_PARTIAL ? 3 : rnd_below(48);
 
     in.esi = WIN + 24 + rnd_below(32);
     in.edi = edge == 0 ? DATA_END - rnd_below(24) : edge == 1 ? DATA + rnd_below(24) : WIN + 64 + rnd_below(24);
@@ -216,7 +220,7 @@ static void div_registers(void)
 static void registers_for(const struct form *f, const struct enc *e)
 {
     if (f->flags & F_STR)
-        string_registers(e);
+        string_registers(f, e);
     if (f->flags & F_DIV)
         div_registers();
     if ((f->flags & F_LOOP) && rnd_below(2))
@@ -229,8 +233,10 @@ static void registers_for(const struct form *f, const struct enc *e)
         in.ebx = WIN + 32 - (in.eax & 0xff) + rnd_below(16);
     if ((f->flags & F_STACK) && rnd_below(2))
         in.ebp = STK - 4 * rnd_below(16) + 16;
-    if ((f->flags & F_STACK) && in.ebp > 0u - 16)
-        in.ebp -= 16; /* LEAVE around 4 GiB, where the limit check is up to the CPU (SDM vol. 3A, 5.3) */
+    if ((f->flags & F_STACK) && in.ebp + 16 < 0x200)
+        in.ebp ^= 0x4000; /* LEAVE and ENTER across 4 GiB: the limit check is up to the CPU (SDM vol. 3A, 5.3) */
+    if ((f->flags & F_STACK) && (f->flags & F_PARTIAL))
+        in.eflags &= ~EFL_AC; /* ENTER probes the final ESP, with an odd address too */
     if ((f->flags & F_STACK) && rnd_below(24) == 0)
         in.esp = (rnd_below(2) ? DATA : RO_END) + rnd_below(48) - 16;
 }
@@ -316,7 +322,7 @@ void state_make(const struct form *f, struct enc *e)
     address_make(f, e);
     operands_make(f, e);
     if (use_fx)
-        state_fx_make(!e->has_mem || target_writable(e, 16));
+        state_fx_make(!e->has_mem || (target_writable(e, 16) && !e->seg && !(in.eflags & EFL_AC)));
 }
 
 /* ---- after ---- */
@@ -347,11 +353,15 @@ static void mask_environment(const struct form *f, const struct enc *e)
         *(uint8_t *)(e->target + i) = 0;
 }
 
-static void mask_fx(void)
+static void mask_fx(uint32_t flags)
 {
     uint32_t *w = (uint32_t *)out_fx;
 
+    if (out_path == PATH_FAULT)
+        w[1] &= 0xffff;
     w[3] = w[5] = 0;
+    if (flags & F_MANY)
+        w[4] = 0;
     if (!(w[0] >> 16 & 0x80)) {
         w[1] &= 0xffff;
         w[2] = w[4] = 0;
@@ -369,9 +379,13 @@ void state_hash(uint32_t h[2], const struct form *f, const struct enc *e)
         fault.vector = 17;
         fault.error = fault.cr2 = 0;
     }
+    if ((f->flags & F_MANY) && (fault.vector == 12 || (fault.vector == 14 && fault.cr2 >= 0u - 256))) {
+        fault.vector = 13;
+        fault.error = fault.cr2 = 0;
+    }
     if ((f->flags & F_PARTIAL) && out_path == PATH_FAULT) {
         mix(h, fault.vector);
-        return;
+        return; /* print_case() leaves the rest out, too */
     }
     for (unsigned i = 0; i < 8; i++)
         mix(h, reg_get(&out, i));
@@ -393,7 +407,7 @@ void state_hash(uint32_t h[2], const struct form *f, const struct enc *e)
     if (f->flags & F_STACK)
         mix_memory(h, STK - STK_BELOW, STK_BELOW + STK_ABOVE);
     if (use_fx) {
-        mask_fx();
+        mask_fx(f->flags);
         for (unsigned i = 0; i < 288; i += 4)
             mix(h, *(uint32_t *)(out_fx + i));
     }

@@ -92,6 +92,7 @@ uint32_t syscall6(uint32_t number, uint32_t a, uint32_t b, uint32_t c, uint32_t 
 #define F_ALONE  0x20000u /* not in random sequences */
 #define F_XLAT   0x40000u
 #define F_ALIGN  0x80000u /* memory operands mostly aligned on 16 bytes */
+#define F_MANY   0x200000u /* a random sequence */
 #define F_PARTIAL 0x100000u /* a fault leaves part of the work done */
 
 struct form {
@@ -107,7 +108,7 @@ struct enc { /* an encoded instruction, and what its memory operand asks of the 
     bool has_mem, a16;
     uint8_t reg, rm;   /* ModRM fields; rm is NO_REG for memory */
     bool fixed;        /* the address does not depend on `base`: target says where it is */
-    uint8_t base, index, scale;
+    uint8_t base, index, scale, seg; /* seg: the prefix, or 0 */
     uint32_t disp, seg_base;
     uint32_t pin_mask, pin[8]; /* registers with a value that the address depends on */
     uint32_t target;
