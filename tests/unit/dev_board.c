@@ -40,7 +40,6 @@ Test(board, firmware_state)
         out(m, 0x70, 1, cmos[i].at);
         cr_expect_eq(in(m, 0x71, 1), cmos[i].value, "CMOS 0x%x", cmos[i].at);
     }
-    cr_expect_eq(in(m, 0x21, 1), 0xfa);
     cr_expect_eq(in(m, 0xa1, 1), 0xff);
     cr_expect_eq(in(m, 0x4d0, 2), 0x0e00);
     cr_expect_eq(pci_get(m, PCI_DEVFN(1, 0), 0x60, 4), 0x0b0a0b0a);
