@@ -81,20 +81,22 @@ hlt_after2:
     cli
     EXPECT "jmp to itself is interrupted", "dword ptr [irq0_count]", 7
     GATE idt+0x20*8, SEL_CODE32, "offset irq0_handler", 0x8e
-    /* long REP is interruptible and goes on */
-    mov ecx, 100
+    /* REP is interruptible between two iterations, and goes on */
+    mov ecx, 1000
     call pit_arm
     cld
-    mov edi, 0x800000
-    mov ecx, 0x400000
-    mov al, 0x5a
+    mov esi, 0x800000
+    mov ecx, 400000
+    mov dx, 0x80
     sti
-    rep stosb
+    nop
+rep_here:
+    rep outsb
     cli
-    EXPECT "rep stosb: interrupt came", "dword ptr [irq0_count]", 8
-    EXPECT "rep stosb: edi", edi, 0xc00000
-    EXPECT "rep stosb: ecx", ecx, 0
-    EXPECT "rep stosb: last byte", "dword ptr [0xbffffc]", 0x5a5a5a5a
+    EXPECT "rep outsb: interrupt came", "dword ptr [irq0_count]", 8
+    EXPECT "rep outsb: EIP at itself", "dword ptr [irq0_eip]", "offset rep_here"
+    EXPECT "rep outsb: esi", esi, 0x861a80
+    EXPECT "rep outsb: ecx", ecx, 0
     /* masked: requested, not delivered; unmask delivers */
     mov al, 0xff
     out 0x21, al

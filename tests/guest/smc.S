@@ -97,10 +97,10 @@ test_main:
     mov ecx, 0
 8:  mov eax, 1
     inc ecx
-    mov byte ptr [8b + 6], 2
+    mov byte ptr [8b + 1], 2
     cmp ecx, 2
     jb 8b
-    EXPECT "own earlier part", eax, 1
+    EXPECT "own earlier part", eax, 2
     /* with paging: an alias */
     call paging_on
     mov ebx, offset page_c

@@ -45,8 +45,8 @@ test_main:
     EXPECT "pushf shows TF", eax, 0x100
     /* INT clears TF inside: nothing traps in the handler; IRET restores, the trap comes after the instruction behind it */
     GATE idt+0x40*8, SEL_CODE32, "offset h_int", 0x8f
-    STEP "int n", 4, 0, "int 0x40"
-    STEP "int n, nop", 5, 0, "int 0x40", "nop"
+    STEP "int n itself has none", 3, 0, "int 0x40"
+    STEP "int n, nop", 4, 0, "int 0x40", "nop"
     GATE idt+6*8, SEL_CODE32, "offset h_ud", 0x8e
     STEP "a fault has no trap of its own", 4, 0, "ud2", "nop"
     /* IRET that sets TF: the instruction at the target runs first */

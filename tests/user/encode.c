@@ -230,7 +230,8 @@ void encode(const struct form *f, struct enc *e, uint32_t at, bool absolute)
     struct parts p = {.op_len = 0};
     const char *jump = NULL;
 
-    *e = (struct enc){.base = NO_REG, .index = NO_REG, .rm = NO_REG, .opsize = f->name[0] == '~' ? 2 : 4};
+    *e = (struct enc){
+        .base = NO_REG, .index = NO_REG, .rm = NO_REG, .opsize = f->name[0] == '~' ? 2 : 4};
     for (const char *s = f->spec; *s;) {
         if (token(s, f, e, &p, absolute))
             jump = s;
@@ -251,7 +252,8 @@ void encode(const struct form *f, struct enc *e, uint32_t at, bool absolute)
     e->len += p.tail_len;
     if (jump) {
         unsigned size = jump[1] == 'b' ? 1 : e->opsize;
-        uint32_t back = rnd_below(2), rel = (back ? 0u - TARGET_AHEAD : TARGET_AHEAD) - e->len - size;
+        uint32_t back = rnd_below(2),
+                 rel = (back ? 0u - TARGET_AHEAD : TARGET_AHEAD) - e->len - size;
         for (unsigned i = 0; i < size; i++)
             e->bytes[e->len++] = (uint8_t)(rel >> 8 * i);
     }

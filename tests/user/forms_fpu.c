@@ -101,8 +101,9 @@ static void simd(const char *map, uint32_t opcode, const char *rest, uint32_t se
         unsigned n = 0;
         if (!(set >> p & 1))
             continue;
-        bool partial = map[3] == 0 && (opcode == 0xf7 || (p == 0 && (opcode == 0x7e || opcode == 0x7f ||
-                                                                   opcode == 0xe7)));
+        bool partial =
+            map[3] == 0 &&
+            (opcode == 0xf7 || (p == 0 && (opcode == 0x7e || opcode == 0x7f || opcode == 0xe7)));
         for (const char *s = prefix[p]; *s; s++)
             spec[n++] = *s;
         for (const char *s = map; *s; s++)

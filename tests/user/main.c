@@ -10,7 +10,7 @@
 
 #define STATES       6u /* executions of each encoding */
 #define SEQUENCE_MAX 6u
-#define PER_LINE     16u /* sequences in one line of output */
+#define PER_LINE     16u    /* sequences in one line of output */
 #define SLOT         0x200u /* where in CODE instructions start, at least */
 
 void user_main(void);

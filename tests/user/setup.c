@@ -59,7 +59,8 @@ extern uint8_t signal_stack[];
 
 enum { SYS_munmap = 91, SYS_mprotect = 125, SYS_rt_sigaction = 174, SYS_sigaltstack = 186 };
 enum { SYS_mmap = 90, SYS_set_thread_area = 243 };
-#define SIGNAL_FLAGS (0x4u | 0x08000000u | 0x04000000u | 0x40000000u) /* SIGINFO ONSTACK RESTORER NODEFER */
+#define SIGNAL_FLAGS                                                                               \
+    (0x4u | 0x08000000u | 0x04000000u | 0x40000000u) /* SIGINFO ONSTACK RESTORER NODEFER */
 
 struct context { /* ucontext with the sigcontext of i386 */
     uint32_t flags, link, stack[3];
@@ -88,7 +89,8 @@ static void on_signal(int number, const void *info, struct context *c)
 
 static void map_fixed(uint32_t at, uint32_t len, uint32_t prot)
 {
-    uint32_t args[6] = {at, len, prot, 0x8032, 0xffffffff, 0}; /* PRIVATE FIXED ANONYMOUS POPULATE */
+    uint32_t args[6] = {at,     len,        prot,
+                        0x8032, 0xffffffff, 0}; /* PRIVATE FIXED ANONYMOUS POPULATE */
 
     syscall3(SYS_mmap, (uint32_t)args, 0, 0);
 }

@@ -4,7 +4,7 @@
  *
  * Masked     (nothing else is) FCS and FDS: recent CPUs store zero, and Linux' XSAVE drops them. FIP, FDP, FOP while no
  *            unmasked x87 exception is pending: AMD CPUs do not store them then, and some Intel CPUs only FIP.
- *            FDP in sequences: CPUID 7.EBX[6], FDP_EXCPTN_ONLY, which the default CPU model does not have. CR2 when
+ *            FDP and FOP in sequences: recent CPUs store them only at an unmasked exception (CPUID 7.EBX[6]). CR2 when
  *            the fault was no #PF. Bit 4 of a page fault's error code: the kernel's choice of paging mode shows in it.
  *            Whether a misaligned access to an unmapped page is #AC or #PF, while EFLAGS.AC is set: the same priority class
  *            (SDM vol. 3A, table 6-8). F_PARTIAL: PUSHA, POPA, ENTER, FLDENV, FNSTENV, FRSTOR, FNSAVE, FBSTP, FSTP m80 that fault; the CPU
@@ -74,8 +74,16 @@ static const uint64_t edge_f64[] = {
 static const uint16_t edge_exponent[] = {0,      1,      0x3fff, 0x3ffe, 0x4000, 0x401e, 0x403e,
                                          0x403d, 0x7ffe, 0x7fff, 0x3f80, 0x3c00, 0x407f, 0x3fbf};
 static const uint64_t edge_mantissa[] = {
-    0, 1, 0x8000000000000000, 0x8000000000000001, 0xc000000000000000, 0xffffffffffffffff, 0x7fffffffffffffff,
-    0x8000000000000000, 0xc90fdaa22168c235, 0x9fffffffffffffff,
+    0,
+    1,
+    0x8000000000000000,
+    0x8000000000000001,
+    0xc000000000000000,
+    0xffffffffffffffff,
+    0x7fffffffffffffff,
+    0x8000000000000000,
+    0xc90fdaa22168c235,
+    0x9fffffffffffffff,
 };
 
 uint32_t value(void)
@@ -124,7 +132,8 @@ static void fill_st(uint8_t *to)
 {
     uint64_t m = rnd_below(3) ? edge_mantissa[rnd_below(sizeof edge_mantissa / 8)]
                               : ((uint64_t)rnd() << 32 | rnd() | 1ull << 63);
-    uint32_t e = rnd_below(3) ? edge_exponent[rnd_below(sizeof edge_exponent / 2)] : rnd_below(0x8000);
+    uint32_t e =
+        rnd_below(3) ? edge_exponent[rnd_below(sizeof edge_exponent / 2)] : rnd_below(0x8000);
 
     if (rnd_below(4) == 0)
         e = 0x3fff + rnd_below(70);
@@ -175,7 +184,8 @@ static void state_fx_make(bool unmask)
 
 static uint16_t selector(bool for_ss)
 {
-    static const uint16_t any[] = {0x2b, 0, 3, 0x23, 0x63, 0x6b, 0x2a, 0x28, 0x10, 0x18, 0x1b, 0x7, 0x87, 0x203, 0xffff, 1};
+    static const uint16_t any[] = {0x2b, 0,    3,    0x23, 0x63, 0x6b,  0x2a,   0x28,
+                                   0x10, 0x18, 0x1b, 0x7,  0x87, 0x203, 0xffff, 1};
 
     if (!for_ss)
         return any[rnd_below(16)];
@@ -188,7 +198,9 @@ static void string_registers(const struct form *f, const struct enc *e)
     uint32_t edge = f->flags & F_PARTIAL ? 3 : rnd_below(48);
 
     in.esi = WIN + 24 + rnd_below(32);
-    in.edi = edge == 0 ? DATA_END - rnd_below(24) : edge == 1 ? DATA + rnd_below(24) : WIN + 64 + rnd_below(24);
+    in.edi = edge == 0   ? DATA_END - rnd_below(24)
+             : edge == 1 ? DATA + rnd_below(24)
+                         : WIN + 64 + rnd_below(24);
     if (edge == 2)
         in.esi = RO_END - rnd_below(24);
     in.esi -= e->seg_base;
@@ -234,9 +246,11 @@ static void registers_for(const struct form *f, const struct enc *e)
     if ((f->flags & F_STACK) && rnd_below(2))
         in.ebp = STK - 4 * rnd_below(16) + 16;
     if ((f->flags & F_STACK) && in.ebp + 16 < 0x200)
-        in.ebp ^= 0x4000; /* LEAVE and ENTER across 4 GiB: the limit check is up to the CPU (SDM vol. 3A, 5.3) */
-    if ((f->flags & F_STACK) && (f->flags & F_PARTIAL))
-        in.eflags &= ~EFL_AC; /* ENTER probes the final ESP, with an odd address too */
+        in.ebp ^=
+            0x4000; /* LEAVE and ENTER across 4 GiB: the limit check is up to the CPU (SDM vol. 3A, 5.3) */
+    if (f->flags & F_PARTIAL)
+        in.eflags &=
+            ~EFL_AC; /* ENTER probes even an odd final ESP; MASKMOVDQU is #AC for some masks only */
     if ((f->flags & F_STACK) && rnd_below(24) == 0)
         in.esp = (rnd_below(2) ? DATA : RO_END) + rnd_below(48) - 16;
 }
@@ -266,7 +280,8 @@ static bool target_writable(const struct enc *e, unsigned len)
 /* Values that must be in the operand, wherever it is. */
 static void operands_make(const struct form *f, const struct enc *e)
 {
-    uint32_t val = (f->flags & (F_SEL | F_FAR)) ? selector(f->flags & F_SS) | rnd() << 16 : code_ptr + 0x40;
+    uint32_t val =
+        (f->flags & (F_SEL | F_FAR)) ? selector(f->flags & F_SS) | rnd() << 16 : code_ptr + 0x40;
     unsigned off = f->flags & F_FAR ? e->opsize : 0;
 
     if (!(f->flags & (F_SEL | F_FAR | F_BR | F_RET)))
@@ -360,8 +375,10 @@ static void mask_fx(uint32_t flags)
     if (out_path == PATH_FAULT)
         w[1] &= 0xffff;
     w[3] = w[5] = 0;
-    if (flags & F_MANY)
+    if (flags & F_MANY) {
+        w[1] &= 0xffff;
         w[4] = 0;
+    }
     if (!(w[0] >> 16 & 0x80)) {
         w[1] &= 0xffff;
         w[2] = w[4] = 0;
@@ -375,12 +392,14 @@ void state_hash(uint32_t h[2], const struct form *f, const struct enc *e)
     if (fault.vector != 14)
         fault.cr2 = 0;
     fault.error &= ~0x10u;
-    if ((in.eflags & EFL_AC) && (fault.vector == 14 || fault.vector == 17)) {
-        fault.vector = 17;
+    if ((f->flags & F_MANY) &&
+        (fault.vector == 12 || (fault.vector == 14 && fault.cr2 >= 0u - 256))) {
+        fault.vector = 13;
         fault.error = fault.cr2 = 0;
     }
-    if ((f->flags & F_MANY) && (fault.vector == 12 || (fault.vector == 14 && fault.cr2 >= 0u - 256))) {
-        fault.vector = 13;
+    if ((in.eflags & EFL_AC) &&
+        (fault.vector == 14 || fault.vector == 17 || ((f->flags & F_MANY) && fault.vector == 13))) {
+        fault.vector = 17;
         fault.error = fault.cr2 = 0;
     }
     if ((f->flags & F_PARTIAL) && out_path == PATH_FAULT) {
@@ -398,7 +417,9 @@ void state_hash(uint32_t h[2], const struct form *f, const struct enc *e)
         mix(h, fault.eip);
     }
     for (unsigned i = 0; i < 4; i++) {
-        out_seg[i] = (out_seg[i] & 0xfffc) == 0 ? 0 : out_seg[i] & 0xffff; /* Linux sets the RPL of null selectors */
+        out_seg[i] = (out_seg[i] & 0xfffc) == 0
+                         ? 0
+                         : out_seg[i] & 0xffff; /* Linux sets the RPL of null selectors */
         mix(h, out_seg[i]);
     }
     mix_memory(h, WIN, f->flags & F_BIG ? BIG_LEN : WIN_LEN);

@@ -60,7 +60,9 @@ enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI };
 extern struct regs in, out;
 extern uint32_t out_seg[4]; /* DS ES FS GS */
 extern uint32_t out_path, use_fx, code_ptr;
-extern struct { uint32_t vector, error, cr2, eip; } fault;
+extern struct {
+    uint32_t vector, error, cr2, eip;
+} fault;
 extern uint8_t in_fx[FX_LEN], out_fx[FX_LEN];
 extern char cmdline[256];
 
@@ -72,32 +74,33 @@ uint32_t syscall6(uint32_t number, uint32_t a, uint32_t b, uint32_t c, uint32_t 
 
 /* ---- one form and one encoding of it ---- */
 
-#define F_V      0x00001u /* also with the prefix 66 */
-#define F_FX     0x00002u /* x87, MMX or SSE state matters */
-#define F_STACK  0x00004u /* uses the stack */
-#define F_STR    0x00008u /* ESI, EDI, ECX as a string instruction wants them */
-#define F_REP    0x00010u /* and REP prefixes */
-#define F_LOCK   0x00020u /* LOCK is legal for a memory destination */
-#define F_DIV    0x00040u /* EDX:EAX such that quotients often fit */
-#define F_BT     0x00080u /* the bit offset in the reg operand is mostly small */
-#define F_SEL    0x00100u /* the operand is a selector */
-#define F_SS     0x00200u /* for SS: no selector that would change it */
-#define F_FAR    0x00400u /* the operand is a far pointer */
-#define F_BR     0x00800u /* an indirect branch: the operand is the target */
-#define F_RET    0x01000u /* the target is on top of the stack */
-#define F_BIG    0x02000u /* a large memory operand */
-#define F_ENV    0x04000u /* stores x87 pointers */
-#define F_LOOP   0x08000u /* ECX small */
-#define F_SHIFT  0x10000u /* counts mostly small */
-#define F_ALONE  0x20000u /* not in random sequences */
-#define F_XLAT   0x40000u
-#define F_ALIGN  0x80000u /* memory operands mostly aligned on 16 bytes */
-#define F_MANY   0x200000u /* a random sequence */
+#define F_V       0x00001u /* also with the prefix 66 */
+#define F_FX      0x00002u /* x87, MMX or SSE state matters */
+#define F_STACK   0x00004u /* uses the stack */
+#define F_STR     0x00008u /* ESI, EDI, ECX as a string instruction wants them */
+#define F_REP     0x00010u /* and REP prefixes */
+#define F_LOCK    0x00020u /* LOCK is legal for a memory destination */
+#define F_DIV     0x00040u /* EDX:EAX such that quotients often fit */
+#define F_BT      0x00080u /* the bit offset in the reg operand is mostly small */
+#define F_SEL     0x00100u /* the operand is a selector */
+#define F_SS      0x00200u /* for SS: no selector that would change it */
+#define F_FAR     0x00400u /* the operand is a far pointer */
+#define F_BR      0x00800u /* an indirect branch: the operand is the target */
+#define F_RET     0x01000u /* the target is on top of the stack */
+#define F_BIG     0x02000u /* a large memory operand */
+#define F_ENV     0x04000u /* stores x87 pointers */
+#define F_LOOP    0x08000u /* ECX small */
+#define F_SHIFT   0x10000u /* counts mostly small */
+#define F_ALONE   0x20000u /* not in random sequences */
+#define F_XLAT    0x40000u
+#define F_ALIGN   0x80000u  /* memory operands mostly aligned on 16 bytes */
+#define F_MANY    0x200000u /* a random sequence */
 #define F_PARTIAL 0x100000u /* a fault leaves part of the work done */
 
 struct form {
     char name[40]; /* mnemonic:spec; "~" before it: with the prefix 66 */
-    char spec[28]; /* as in the SDM: hex bytes, /r /0-/7 (m or r after it: only memory, only register), +r, ib ... */
+    char spec
+        [28]; /* as in the SDM: hex bytes, /r /0-/7 (m or r after it: only memory, only register), +r, ib ... */
     uint32_t flags;
 };
 
@@ -106,8 +109,8 @@ struct enc { /* an encoded instruction, and what its memory operand asks of the 
     uint8_t bytes[24];
     unsigned len;
     bool has_mem, a16;
-    uint8_t reg, rm;   /* ModRM fields; rm is NO_REG for memory */
-    bool fixed;        /* the address does not depend on `base`: target says where it is */
+    uint8_t reg, rm; /* ModRM fields; rm is NO_REG for memory */
+    bool fixed;      /* the address does not depend on `base`: target says where it is */
     uint8_t base, index, scale, seg; /* seg: the prefix, or 0 */
     uint32_t disp, seg_base;
     uint32_t pin_mask, pin[8]; /* registers with a value that the address depends on */
@@ -145,9 +148,18 @@ void *memset(void *p, int c, size_t n);
 void *memcpy(void *to, const void *from, size_t n);
 size_t text_len(const char *s);
 
-static inline uint32_t get32(uint32_t at) { return *(volatile uint32_t *)at; }
-static inline void put32(uint32_t at, uint32_t v) { *(volatile uint32_t *)at = v; }
-static inline void put16(uint32_t at, uint16_t v) { *(volatile uint16_t *)at = v; }
+static inline uint32_t get32(uint32_t at)
+{
+    return *(volatile uint32_t *)at;
+}
+static inline void put32(uint32_t at, uint32_t v)
+{
+    *(volatile uint32_t *)at = v;
+}
+static inline void put16(uint32_t at, uint16_t v)
+{
+    *(volatile uint16_t *)at = v;
+}
 
 static inline uint32_t reg_get(const struct regs *r, unsigned n)
 {
