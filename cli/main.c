@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* main.c - the ring1 command: its subcommands are a table. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/help.h"
 #include "cli/options.h"
@@ -121,8 +123,19 @@ static int finish(int status)
     return status;
 }
 
+/* Started without one of the standard files, the next file that is opened would take its number,
+ * and messages or serial output would go there: guest RAM, say. In its place comes a file that
+ * fails as a closed one does. */
+static void fill_standard_files(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+            _exit(1);
+}
+
 int main(int argc, char **argv)
 {
+    fill_standard_files();
     if (argc < 2) {
         say("name a command, for example 'ring1 run -kernel FILE'; 'ring1 --help' lists the "
             "commands");

@@ -11,13 +11,11 @@
  */
 #include "monitor/exception.h"
 
+#include "include/ring1/fmt.h"
 #include "include/ring1/mem.h"
-#include "include/ring1/trace.h"
 #include "monitor/far_priv.h"
-#include "monitor/fmt.h"
-#include "monitor/fpu.h"
+#include "monitor/trace.h"
 #include "monitor/unwind.h"
-#include "monitor/vm.h"
 
 #define NOT_DELIVERING 0xffu
 #define DR6_BREAKS     0xfu
@@ -38,6 +36,16 @@ void fault_raise(struct vcpu *v, unsigned vector, uint32_t error)
 void fault_pf(struct vcpu *v, gla_t gla, uint32_t error)
 {
     v->cr2 = gla;
+    if (trace_wants(v->vm, TRACE_BIT(TRACE_MMU)))
+        trace_line(v->vm, TRACE_MMU, "page fault at 0x%08x error 0x%x (%s, %s%s) by 0x%04x:0x%08x",
+                   gla, error,
+                   error & 16  ? "fetch"
+                   : error & 2 ? "write"
+                               : "read",
+                   error & 8   ? "reserved bit"
+                   : error & 1 ? "rights"
+                               : "not present",
+                   error & 4 ? ", user" : "", v->seg[SEG_CS].sel, v->eip);
     fault_raise(v, VEC_PF, error);
 }
 
@@ -104,28 +112,60 @@ static struct event event_make(const struct vcpu *v, enum event_type type, unsig
     return e;
 }
 
-static void count_and_trace(struct vcpu *v, unsigned vector, uint32_t error)
+static void count(struct vcpu *v, unsigned vector)
 {
-    const struct vmm_host *h = v->vm->host;
-
     v->stats.exceptions++;
     if (vector == VEC_PF)
         v->stats.page_faults++;
-    if (h && (h->trace_mask & TRACE_BIT(TRACE_INT)) && h->trace) {
-        char line[128];
-        fmt_line(line, sizeof line,
-                 "exception 0x%02x error 0x%04x at 0x%04x:0x%08x cpl %u efl 0x%08x cr2 0x%08x",
-                 vector, error == NO_ERROR_CODE ? 0 : error, v->seg[SEG_CS].sel, v->eip, v->cpl,
-                 v->eflags, v->cr2);
-        fpu_park(v);
-        h->trace(h->opaque, TRACE_INT, line);
-    }
 }
 
-static void shut_down(struct vcpu *v)
+/* What is about to be delivered: its kind, then where it came. */
+static __attribute__((cold)) void trace_event(const struct vcpu *v, const struct event *e)
 {
+    char what[64];
+
+    switch ((enum event_type)e->type) {
+    case EVENT_EXTERNAL:
+        fmt_line(what, sizeof what, "interrupt 0x%02x", e->vector);
+        break;
+    case EVENT_NMI:
+        fmt_line(what, sizeof what, "nmi 0x%02x", e->vector);
+        break;
+    case EVENT_SOFT:
+        fmt_line(what, sizeof what, "software 0x%02x", e->vector);
+        break;
+    case EVENT_FAULT:
+    case EVENT_SOFT_TRAP:
+    case EVENT_ICEBP:
+        if (e->vector == VEC_PF)
+            fmt_line(what, sizeof what, "exception 0x0e #PF error 0x%04x cr2 0x%08x", e->error,
+                     v->cr2);
+        else if (e->error != NO_ERROR_CODE)
+            fmt_line(what, sizeof what, "exception 0x%02x %s error 0x%04x", e->vector,
+                     trace_vector_name(e->vector), e->error);
+        else
+            fmt_line(what, sizeof what, "exception 0x%02x %s", e->vector,
+                     trace_vector_name(e->vector));
+        break;
+    }
+    trace_line(v->vm, TRACE_INT, "%s at 0x%04x:0x%08x cpl %u eflags 0x%08x", what,
+               v->seg[SEG_CS].sel, v->eip, v->cpl, v->eflags);
+}
+
+static inline void note_event(const struct vcpu *v, const struct event *e)
+{
+    if (trace_wants(v->vm, TRACE_BIT(TRACE_INT)))
+        trace_event(v, e);
+}
+
+/* `first` began the chain: the event that was to be delivered. */
+static void shut_down(struct vcpu *v, unsigned first)
+{
+    trace_line(v->vm, TRACE_INT, "shutdown (triple fault) at 0x%04x:0x%08x", v->seg[SEG_CS].sel,
+               v->eip);
     v->delivering = NOT_DELIVERING;
     v->exit_reason = EXIT_TRIPLE_FAULT;
+    v->exit_code = first;
     vcpu_attend(v, ATT_EXIT);
 }
 
@@ -149,8 +189,9 @@ static bool next_event(struct vcpu *v, struct event *e, const struct fault *f)
         vector = VEC_DF;
         error = 0;
     }
-    count_and_trace(v, vector, error);
+    count(v, vector);
     *e = event_make(v, EVENT_FAULT, vector, error);
+    note_event(v, e);
     return true;
 }
 
@@ -159,6 +200,7 @@ void event_deliver(struct vcpu *v, enum event_type type, unsigned vector, uint32
     struct event e = event_make(v, type, vector, error);
     struct fault f;
 
+    note_event(v, &e);
     if (vector == VEC_DB && (type == EVENT_FAULT || type == EVENT_ICEBP))
         v->dr[7] &= ~DR7_GD; /* the handler may use the debug registers */
     if (type == EVENT_SOFT || type == EVENT_SOFT_TRAP || type == EVENT_ICEBP) {
@@ -177,7 +219,7 @@ void event_deliver(struct vcpu *v, enum event_type type, unsigned vector, uint32
         if (!next_event(v, &e, &f))
             break;
     }
-    shut_down(v);
+    shut_down(v, vector);
 }
 
 void fault_deliver(struct vcpu *v, const struct fault *f)
@@ -189,6 +231,6 @@ void fault_deliver(struct vcpu *v, const struct fault *f)
     if (f->vector == VEC_DB && (v->dr[6] & DR6_BD) && !(v->dr[6] & DR6_BREAKS))
         v->eflags |= EFL_RF; /* general detect is a fault like others; an instruction breakpoint
                                 leaves RF as it is */
-    count_and_trace(v, f->vector, f->error);
+    count(v, f->vector);
     event_deliver(v, EVENT_FAULT, f->vector, f->error);
 }

@@ -10,11 +10,10 @@
  */
 #include "monitor/msr.h"
 #include "include/ring1/mem.h"
-#include "include/ring1/trace.h"
 #include "monitor/control.h"
 #include "monitor/cpuid.h"
 #include "monitor/exception.h"
-#include "monitor/fmt.h"
+#include "monitor/trace.h"
 #include "monitor/vm.h"
 #include "shadow-mmu/mmu.h"
 
@@ -361,15 +360,16 @@ static const struct msr_row *row_find(const struct vcpu *v, uint32_t index)
 
 static void trace_unknown(struct vcpu *v, const char *what, uint32_t index, uint64_t val)
 {
-    const struct vmm_host *h = v->vm->host;
-    char line[96];
-
     v->stats.unknown_msrs++;
-    if (!(h->trace_mask & TRACE_BIT(TRACE_UNIMP)) || !h->trace)
-        return;
-    fmt_line(line, sizeof(line), "%s of MSR 0x%x, value 0x%llx, eip 0x%x: #GP(0)", what, index,
-             (unsigned long long)val, v->eip);
-    h->trace(h->opaque, TRACE_UNIMP, line);
+    trace_line(v->vm, TRACE_UNIMP, "msr %s 0x%08x value 0x%016llx at 0x%04x:0x%08x: #GP(0)", what,
+               index, (unsigned long long)val, v->seg[SEG_CS].sel, v->eip);
+}
+
+static void trace_ignored(const struct vcpu *v, const char *name, uint32_t index, uint64_t val)
+{
+    trace_line(v->vm, TRACE_UNIMP,
+               "msr write 0x%08x value 0x%016llx at 0x%04x:0x%08x: %s ignores it", index,
+               (unsigned long long)val, v->seg[SEG_CS].sel, v->eip, name);
 }
 
 static void check_may_access(struct vcpu *v)
@@ -405,6 +405,8 @@ void msr_write(struct vcpu *v, uint32_t index, uint64_t val)
     }
     if (row->writable == NO_WRITE || (val & ~row->writable) || !row->set(v, index, val))
         fault_gp0(v);
+    if (row->set == set_ignore)
+        trace_ignored(v, row->name, index, val);
 }
 
 void msr_reset(struct vcpu *v)

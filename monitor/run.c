@@ -9,13 +9,10 @@
  * (STI, MOV SS, POP SS) suppresses them for exactly one instruction (SDM vol. 3A, section 6.8.3).
  */
 #include "include/ring1/mem.h"
-#include "include/ring1/trace.h"
 #include "monitor/control.h"
 #include "monitor/exception.h"
-#include "monitor/fmt.h"
-#include "monitor/fpu.h"
 #include "monitor/interp/interp.h"
-#include "monitor/vm.h"
+#include "monitor/trace.h"
 
 /* Instructions between two looks at the clock: some 20-40 us, well within the 100 us an interrupt
  * may be late. Rounds
@@ -71,13 +68,6 @@ static void deliver_interrupt(struct vcpu *v)
         return;
     v->halted = false;
     v->stats.interrupts++;
-    if (v->vm->host->trace_mask & (1u << TRACE_INT)) {
-        char line[96];
-        fmt_line(line, sizeof line, "interrupt 0x%02x at 0x%04x:0x%08x", (unsigned)vector,
-                 v->seg[SEG_CS].sel, v->eip);
-        fpu_park(v);
-        v->vm->host->trace(v->vm->host->opaque, TRACE_INT, line);
-    }
     event_deliver(v, EVENT_EXTERNAL, (unsigned)vector, NO_ERROR_CODE);
 }
 
@@ -99,21 +89,6 @@ static void boundary(struct vcpu *v)
         deliver_interrupt(v);
 }
 
-/* Registers in one line, before the instruction runs; EXEC traces are compared with other CPUs'
- * line by line. */
-static void trace_exec(struct vcpu *v, const struct insn *i)
-{
-    char line[320], text[96];
-
-    decoder_format(&v->vm->decoder, i, v->eip, v->seg[SEG_CS].attr & SEGA_DB, text, sizeof text);
-    fmt_line(line, sizeof line,
-             "%04x:%08x eax=%08x ecx=%08x edx=%08x ebx=%08x esp=%08x ebp=%08x esi=%08x edi=%08x "
-             "efl=%08x cpl=%u  %s",
-             v->seg[SEG_CS].sel, v->eip, v->gpr[EAX], v->gpr[ECX], v->gpr[EDX], v->gpr[EBX],
-             v->gpr[ESP], v->gpr[EBP], v->gpr[ESI], v->gpr[EDI], v->eflags, v->cpl, text);
-    v->vm->host->trace(v->vm->host->opaque, TRACE_EXEC, line);
-}
-
 static bool is_software_interrupt(unsigned op)
 {
     return op == OP_int || op == OP_int3 || op == OP_into || op == OP_int1;
@@ -132,10 +107,8 @@ static void step(struct vcpu *v, void *arg)
     unsigned op = i->op;
     uint32_t fall_through = start + i->len;
     bool repeats = i->prefixes & (PFX_REP | PFX_REPNE);
-    if (v->vm->host->trace_mask & (1u << TRACE_EXEC)) {
-        fpu_park(v);
+    if (trace_wants(v->vm, TRACE_BIT(TRACE_EXEC)))
         trace_exec(v, i);
-    }
     /* RF protects one instruction; IRET and a task switch set it for the next (SDM vol. 3B,
      * section 18.3.1.1). A REP string that is not done yet keeps it. */
     interp_step(v);
@@ -156,7 +129,7 @@ static void run_some(struct vcpu *v, void *arg)
 static void execute(struct vcpu *v)
 {
     bool single = v->shadow || (v->eflags & (EFL_TF | EFL_RF)) || code_breakpoint_armed(v) ||
-                  (v->vm->host->trace_mask & (1u << TRACE_EXEC));
+                  trace_wants(v->vm, TRACE_BIT(TRACE_EXEC));
     struct fault f;
 
     if (fault_catch(v, single ? step : run_some, NULL, &f)) {
@@ -181,7 +154,7 @@ static bool wakes(const struct vcpu *v)
     return (v->nmi_pending && !v->nmi_blocked) || (v->intr_line && (v->eflags & EFL_IF));
 }
 
-unsigned vcpu_run(struct vcpu *v, ns_t slice_ns)
+static unsigned run_slice(struct vcpu *v, ns_t slice_ns)
 {
     ns_t end = vm_now(v->vm) + slice_ns;
     uint64_t tick_at = v->stats.insns + RUN_BUDGET;
@@ -196,12 +169,18 @@ unsigned vcpu_run(struct vcpu *v, ns_t slice_ns)
             /* Cleared only here: a request made in a slice's last round is the next call's. */
             unsigned why = v->exit_reason;
             v->exit_reason = EXIT_NONE;
+            v->shadow_next = v->shadow; /* the instruction it is for has yet to run */
             return why;
         }
-        if (v->dr6_pending && !v->shadow)
-            continue; /* delivery through a task gate set off the new task's debug trap */
+        if (v->dr6_pending && !v->shadow) {
+            /* Delivery through a task gate set off the new task's debug trap; a guest can make that
+             * go on for ever. */
+            if (clock_tick(v, end))
+                return EXIT_SLICE;
+            continue;
+        }
         if (v->halted) {
-            if (clock_tick(v, end) && !wakes(v))
+            if (clock_tick(v, end))
                 return EXIT_SLICE;
             if (!wakes(v)) {
                 v->stats.halts++;
@@ -213,8 +192,17 @@ unsigned vcpu_run(struct vcpu *v, ns_t slice_ns)
         if (v->stats.insns >= tick_at || ++rounds >= RUN_ROUNDS) {
             tick_at = v->stats.insns + RUN_BUDGET;
             rounds = 0;
-            if (clock_tick(v, end) && !v->shadow_next)
-                return EXIT_SLICE;
+            if (clock_tick(v, end))
+                return EXIT_SLICE; /* shadow_next stays in force for the next call */
         }
     }
+}
+
+unsigned vcpu_run(struct vcpu *v, ns_t slice_ns)
+{
+    unsigned reason = run_slice(v, slice_ns);
+
+    if (trace_wants(v->vm, TRACE_BIT(TRACE_EXIT)))
+        trace_exit(v, reason);
+    return reason;
 }

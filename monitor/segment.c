@@ -22,6 +22,7 @@ void seg_derive(struct seg *s, bool usable)
 
     s->lo = 1; /* nothing is inside */
     s->hi = 0;
+    s->room = 0;
     s->acc = 0;
     if (!usable || !(s->attr & SEGA_P))
         return;
@@ -42,6 +43,7 @@ void seg_derive(struct seg *s, bool usable)
         s->lo = 0;
         s->hi = s->limit;
     }
+    s->room = s->lo <= s->hi && s->hi - s->lo >= 7 ? s->hi - s->lo - 6 : 0;
 }
 
 void seg_set_null(struct seg *s, uint16_t sel)

@@ -37,13 +37,14 @@ struct vm;
 #define SEG_ACC_X 4u
 
 struct seg {
-    uint16_t sel;
+    _Alignas(32) uint16_t sel;
     uint16_t attr;
     uint32_t base;
     uint32_t limit; /* in bytes, inclusive, G already applied */
     /* Derived: an access to [off, off+size) is inside when off >= lo and off + (size-1) <= hi
      * without wrap. */
     uint32_t lo, hi;
+    uint32_t room; /* derived: any access of up to 8 bytes at off is inside if off - lo < room */
     uint8_t acc; /* SEG_ACC_*; 0 for an unusable (null) segment */
 };
 
@@ -103,7 +104,7 @@ struct vcpu_msrs {
 };
 
 struct vcpu {
-    uint32_t gpr[GPR_COUNT];
+    uint32_t gpr[GPR_COUNT + 1]; /* the last is always 0: a register that an address lacks */
     uint32_t eip;      /* of the current instruction while a handler runs */
     uint32_t next_eip; /* where execution goes on if the handler succeeds */
     uint32_t eflags;

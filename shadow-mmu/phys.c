@@ -7,6 +7,7 @@
  * Not here   Translation and its checks (walk.c, access.c).
  */
 #include "include/ring1/mem.h"
+#include "monitor/trace.h"
 #include "shadow-mmu/access.h"
 #include "shadow-mmu/mmu_priv.h"
 
@@ -24,6 +25,8 @@ static void mmio_load(struct vm *vm, gpa_t gpa, uint8_t *out, unsigned len)
         unsigned n = bus_piece(gpa, len);
         uint32_t val = bus_read(&vm->mem, gpa, n, vm_now(vm));
 
+        if (trace_wants(vm, TRACE_ACCESSES))
+            trace_access(vm, &vm->mem, false, gpa, n, val);
         memcpy(out, &val, n);
         gpa += n;
         out += n;
@@ -38,6 +41,8 @@ static void mmio_store(struct vm *vm, gpa_t gpa, const uint8_t *in, unsigned len
         uint32_t val = 0;
 
         memcpy(&val, in, n);
+        if (trace_wants(vm, TRACE_ACCESSES))
+            trace_access(vm, &vm->mem, true, gpa, n, val);
         bus_write(&vm->mem, gpa, n, val, vm_now(vm));
         gpa += n;
         in += n;
@@ -82,8 +87,11 @@ void phys_store(struct vm *vm, gpa_t gpa, const void *in, unsigned len)
         mmio_store(vm, gpa, in, len);
         return;
     }
-    if (kind & PAGE_ROM)
+    if (kind & PAGE_ROM) {
+        trace_line(vm, TRACE_UNIMP, "memory write 0x%08llx size %u into ROM: dropped",
+                   (unsigned long long)gpa, len);
         return;
+    }
     if (kind & PAGE_CODE) {
         if (memcmp(vm->ram + gpa, in, len) == 0)
             return;

@@ -11,6 +11,7 @@
  * Source     SDM vol. 3A, section 4.10 (what must be invalidated when).
  */
 #include "monitor/control.h"
+#include "monitor/trace.h"
 #include "shadow-mmu/mmu_priv.h"
 
 static void entry_drop(struct soft_tlb *t, unsigned set, unsigned n)
@@ -35,6 +36,12 @@ static void tlb_init(struct soft_tlb *t)
     t->ready = true;
 }
 
+static void trace_flush(const struct vcpu *v, const char *what)
+{
+    if (trace_wants(v->vm, TRACE_BIT(TRACE_MMU)))
+        trace_line(v->vm, TRACE_MMU, "flush %s at 0x%04x:0x%08x", what, v->seg[SEG_CS].sel, v->eip);
+}
+
 /* Drops the entries of one bitmap word. */
 static void drop_word(struct soft_tlb *t, unsigned set, unsigned word, uint64_t bits)
 {
@@ -48,6 +55,7 @@ void mmu_flush_all(struct vcpu *v)
 {
     struct soft_tlb *t = &v->tlb;
 
+    trace_flush(v, "all");
     v->stats.tlb_flushes++;
     v->fetch_generation++;
     if (!t->ready) {
@@ -65,6 +73,7 @@ void mmu_flush_nonglobal(struct vcpu *v)
 {
     struct soft_tlb *t = &v->tlb;
 
+    trace_flush(v, "all but global");
     v->stats.tlb_flushes++;
     v->fetch_generation++;
     if (!t->ready) {
@@ -98,6 +107,9 @@ void mmu_flush_page(struct vcpu *v, gla_t gla)
     unsigned n = tlb_index(gla);
     bool big = t->big[gla >> 28] & 1ull << ((gla >> 22) & 63);
 
+    if (trace_wants(v->vm, TRACE_BIT(TRACE_MMU)))
+        trace_line(v->vm, TRACE_MMU, "flush page 0x%08x at 0x%04x:0x%08x", PAGE_BASE(gla),
+                   v->seg[SEG_CS].sel, v->eip);
     v->fetch_generation++;
     if (!t->ready)
         tlb_init(t);

@@ -8,9 +8,8 @@
  * (tlb.c); raising #PF (access.c). Source     SDM vol. 3A, sections 4.3 (32-bit), 4.4 (PAE), 4.6
  * (rights), 4.7 (error code), 4.8 (A and D).
  */
-#include "include/ring1/fmt.h"
-#include "include/ring1/trace.h"
 #include "monitor/cpuid.h"
+#include "monitor/trace.h"
 #include "shadow-mmu/access.h"
 #include "shadow-mmu/mmu_priv.h"
 
@@ -211,20 +210,11 @@ bool mmu_load_pdptes(struct vcpu *v, uint32_t cr3)
     return true;
 }
 
-static void trace_cr3(struct vcpu *v, uint32_t value)
-{
-    const struct vmm_host *h = v->vm->host;
-    char line[64];
-
-    if (likely(!(h->trace_mask & TRACE_BIT(TRACE_MMU))) || !h->trace)
-        return;
-    fmt_line(line, sizeof(line), "cr3 0x%08x -> 0x%08x at 0x%08x", v->cr3, value, v->eip);
-    h->trace(h->opaque, TRACE_MMU, line);
-}
-
 bool mmu_load_cr3(struct vcpu *v, uint32_t value)
 {
-    trace_cr3(v, value);
+    if (trace_wants(v->vm, TRACE_BIT(TRACE_MMU)))
+        trace_line(v->vm, TRACE_MMU, "cr3 0x%08x -> 0x%08x at 0x%04x:0x%08x", v->cr3, value,
+                   v->seg[SEG_CS].sel, v->eip);
     if ((v->cr0 & CR0_PG) && (v->cr4 & CR4_PAE) && !mmu_load_pdptes(v, value))
         return false;
     v->cr3 = value;

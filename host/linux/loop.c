@@ -15,6 +15,7 @@
 #include "host/linux/signals.h"
 #include "host/linux/terminal.h"
 #include "monitor/fpu.h"
+#include "monitor/trace.h"
 
 #define SLICE_NS 1000000ull
 #define FULL_POLL_NS                                                                               \
@@ -24,7 +25,9 @@ struct loop {
     struct machine *m;
     bool ended;
     int status;
-    bool stuck_said; /* "halted for good" was said */
+    bool stuck_said;       /* "halted for good" was said */
+    ns_t shutdown_said_at; /* a guest that crashes again and again is reported once a second */
+    unsigned shutdowns_unsaid;
 };
 
 static void end(struct loop *l, int status)
@@ -154,17 +157,50 @@ static void reset(struct loop *l)
     }
 }
 
+static void dump(const struct vcpu *v)
+{
+    char regs[4096];
+
+    dump_registers(v, regs, sizeof regs);
+    fputs(regs, stderr);
+}
+
+static void triple_fault(struct loop *l)
+{
+    const struct vcpu *v = l->m->vcpu;
+    ns_t now = vm_now(&l->m->vm);
+    bool stop = l->m->cfg->no_reboot;
+    char again[64] = "";
+
+    if (!stop && l->shutdown_said_at && now - l->shutdown_said_at < NS_PER_SEC) {
+        l->shutdowns_unsaid++;
+    } else {
+        if (l->shutdowns_unsaid)
+            snprintf(again, sizeof again, ", as %u times since the last report",
+                     l->shutdowns_unsaid);
+        say("triple fault at 0x%04x:0x%08x: the guest's CPU shut down because it could not deliver "
+            "vector 0x%02x (%s)%s; %s",
+            v->seg[SEG_CS].sel, v->eip, v->exit_code,
+            v->exit_code < 32 ? trace_vector_name(v->exit_code) : "an interrupt", again,
+            stop ? "-no-reboot ends the run" : "restarting it (-no-reboot shows the registers)");
+        l->shutdown_said_at = now;
+        l->shutdowns_unsaid = 0;
+        if (stop)
+            dump(v);
+    }
+    reset(l);
+}
+
 static void report_unimplemented(struct loop *l)
 {
     const struct vcpu *v = l->m->vcpu;
-    char bytes[64], regs[4096];
+    char bytes[64];
 
     dump_bytes(v->exit_bytes, sizeof v->exit_bytes, bytes, sizeof bytes);
-    dump_registers(v, regs, sizeof regs);
     say("the guest executed an instruction that ring1 knows but does not implement, at "
         "0x%04x:0x%08x: bytes %s",
         v->seg[SEG_CS].sel, v->eip, bytes);
-    fputs(regs, stderr);
+    dump(v);
     end(l, 1);
 }
 
@@ -187,10 +223,7 @@ static void handle_exit(struct loop *l, unsigned reason)
         power_off(l);
         break;
     case EXIT_TRIPLE_FAULT:
-        say("triple fault at 0x%04x:0x%08x: the guest's CPU shut down; %s",
-            l->m->vcpu->seg[SEG_CS].sel, l->m->vcpu->eip,
-            l->m->cfg->no_reboot ? "-no-reboot ends the run" : "restarting it");
-        reset(l);
+        triple_fault(l);
         break;
     case EXIT_RESET:
         reset(l);
@@ -233,6 +266,7 @@ int loop_run(struct machine *m)
     ns_t served = vm_now(&m->vm);
     while (!l.ended) {
         unsigned reason = run_guest(m->vcpu);
+        vm_host_serve_trace(&m->host);
         /* A guest that resets or wakes all the time must not keep Ctrl-A X from being seen. */
         ns_t now = vm_now(&m->vm);
         if (reason != EXIT_SLICE && reason != EXIT_HALT && now - served >= SLICE_NS) {

@@ -122,13 +122,16 @@ static void on_crash(int sig, siginfo_t *info, void *context)
                  "a file that the guest was started from became shorter, or the host ran out "
                  "of memory (SIGBUS at %p)",
                  info->si_addr);
+    else if (info->si_code <= 0)
+        snprintf(what, sizeof what, "signal %d (%s) came from process %d", sig, sigabbrev_np(sig),
+                 (int)info->si_pid);
     else
         snprintf(what, sizeof what,
                  "internal error: signal %d (%s) at host address 0x%llx, accessing %p", sig,
                  sigabbrev_np(sig), (unsigned long long)uc->uc_mcontext.gregs[REG_RIP],
                  info->si_addr);
-    n = snprintf(text, sizeof text, "\r\nring1: %s; please report it with the registers below\r\n",
-                 what);
+    n = snprintf(text, sizeof text,
+                 "\r\nring1: %s; please report it with the guest's registers:\r\n", what);
     put(text, (size_t)n);
     if (state.m && state.m->vcpu) {
         size_t len = dump_registers(state.m->vcpu, text, sizeof text);

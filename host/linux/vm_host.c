@@ -42,11 +42,23 @@ void vm_host_flush_trace(struct linux_host *h)
         ssize_t n = write(h->trace_fd, h->trace_buf + done, h->trace_len - done);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0)
-            break; /* disk full, reader gone: the trace is lost, the guest is not */
+        if (n <= 0) { /* disk full, reader gone: the trace is lost, the guest is not */
+            if (!h->trace_error)
+                h->trace_error = n < 0 ? errno : EIO;
+            break;
+        }
         done += (size_t)n;
     }
     h->trace_len = 0;
+}
+
+void vm_host_serve_trace(struct linux_host *h)
+{
+    if (h->trace_len)
+        vm_host_flush_trace(h);
+    if (h->trace_error && !h->trace_complained)
+        say("cannot write the trace: %s; it has gaps", strerror(h->trace_error));
+    h->trace_complained = h->trace_error != 0;
 }
 
 static void trace_put(struct linux_host *h, const char *s, size_t len)
@@ -141,7 +153,7 @@ int vm_host_init(struct linux_host *h, const struct config *cfg, struct vcpu *v,
 
 void vm_host_destroy(struct linux_host *h)
 {
-    vm_host_flush_trace(h);
+    vm_host_serve_trace(h);
     if (h->trace_fd > STDERR_FILENO)
         close(h->trace_fd);
     h->trace_fd = -1;

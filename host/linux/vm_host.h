@@ -20,6 +20,8 @@ struct linux_host {
     int64_t rtc_offset;      /* seconds that -rtc adds to UTC */
     int trace_fd;            /* -1: no trace */
     bool trace_to_terminal;
+    int trace_error; /* errno of the first write that failed */
+    bool trace_complained;
     size_t trace_len;
     char trace_buf[1 << 16];
 };
@@ -28,5 +30,7 @@ int vm_host_init(struct linux_host *h, const struct config *cfg, struct vcpu *v,
 void vm_host_destroy(struct linux_host *h);
 /* Writes out buffered trace lines. Async-signal-safe. */
 void vm_host_flush_trace(struct linux_host *h);
+/* The same, and says once when they could not be written. */
+void vm_host_serve_trace(struct linux_host *h);
 
 #endif

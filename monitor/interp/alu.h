@@ -33,9 +33,10 @@ static inline uint32_t alu_flags_ax(uint32_t efl)
 /* Merges the AX image that ALU_FLAGS_OUT left; only the flags of `mask` change. */
 static inline void alu_flags_merge(uint32_t *efl, uint32_t ax, uint32_t mask)
 {
-    uint32_t got = (ax >> 8 & ALU_LAHF_BITS) | (ax & 1) << 11;
+    /* AH also has bit 1 set, as EFLAGS always has; AL is 0 or 1. */
+    uint32_t got = (uint8_t)(ax >> 8) | (uint32_t)(uint8_t)ax << 11;
 
-    *efl = (*efl & ~mask) | (got & mask);
+    *efl = (*efl & ~mask) | (got & (mask | EFL_FIXED1));
 }
 
 #define ALU_SIZES(shape, op)      shape(op, 8, "b") shape(op, 16, "w") shape(op, 32, "l")

@@ -142,7 +142,22 @@ static struct block *block_new(struct vcpu *v, gpa_t gpa, uint8_t mode)
     struct block *b = &in->blocks[in->block_count];
     *b = (struct block){.gpa = gpa, .page2 = NO_PAGE, .mode = mode};
     b->insns = &in->insns[in->insn_count];
+    b->quick = &in->quick[in->insn_count];
     return b;
+}
+
+/* Makes the compact records, once all instructions of the block are known. */
+static void block_finish(struct block *b)
+{
+    unsigned end = 0;
+
+    for (unsigned n = 0; n < b->count; n++) {
+        struct xinsn *x = &b->insns[n];
+
+        x->left = (uint8_t)(b->count - 1 - n);
+        end += x->insn.len;
+        quick_make(&b->quick[n], x, end, x->left == 0);
+    }
 }
 
 static void block_insert(struct vcpu *v, struct block *b)
@@ -199,6 +214,7 @@ static struct block *fill_bytewise(struct vcpu *v, gla_t gla, gpa_t gpa, uint8_t
         fault_gp0(v);
     b->count = 1;
     b->bytes = st == DECODE_OK ? b->insns[0].insn.len : (uint16_t)n;
+    block_finish(b);
     if (st != DECODE_OK || !cacheable)
         return b;
     if (((unsigned)gpa & GUEST_PAGE_MASK) + b->bytes > GUEST_PAGE_SIZE) {
@@ -239,6 +255,7 @@ static struct block *fill(struct vcpu *v, gla_t gla, const uint8_t *page_bytes, 
     }
     if (!b->count)
         return fill_bytewise(v, gla, gpa, mode, true);
+    block_finish(b);
     block_insert(v, b);
     return b;
 }
@@ -278,6 +295,7 @@ static void block_unhash(struct interp *in, struct block *b)
     if (*at)
         *at = b->hash_next;
     b->dead = true;
+    b->quick->run = quick_dead; /* shortcuts may still lead here */
 }
 
 static bool block_overlaps(const struct block *b, gpa_t page, unsigned first, unsigned last)

@@ -17,6 +17,7 @@
 #define RING1_MONITOR_INTERP_BLOCK_H
 
 #include "monitor/interp/handler.h"
+#include "monitor/interp/quick.h"
 
 #define BLOCK_MAX_INSNS 48u
 #define CACHE_INSNS     (1u << 17)
@@ -25,10 +26,11 @@
 #define CACHE_HASH      (1u << 15)
 #define NO_PAGE         UINT64_MAX
 
-/* One cache line holds what handlers read; the raw bytes lie in the next. */
+/* An instruction and its full handler. */
 struct xinsn {
-    _Alignas(64) insn_fn *fn;
+    insn_fn *fn;
     struct insn insn;
+    uint8_t left; /* instructions after it in its block */
 };
 
 struct block_link {
@@ -44,21 +46,28 @@ struct block {
     uint16_t bytes;    /* length of all instructions */
     uint16_t count;
     struct xinsn *insns;
+    struct quick *quick; /* the record of insns[n] is quick[n] */
     struct block *hash_next;
     struct block_link link[2];
 };
 #define BLOCK_CODE32  1u
 #define BLOCK_STACK32 2u
-#define BLOCK_USER    4u /* only in shortcut.mode */
+#define BLOCK_USER    4u /* only in block_key() */
 
 /* Linear address to block without the TLB and the hash; valid while nothing was flushed. */
 #define CACHE_SHORTCUTS (1u << 12)
 struct shortcut {
+    _Alignas(32) uint64_t key; /* block_key(); 0: empty */
     gla_t gla;
-    uint32_t generation; /* vcpu.fetch_generation */
-    uint8_t mode;
+    uint16_t bytes, count; /* the block's, so that the loop need not touch it */
+    const struct quick *quick;
     struct block *block;
 };
+
+static inline unsigned shortcut_index(gla_t gla)
+{
+    return (gla ^ gla >> 12) & (CACHE_SHORTCUTS - 1);
+}
 
 struct code_page {
     gpa_t page;
@@ -71,9 +80,11 @@ struct interp {
     struct block *hash[CACHE_HASH];
     struct code_page *page_hash[CACHE_PAGES];
     struct shortcut shortcut[CACHE_SHORTCUTS];
+    uint64_t key; /* block_key() of now, while the run loop runs */
     unsigned insn_count, block_count, page_count;
     struct block blocks[CACHE_BLOCKS];
     struct code_page pages[CACHE_PAGES];
+    _Alignas(64) struct quick quick[CACHE_INSNS];
     struct xinsn insns[CACHE_INSNS];
 };
 
@@ -81,6 +92,14 @@ static inline uint8_t block_mode(const struct vcpu *v)
 {
     return (uint8_t)((v->seg[SEG_CS].attr & SEGA_DB ? BLOCK_CODE32 : 0) |
                      (v->seg[SEG_SS].attr & SEGA_DB ? BLOCK_STACK32 : 0));
+}
+
+#define BLOCK_KEY_MODE (BLOCK_USER | BLOCK_STACK32 | BLOCK_CODE32)
+/* Everything but the linear address that the meaning of a shortcut depends on; never 0. CPL 3 has
+ * its own: the same address may not be executable at both. */
+static inline uint64_t block_key(const struct vcpu *v)
+{
+    return (uint64_t)v->fetch_generation << 4 | 8u | (v->cpl == 3 ? BLOCK_USER : 0) | block_mode(v);
 }
 
 /* The block that starts at v->eip, decoded if need be. Raises #GP, #PF, #UD for the instruction

@@ -2,7 +2,8 @@
 /*
  * interp.c - the execution loop over decoded blocks. See interp.h.
  *
- * The loop's only per-instruction overhead is the indirect call and one test of vcpu.attention.
+ * The loop goes from block to block; within a block the records' quick forms jump from one to the
+ * next (quick.h).
  */
 #include "monitor/interp/interp.h"
 
@@ -48,62 +49,74 @@ const struct insn *interp_peek(struct vcpu *v)
     return &block_get(v)->insns[0].insn;
 }
 
-/* As block_get(), by way of a shortcut where one is valid. CPL 3 has its own: the same linear
- * address
- * may not be executable at both. */
-static inline struct block *find(struct vcpu *v)
+/* A shortcut that a TLB flush made doubtful still holds if its page is where it was. */
+static bool still_valid(struct vcpu *v, const struct shortcut *s, gla_t gla)
+{
+    gpa_t page;
+
+    if (s->gla != gla || (s->key ^ v->interp->key) & BLOCK_KEY_MODE || s->block->dead ||
+        s->block->page2 != NO_PAGE)
+        return false;
+    lin_fetch_page(v, gla, &page);
+    return s->block->gpa == (page | (gla & GUEST_PAGE_MASK));
+}
+
+/* The block at v->eip where *s does not name it; fills *s if the block will be found again. */
+static struct shortcut find_slowly(struct vcpu *v, struct shortcut *s, gla_t gla)
+{
+    if (s->key && still_valid(v, s, gla)) {
+        s->key = v->interp->key = block_key(v);
+        return *s;
+    }
+    struct block *b = block_get(v);
+    v->interp->key = block_key(v); /* a full cache was flushed, or a new page write-protected */
+    struct shortcut found = {.key = v->interp->key,
+                             .gla = gla,
+                             .bytes = b->bytes,
+                             .count = b->count,
+                             .quick = b->quick,
+                             .block = b};
+    if (b->cached)
+        *s = found;
+    return found;
+}
+
+/* As block_get(), by way of a shortcut where one is valid. */
+static inline struct shortcut find(struct vcpu *v)
 {
     gla_t gla = v->seg[SEG_CS].base + v->eip;
-    uint8_t mode = block_mode(v) | (v->cpl == 3 ? BLOCK_USER : 0);
-    struct shortcut *s = &v->interp->shortcut[(gla ^ gla >> 12) & (CACHE_SHORTCUTS - 1)];
+    struct interp *in = v->interp;
+    struct shortcut *s = &in->shortcut[shortcut_index(gla)];
 
-    if (likely(s->gla == gla && s->generation == v->fetch_generation && s->mode == mode &&
-               s->block && !s->block->dead) &&
-        likely(v->eip <= v->seg[SEG_CS].hi))
-        return s->block;
-    struct block *b = block_get(v);
-    if (b->cached)
-        *s = (struct shortcut){gla, v->fetch_generation, mode, b};
-    return b;
+    if (likely(s->gla == gla) && likely(s->key == in->key))
+        return *s;
+    return find_slowly(v, s, gla);
 }
 
 void interp_run(struct vcpu *v, unsigned budget)
 {
     unsigned done = 0;
 
+    v->interp->key = block_key(v);
     while (done < budget) {
-        struct block *b = find(v);
-        struct xinsn *x = b->insns;
-        unsigned count = b->count;
-        if (unlikely(v->seg[SEG_CS].hi - v->eip < b->bytes - 1u)) {
-            check_limit(v, &x->insn);
-            count = 1;
-        }
-        struct xinsn *last = x + count - 1;
-        /* A fault unwinds out of here: count the block before it runs, correct below when it ends
-         * early. */
-        v->stats.insns += count;
-        done += count;
-        /* Only the last instruction of a block goes elsewhere than to the next one; before it, eip
-         * stays in a register instead of going through memory. */
-        for (uint32_t eip = v->eip; x != last; x++) {
-            eip += x->insn.len;
-            v->next_eip = eip;
-            x->fn(v, &x->insn);
-            if (unlikely(__atomic_load_n(&v->attention, __ATOMIC_RELAXED))) {
-                v->eip = v->next_eip; /* an unfinished REP string stays where it is */
-                v->stats.insns -= (unsigned)(last - x);
-                return;
-            }
-            v->eip = eip;
-        }
-        v->next_eip = v->eip + x->insn.len;
-        x->fn(v, &x->insn);
-        v->eip = v->next_eip;
-        if (unlikely(__atomic_load_n(&v->attention, __ATOMIC_RELAXED)))
+        uint32_t eip = v->eip;
+
+        if (unlikely(eip > v->seg[SEG_CS].hi))
+            fault_gp0(v);
+        struct shortcut at = find(v);
+        if (unlikely(v->seg[SEG_CS].hi - eip < at.bytes - 1u)) {
+            interp_step(v); /* up to the instruction that crosses the limit */
             return;
-        if (unlikely(v->shadow_next || (v->eflags & (EFL_TF | EFL_RF)) ||
-                     (v->intr_line && (v->eflags & EFL_IF))))
+        }
+        /* After a halt the records are no longer in the host's caches. */
+        __builtin_prefetch(at.quick + 2);
+        __builtin_prefetch(at.quick + 4);
+        /* A fault unwinds out of here: the block is counted before it runs, and corrected when it
+         * ends early. */
+        v->stats.insns += at.count;
+        done += at.count;
+        at.quick->run(v, at.quick, eip);
+        if (unlikely(__atomic_load_n(&v->attention, __ATOMIC_RELAXED)))
             return;
     }
 }

@@ -10,16 +10,31 @@
 #include "monitor/control.h"
 #include "monitor/interp/rep.h"
 #include "monitor/segment.h"
-#include "monitor/vm.h"
+#include "monitor/trace.h"
 
 #define PORT_LAST 0xffffu
 
 /* Breakpoint condition: debug_note_access()'s rw for ports. */
 #define WATCH_IO 2u
 
+static uint32_t bus_in(struct vm *vm, uint32_t port, unsigned size)
+{
+    uint32_t val = bus_read(&vm->port, port, size, vm_now(vm));
+
+    if (trace_wants(vm, TRACE_ACCESSES))
+        trace_access(vm, &vm->port, false, port, size, val);
+    return val;
+}
+
+static void bus_out(struct vm *vm, uint32_t port, unsigned size, uint32_t val)
+{
+    if (trace_wants(vm, TRACE_ACCESSES))
+        trace_access(vm, &vm->port, true, port, size, val);
+    bus_write(&vm->port, port, size, val, vm_now(vm));
+}
+
 static uint32_t port_read(struct vcpu *v, uint16_t port, unsigned size)
 {
-    struct vm *vm = v->vm;
     uint32_t val = 0xffffffffu;
     unsigned n;
 
@@ -27,17 +42,16 @@ static uint32_t port_read(struct vcpu *v, uint16_t port, unsigned size)
     if (v->dr_armed)
         debug_note_access(v, port, size, WATCH_IO);
     if (port + size - 1 <= PORT_LAST)
-        return bus_read(&vm->port, port, size, vm_now(vm));
+        return bus_in(v->vm, port, size);
     for (n = 0; port + n <= PORT_LAST; n++) {
         val &= ~(0xffu << 8 * n);
-        val |= (bus_read(&vm->port, port + n, 1, vm_now(vm)) & 0xff) << 8 * n;
+        val |= (bus_in(v->vm, port + n, 1) & 0xff) << 8 * n;
     }
     return val;
 }
 
 static void port_write(struct vcpu *v, uint16_t port, unsigned size, uint32_t val)
 {
-    struct vm *vm = v->vm;
     unsigned n;
 
     v->stats.port_writes++;
@@ -46,11 +60,11 @@ static void port_write(struct vcpu *v, uint16_t port, unsigned size, uint32_t va
     if (size < 4)
         val &= (1u << 8 * size) - 1;
     if (port + size - 1 <= PORT_LAST) {
-        bus_write(&vm->port, port, size, val, vm_now(vm));
+        bus_out(v->vm, port, size, val);
         return;
     }
     for (n = 0; port + n <= PORT_LAST; n++)
-        bus_write(&vm->port, port + n, 1, val >> 8 * n & 0xff, vm_now(vm));
+        bus_out(v->vm, port + n, 1, val >> 8 * n & 0xff);
 }
 
 /* E4-E7: immediate byte; EC-EF: DX. */

@@ -122,11 +122,13 @@ void i_popa(struct vcpu *v, const struct insn *i)
 }
 
 /* ENTER size, level. With a level, the enclosing frames' pointers are copied from below [E]BP. A
- * source slot may be one that was just pushed, hence probe everything first, then push in order. */
+ * source slot may be one that was just pushed, hence probe everything first, then push in order.
+ * The frame pointer is the whole of ESP after the first push, on a 16-bit stack too. */
 void i_enter(struct vcpu *v, const struct insn *i)
 {
     unsigned level = i->imm2 & 31, size = i->opsize, n;
-    uint32_t sp = v->gpr[ESP] - size, bp = v->gpr[EBP], frame = sp;
+    uint32_t sp = v->gpr[ESP] - size, bp = v->gpr[EBP];
+    uint32_t frame = i->stack_size == 2 ? (v->gpr[ESP] & 0xffff0000) | (sp & 0xffff) : sp;
     uint32_t final_sp = sp - (level ? level * size : 0) - (i->imm & 0xffff);
 
     slot_check(v, i, sp, SEG_ACC_W);
@@ -143,7 +145,7 @@ void i_enter(struct vcpu *v, const struct insn *i)
         slot_write(v, i, sp - n * size, slot_read(v, i, bp - n * size));
     if (level)
         slot_write(v, i, sp - level * size, frame);
-    reg_put(v, EBP, i->stack_size == 2 ? 2 : size, frame);
+    reg_put(v, EBP, size, frame);
     stack_set(v, i, final_sp);
 }
 

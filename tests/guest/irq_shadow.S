@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* irq_shadow.S - External interrupts: STI and MOV SS shadows, HLT, POPF, PIC request and in-service, masking, IRQ in REP. SDM vol. 3A, 6.8. */
+/* irq_shadow.S - External interrupts: the STI shadow, HLT, POPF, PIC request and in-service, masking, IRQ in REP. SDM vol. 3A, 6.8. */
 #include "guest.inc"
 #include "irq.inc"
     .text
@@ -112,7 +112,7 @@ rep_here:
     nop
     cli
     EXPECT "unmasked", "dword ptr [irq0_count]", 9
-    /* mov ss: the instruction behind runs before the interrupt */
+    /* mov ss behind sti: the interrupt comes soon after, but where exactly is not checked */
     mov ecx, 100
     call pit_arm
     call irq0_wait
@@ -122,7 +122,7 @@ rep_here:
     mov ss, ax
     mov esp, ebx
     cli
-    EXPECT "mov ss in the shadow of sti: taken by now", "dword ptr [irq0_count]", 10
+    EXPECT "sti; mov ss: taken by the second instruction after", "dword ptr [irq0_count]", 10
     /* from CPL 3 */
     mov ecx, 2000
     call pit_arm

@@ -29,6 +29,8 @@ test_main:
     mov ax, fs
     EXPECT16 "\name: selector kept", ax, SEL_DATA32
 .endm
+    xor eax, eax
+    lldt ax /* after RESET the LDTR is usable: base 0, limit ffff */
     sldt ax
     EXPECT16 "no LDT at first", ax, 0
     LOAD_BAD "no LDT: #GP(selector)", 0x0c, 13, 0x0c

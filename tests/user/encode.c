@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * encode.c - from a form's text to random encodings of it: registers, addressing forms, prefixes, immediates.
+ * encode.c - from a form's text to random encodings of it: registers, addressing forms, prefixes,
+ * immediates.
  *
- * Tokens     xx hex byte; +r register in the last byte; +c condition in the last byte; /r /0-/7 ModRM (m, r: only that
- *            kind of operand); ib iw; iz by operand size; jb jz branch to the target; mo an absolute address.
+ * Tokens     xx hex byte; +r register in the last byte; +c condition in the last byte; /r /0-/7
+ *            ModRM (m, r: only that kind of operand); ib iw; iz by operand size; jb jz branch to
+ *            the target; mo an absolute address.
  * Source     SDM vol. 2A, chapter 2.
  */
 #include "user.h"
@@ -29,10 +31,10 @@ static void tail_put(struct parts *p, uint32_t v, unsigned bytes)
     }
 }
 
-/* An address for a memory operand: mostly inside the window, sometimes at the edge of what is mapped. */
+/* Where a memory operand is: mostly in the window, sometimes at the edge of what is mapped. */
 uint32_t target_choose(uint32_t flags)
 {
-    uint32_t r = rnd_below(96), low = rnd_below(24);
+    uint32_t r = plain ? 50 : rnd_below(96), low = rnd_below(24);
 
     if (flags & F_BIG)
         return WIN + (rnd_below(16) ? 16 * rnd_below(4) : rnd_below(64));
@@ -54,6 +56,8 @@ static void segment_choose(struct enc *e, struct parts *p, bool absolute)
     static const uint8_t prefix[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65};
 
     e->seg_base = 0;
+    if (plain && !e->a16)
+        return;
     if (e->a16)
         p->seg = 0x65;
     else if (rnd_below(absolute ? 8 : 4) == 0)
@@ -200,7 +204,7 @@ static void prefixes(const struct form *f, struct enc *e, const struct parts *p)
         e->bytes[e->len++] = 0x67;
     if ((f->flags & F_REP) && rnd_below(3))
         e->bytes[e->len++] = (uint8_t)(0xf2 + rnd_below(2));
-    if ((f->flags & F_LOCK) && rnd_below(8) == 0)
+    if ((f->flags & F_LOCK) && rnd_below(8) == 0 && !plain)
         e->bytes[e->len++] = 0xf0;
 }
 
@@ -224,8 +228,8 @@ static bool token(const char *s, const struct form *f, struct enc *e, struct par
     return false;
 }
 
-/* One instruction for address `at`. absolute: no register in its address. name[0] == '~': the 66 variant. */
-void encode(const struct form *f, struct enc *e, uint32_t at, bool absolute)
+/* One random instruction of the form. absolute: no register in its address. */
+void encode(const struct form *f, struct enc *e, bool absolute)
 {
     struct parts p = {.op_len = 0};
     const char *jump = NULL;
@@ -257,5 +261,4 @@ void encode(const struct form *f, struct enc *e, uint32_t at, bool absolute)
         for (unsigned i = 0; i < size; i++)
             e->bytes[e->len++] = (uint8_t)(rel >> 8 * i);
     }
-    (void)at;
 }

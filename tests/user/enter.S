@@ -63,10 +63,8 @@ exit_next:
     mov eax, SEL_UDATA
     mov ds, eax
     mov es, eax
-    mov eax, SEL_FS
-    mov fs, eax
-    mov eax, SEL_GS
-    mov gs, eax
+    mov fs, [sel_fs]
+    mov gs, [sel_gs]
     cmp dword ptr [use_fx], 0
     je 1f
     fxsave [out_fx]
@@ -106,6 +104,11 @@ syscall6: /* number, a, b, c, d, e; the sixth argument is 0 */
     pop esi
     pop ebx
     ret
+
+    .data
+    .globl sel_fs, sel_gs
+sel_fs: .long SEL_FS     /* setup.c has others under qemu-i386 */
+sel_gs: .long SEL_GS
 
     .bss
     .globl in, out, in_fx, out_fx, out_seg, out_path, use_fx, code_ptr, fault, stack_top, signal_stack

@@ -2,8 +2,9 @@
 /*
  * forms.c - the integer instructions, as the SDM writes them. forms_fpu.c has the rest.
  *
- * Left out   What the kernel shows through: CPUID, RDTSC, RDPMC, SGDT SIDT SLDT SMSW STR (Linux answers for UMIP), INT 80,
- *            SYSENTER, SYSCALL. LZCNT and TZCNT, which the default CPU model does not have. Far transfers: tests/guest.
+ * Left out   What the kernel shows through: CPUID, RDTSC, RDPMC, SGDT SIDT SLDT SMSW STR (Linux
+ *            answers for UMIP), INT 80, SYSENTER, SYSCALL. LZCNT and TZCNT, which the default CPU
+ *            model does not have. Far transfers: tests/guest.
  */
 #include "user.h"
 

@@ -2,7 +2,8 @@
 /*
  * forms_fpu.c - x87, MMX and SSE: whole opcode ranges, the undefined ones (#UD) included.
  *
- * Left out   Extensions that the host may have and the virtual CPU does not: SHA, GFNI, ADX, MOVDIR, XSAVE, CET, VEX, EVEX.
+ * Left out   Extensions that the host may have and the virtual CPU does not: SHA, GFNI, ADX,
+ *            MOVDIR, XSAVE, CET, VEX, EVEX.
  */
 #include "user.h"
 
@@ -54,8 +55,10 @@ static uint32_t x87_flags(unsigned op, unsigned reg)
         flags |= F_V | F_PARTIAL | F_ALONE; /* environment and state: a 16-bit form too */
     if ((op == 1 || op == 5) && reg == 6)
         flags |= F_ENV;
-    if ((op == 3 && reg == 7) || (op == 7 && reg == 6)) /* ten bytes: two stores */
+    if ((op == 3 && reg >= 5) || (op == 7 && (reg == 6 || reg == 4))) /* ten bytes: two accesses */
         flags |= F_PARTIAL | F_ALONE;
+    if (op == 1 && reg == 5) /* FLDCW: random sequences run with masked exceptions */
+        flags |= F_ALONE;
     return flags;
 }
 

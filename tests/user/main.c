@@ -2,8 +2,10 @@
 /*
  * main.c - runs every form, or random sequences, and prints one line with a hash for each.
  *
- * Options    (words of the command line) form=NAME only that one; verbose every case in full; seed=N; cases=N encodings
- *            of each form; random=N sequences instead of the forms, from=N the first line of them.
+ * Options    (words of the command line) form=NAME only that one; verbose every case in full;
+ *            seed=N; cases=N encodings of each form; random=N sequences instead of the forms,
+ *            from=N the first line of them; qemu the Linux process is emulated; plain no #AC, no
+ *            operands that fault.
  * Output     "NAME HASH CASES", "random N HASH CASES", and a last line "done".
  */
 #include "user.h"
@@ -44,7 +46,7 @@ size_t text_len(const char *s)
 }
 
 /* The value of option `name` ("seed="), or NULL. Values end at a blank. */
-static const char *option(const char *name)
+const char *option_word(const char *name)
 {
     size_t n = text_len(name);
 
@@ -62,7 +64,7 @@ static const char *option(const char *name)
 
 static uint32_t option_number(const char *name, uint32_t otherwise)
 {
-    const char *s = option(name);
+    const char *s = option_word(name);
     uint32_t n = 0;
 
     if (!s)
@@ -116,7 +118,7 @@ static void form_run(const struct form *f, uint32_t encodings, uint32_t seed, bo
     rnd_state = seed_of(f->name, seed);
     for (uint32_t n = 0; n < encodings; n++) {
         code_ptr = CODE + SLOT + 16 * rnd_below(16) + (rnd_below(8) == 0 ? 0x1000 - SLOT - 6 : 0);
-        encode(f, &e, code_ptr, false);
+        encode(f, &e, false);
         memcpy((void *)code_ptr, e.bytes, e.len);
         put_jump(code_ptr + e.len, exit_next);
         put_jump(code_ptr + 0x40, exit_taken);
@@ -155,12 +157,12 @@ static void sequence_run(uint32_t h[2], uint32_t number, bool verbose)
 
     code_ptr = CODE + SLOT + rnd_below(0x1000);
     const struct form *f = form_choose();
-    encode(f, &first, code_ptr, false);
+    encode(f, &first, false);
     all.flags = f->flags | F_FX | F_STACK | F_MANY;
     memcpy((void *)code_ptr, first.bytes, first.len);
     for (len = first.len; --length; len += e.len) {
         f = form_choose();
-        encode(f, &e, code_ptr + len, true);
+        encode(f, &e, true);
         memcpy((void *)(code_ptr + len), e.bytes, e.len);
     }
     put_jump(code_ptr + len, exit_next);
@@ -191,10 +193,11 @@ static void random_run(uint32_t lines, uint32_t from, uint32_t seed, bool verbos
 
 void user_main(void)
 {
-    const char *only = option("form=");
+    const char *only = option_word("form=");
     uint32_t seed = option_number("seed=", 1), lines = option_number("random=", 0);
-    bool verbose = option("verbose") != NULL;
+    bool verbose = option_word("verbose") != NULL;
 
+    plain = option_word("plain") != NULL;
     forms_make();
     forms_fpu_make();
     if (lines)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * setup.c - the two worlds made alike: page tables and the IDT of the bare kernel, mappings and signal handlers of the
- * Linux process.
+ * setup.c - the two worlds made alike: page tables and the IDT of the bare kernel, mappings and
+ * signal handlers of the Linux process.
  *
- * Source     SDM vol. 3A, 4.3 and 6.11; Linux' i386 ABI (sigcontext of <asm/sigcontext.h>, system call numbers).
+ * Source     SDM vol. 3A, 4.3 and 6.11; Linux' i386 ABI (sigcontext of <asm/sigcontext.h>, system
+ *            call numbers).
  */
 #include "user.h"
 
@@ -115,10 +116,15 @@ void native_setup(uint32_t *stack)
     map_fixed(CODE, CODE_LEN, 7);
     map_fixed(DATA, RO_END - DATA, 3);
     syscall3(SYS_mprotect, DATA_END, RO_END - DATA_END, 1);
-    syscall3(SYS_munmap, 0x01000000, 0xffffe000u - 0x01000000, 0); /* the stack, the vDSO */
-    segment_set(SEL_FS, FS_BASE, 0xfffff, true);
-    segment_set(SEL_GS, DATA, 0xffff, false);
-    __asm__ volatile("mov %0, %%fs\n\tmov %1, %%gs" : : "r"(SEL_FS), "r"(SEL_GS));
+    if (!option_word("qemu")) /* whose descriptor tables are there */
+        syscall3(SYS_munmap, 0x01000000, 0xffffe000u - 0x01000000, 0); /* the stack, the vDSO */
+    if (option_word("qemu")) { /* its thread segments are entries 6 to 8 */
+        sel_fs = 6 << 3 | 3;
+        sel_gs = 7 << 3 | 3;
+    }
+    segment_set(sel_fs, FS_BASE, 0xfffff, true);
+    segment_set(sel_gs, DATA, 0xffff, false);
+    __asm__ volatile("mov %0, %%fs\n\tmov %1, %%gs" : : "r"(sel_fs), "r"(sel_gs));
     uint32_t alt[3] = {(uint32_t)signal_stack, 0, 65536};
     syscall3(SYS_sigaltstack, (uint32_t)alt, 0, 0);
     static const uint8_t numbers[] = {4, 5, 7, 8, 11};

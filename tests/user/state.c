@@ -2,23 +2,29 @@
 /*
  * state.c - the machine state before a case, and the hash over everything after it.
  *
- * Masked     (nothing else is) FCS and FDS: recent CPUs store zero, and Linux' XSAVE drops them. FIP, FDP, FOP while no
- *            unmasked x87 exception is pending: AMD CPUs do not store them then, and some Intel CPUs only FIP.
- *            FDP and FOP in sequences: recent CPUs store them only at an unmasked exception (CPUID 7.EBX[6]). CR2 when
- *            the fault was no #PF. Bit 4 of a page fault's error code: the kernel's choice of paging mode shows in it.
- *            Whether a misaligned access to an unmapped page is #AC or #PF, while EFLAGS.AC is set: the same priority class
- *            (SDM vol. 3A, table 6-8). F_PARTIAL: PUSHA, POPA, ENTER, FLDENV, FNSTENV, FRSTOR, FNSAVE, FBSTP, FSTP m80 that fault; the CPU
- *            has loaded or stored a part by then, and does it all again when restarted; ring1 has done nothing. CR2 is somewhere
- *            in the operand. MMX stores that fault: the CPU has left x87 mode (TOP = 0) by then.
- *            FOP after a signal: Linux' 32-bit frame has no room for it.
- *            Sequences: an operand across 4 GiB, #PF for the CPU, #GP or #SS for ring1 (SDM vol. 3A, 5.3, allows both).
- * Left out   MASKMOVQ and MASKMOVDQU at addresses that fault: which bytes count with a mask of zeros, and CR2, are the
- *            CPU's choice (SDM vol. 2B). Unmasked x87 exceptions together with operands that fault: the CPU drops a suppressed store before it looks
- *            at the address, ring1 looks first.
+ * Masked     (nothing else is) FCS and FDS: recent CPUs store zero, and Linux' XSAVE drops them.
+ *            FIP, FDP, FOP while no unmasked x87 exception is pending: AMD CPUs do not store them
+ *            then, and some Intel CPUs only FIP. FDP and FOP in sequences: recent CPUs store them
+ *            only at an unmasked exception (CPUID 7.EBX[6]). CR2 when the fault was no #PF. Bit 4
+ *            of a page fault's error code: the kernel's choice of paging mode shows in it. Whether
+ *            a misaligned access to an unmapped page is #AC or #PF, while EFLAGS.AC is set: the
+ *            same priority class (SDM vol. 3A, table 6-8). F_PARTIAL: PUSHA, POPA, ENTER, FLDENV,
+ *            FNSTENV, FRSTOR, FNSAVE, FBSTP, FSTP m80 that fault; the CPU has loaded or stored a
+ *            part by then, and does it all again when restarted; ring1 has done nothing. CR2 is
+ *            somewhere in the operand. MMX stores that fault: the CPU has left x87 mode (TOP = 0)
+ *            by then. FOP after a signal: Linux' 32-bit frame has no room for it. Sequences: an
+ *            operand across 4 GiB, #PF for the CPU, #GP or #SS for ring1 (SDM vol. 3A, 5.3, allows
+ *            both).
+ * Left out   EFLAGS.AC for those of F_PARTIAL and F_BIG: what they check is up to the CPU. MASKMOVQ
+ *            and MASKMOVDQU at addresses that fault: which bytes count with a mask of zeros, and
+ *            CR2, are the CPU's choice (SDM vol. 2B). Unmasked x87 exceptions together with
+ *            operands that fault: the CPU drops a suppressed store before it looks at the address,
+ *            ring1 looks first.
  */
 #include "user.h"
 
 uint32_t rnd_state = 1;
+bool plain;
 
 uint32_t rnd(void)
 {
@@ -195,7 +201,7 @@ static uint16_t selector(bool for_ss)
 
 static void string_registers(const struct form *f, const struct enc *e)
 {
-    uint32_t edge = f->flags & F_PARTIAL ? 3 : rnd_below(48);
+    uint32_t edge = f->flags & F_PARTIAL || plain ? 3 : rnd_below(48);
 
     in.esi = WIN + 24 + rnd_below(32);
     in.edi = edge == 0   ? DATA_END - rnd_below(24)
@@ -246,12 +252,10 @@ static void registers_for(const struct form *f, const struct enc *e)
     if ((f->flags & F_STACK) && rnd_below(2))
         in.ebp = STK - 4 * rnd_below(16) + 16;
     if ((f->flags & F_STACK) && in.ebp + 16 < 0x200)
-        in.ebp ^=
-            0x4000; /* LEAVE and ENTER across 4 GiB: the limit check is up to the CPU (SDM vol. 3A, 5.3) */
-    if (f->flags & F_PARTIAL)
-        in.eflags &=
-            ~EFL_AC; /* ENTER probes even an odd final ESP; MASKMOVDQU is #AC for some masks only */
-    if ((f->flags & F_STACK) && rnd_below(24) == 0)
+        in.ebp ^= 0x4000; /* LEAVE and ENTER across 4 GiB: the limit check is up to the CPU */
+    if (f->flags & (F_PARTIAL | F_BIG)) /* what they check is up to the CPU */
+        in.eflags &= ~EFL_AC;
+    if ((f->flags & F_STACK) && rnd_below(24) == 0 && !plain)
         in.esp = (rnd_below(2) ? DATA : RO_END) + rnd_below(48) - 16;
 }
 
@@ -322,7 +326,7 @@ void state_make(const struct form *f, struct enc *e)
     in.eflags = 0x202 | (r & 0x8d5);
     if ((r >> 12 & 15) == 0)
         in.eflags |= EFL_DF;
-    if ((r >> 16 & 63) == 0)
+    if ((r >> 16 & 63) == 0 && !plain)
         in.eflags |= EFL_AC;
     if ((r >> 22 & 7) == 0)
         in.eflags |= EFL_ID;
@@ -337,7 +341,8 @@ void state_make(const struct form *f, struct enc *e)
     address_make(f, e);
     operands_make(f, e);
     if (use_fx)
-        state_fx_make(!e->has_mem || (target_writable(e, 16) && !e->seg && !(in.eflags & EFL_AC)));
+        state_fx_make(!(f->flags & F_MANY) && (!e->has_mem || (target_writable(e, 16) && !e->seg &&
+                                                               !(in.eflags & EFL_AC))));
 }
 
 /* ---- after ---- */
@@ -397,13 +402,13 @@ void state_hash(uint32_t h[2], const struct form *f, const struct enc *e)
         fault.vector = 13;
         fault.error = fault.cr2 = 0;
     }
-    if ((in.eflags & EFL_AC) &&
+    if (((in.eflags | out.eflags) & EFL_AC) &&
         (fault.vector == 14 || fault.vector == 17 || ((f->flags & F_MANY) && fault.vector == 13))) {
         fault.vector = 17;
         fault.error = fault.cr2 = 0;
     }
-    if ((f->flags & F_PARTIAL) && out_path == PATH_FAULT) {
-        mix(h, fault.vector);
+    if (((f->flags & F_PARTIAL) || plain) && out_path == PATH_FAULT) {
+        mix(h, plain ? 0 : fault.vector);
         return; /* print_case() leaves the rest out, too */
     }
     for (unsigned i = 0; i < 8; i++)
@@ -420,6 +425,8 @@ void state_hash(uint32_t h[2], const struct form *f, const struct enc *e)
         out_seg[i] = (out_seg[i] & 0xfffc) == 0
                          ? 0
                          : out_seg[i] & 0xffff; /* Linux sets the RPL of null selectors */
+        if (out_seg[i] == sel_fs || out_seg[i] == sel_gs)
+            out_seg[i] = out_seg[i] == sel_fs ? SEL_FS : SEL_GS;
         mix(h, out_seg[i]);
     }
     mix_memory(h, WIN, f->flags & F_BIG ? BIG_LEN : WIN_LEN);

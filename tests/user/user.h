@@ -2,9 +2,9 @@
 /*
  * user.h - shared by all files of the user-level instruction test, C and assembly.
  *
- * One ELF file is three things: a static Linux program for the host CPU, the same under qemu-i386, and a multiboot
- * kernel that runs the test at CPL 3. Addresses, selectors, registers and flags are the same in all three, so the
- * printed results must be.
+ * One ELF file is three things: a static Linux program for the host CPU, the same under qemu-i386,
+ * and a multiboot kernel that runs the test at CPL 3. Addresses, selectors, registers and flags are
+ * the same in all three, so the printed results must be.
  */
 #ifndef TESTS_USER_USER_H
 #define TESTS_USER_USER_H
@@ -24,7 +24,7 @@
 #define STK_ABOVE 32
 #define EDGE_LEN  64 /* the last bytes before the read-only page */
 
-/* Selectors are Linux's. FS: 4 GiB from an odd base; GS: 64 KiB from DATA, so that 16-bit addresses reach it. */
+/* Selectors are Linux's. FS: 4 GiB from an odd base; GS: 64 KiB from DATA, for 16-bit addresses. */
 #define SEL_UCODE 0x23
 #define SEL_UDATA 0x2b
 #define SEL_FS    0x63
@@ -59,7 +59,7 @@ enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI };
 
 extern struct regs in, out;
 extern uint32_t out_seg[4]; /* DS ES FS GS */
-extern uint32_t out_path, use_fx, code_ptr;
+extern uint32_t out_path, use_fx, code_ptr, sel_fs, sel_gs;
 extern struct {
     uint32_t vector, error, cr2, eip;
 } fault;
@@ -99,8 +99,7 @@ uint32_t syscall6(uint32_t number, uint32_t a, uint32_t b, uint32_t c, uint32_t 
 
 struct form {
     char name[40]; /* mnemonic:spec; "~" before it: with the prefix 66 */
-    char spec
-        [28]; /* as in the SDM: hex bytes, /r /0-/7 (m or r after it: only memory, only register), +r, ib ... */
+    char spec[28]; /* as in the SDM; the tokens are in encode.c */
     uint32_t flags;
 };
 
@@ -119,11 +118,13 @@ struct enc { /* an encoded instruction, and what its memory operand asks of the 
 };
 
 /* encode.c */
-void encode(const struct form *f, struct enc *e, uint32_t at, bool absolute);
+void encode(const struct form *f, struct enc *e, bool absolute);
 uint32_t target_choose(uint32_t flags);
 
 /* state.c */
 extern uint32_t rnd_state;
+/* For qemu-i386: no #AC, no prefixes and operands that fault; which fault is not compared. */
+extern bool plain;
 uint32_t rnd(void);
 uint32_t rnd_below(uint32_t n);
 uint32_t value(void);
@@ -137,6 +138,9 @@ extern unsigned form_count;
 void forms_make(void);
 void form_add(const char *name, const char *spec, uint32_t flags);
 void forms_fpu_make(void);
+
+/* main.c */
+const char *option_word(const char *name); /* the value of "name=", or NULL */
 
 /* print.c */
 void print(const char *s);

@@ -49,6 +49,9 @@ guest_start:
     mov ax, SEL_TSS
     ltr ax
     fninit
+    mov al, 0xff
+    out 0x21, al
+    out 0xa1, al
     push 2
     popfd
     xor eax, eax

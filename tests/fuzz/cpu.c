@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cpu.c - hostile guests: a whole machine (CPU, board, 4 MiB of RAM) runs random code on random
+ * tables in random modes, while time passes in jumps and the outside interferes. Nothing may crash,
+ * hang or trip VMM_CHECK, and the state between slices must be one that vcpu.h allows.
+ */
+#define _GNU_SOURCE
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include "devices/pc.h"
+#include "host/linux/code_arena.h"
+#include "host/linux/fpu_call.h"
+#include "monitor/cpuid.h"
+#include "monitor/fpu.h"
+#include "monitor/interp/interp.h"
+#include "monitor/trace.h"
+#include "tests/fuzz/cpu_fuzz.h"
+#include "tests/fuzz/fuzz.h"
+
+#define GUARD     (1u << 20)
+#define SLICES    40u
+#define SLICE_NS  300000ull
+#define CLOCK_NS  100000u /* each look at the clock; a slice is three of them */
+#define INSNS_MAX 200000u
+#define VGA_HOLE  0xa0000u
+
+static struct machine {
+    struct vm vm;
+    struct vcpu *cpu;
+    struct vmm_host host;
+    ns_t now;
+    uint64_t sent, traced;
+} m;
+
+/* ---- the world around the machine ---- */
+
+static ns_t world_now(void *opaque)
+{
+    (void)opaque;
+    return m.now += CLOCK_NS;
+}
+
+static bool world_random(void *opaque, uint32_t *out)
+{
+    (void)opaque;
+    *out = rnd32();
+    return chance(90);
+}
+
+static int64_t world_wall(void *opaque)
+{
+    (void)opaque;
+    return 1700000000;
+}
+
+static void world_trace(void *opaque, unsigned stage, const char *text)
+{
+    (void)opaque;
+    FUZZ_CHECK(stage < TRACE_COUNT && strlen(text) < TRACE_LINE_MAX);
+    m.traced++;
+}
+
+static void send(void *opaque, const uint8_t *bytes, size_t len)
+{
+    (void)opaque;
+    for (size_t i = 0; i < len; i++)
+        m.sent += bytes[i];
+}
+
+static void set_intr(void *opaque, unsigned cpu, bool level)
+{
+    (void)opaque;
+    vm_set_intr(&m.vm, cpu, level);
+}
+static void raise_nmi(void *opaque, unsigned cpu)
+{
+    (void)opaque;
+    vm_raise_nmi(&m.vm, cpu);
+}
+static void set_a20(void *opaque, bool on)
+{
+    (void)opaque;
+    vm_set_a20(&m.vm, on);
+}
+static void request(void *opaque, enum pc_request what, uint32_t code)
+{
+    static const uint8_t reason[] = {EXIT_POWEROFF, EXIT_RESET, EXIT_DEBUG_EXIT};
+
+    (void)opaque;
+    vm_request_exit(&m.vm, reason[what], code);
+}
+static void deadline_changed(void *opaque)
+{
+    (void)opaque;
+    vm_deadline_changed(&m.vm);
+}
+static void set_rom(void *opaque, uint64_t gpa, uint64_t len, bool rom)
+{
+    (void)opaque;
+    vm_set_page_kind(&m.vm, gpa, len, rom ? PAGE_ROM : PAGE_RAM);
+}
+
+static int intr_ack(void *board, unsigned cpu)
+{
+    return pc_intr_ack(board, cpu);
+}
+static ns_t run_until(void *board, ns_t now)
+{
+    return pc_run_until(board, now);
+}
+static void apic_base_changed(void *board, unsigned cpu, uint64_t value)
+{
+    pc_apic_base_changed(board, cpu, value);
+}
+static void tsc_deadline_changed(void *board, unsigned cpu, uint64_t value)
+{
+    pc_tsc_deadline_changed(board, cpu, value);
+}
+static void ferr(void *board, bool level)
+{
+    pc_ferr(board, level);
+}
+static const struct board_ops board_ops = {intr_ack, run_until, apic_base_changed,
+                                           tsc_deadline_changed, ferr};
+
+/* ---- signals ---- */
+
+/* The guest's own FPU faults, and UD2 of VMM_CHECK (include/ring1/types.h). */
+static void on_signal(int sig, siginfo_t *info, void *context)
+{
+    const greg_t *r = ((ucontext_t *)context)->uc_mcontext.gregs;
+    char line[300];
+
+    if (host_fpu_signal(info, context))
+        return;
+    if (sig == SIGILL && *(const uint16_t *)r[REG_RIP] == 0x0b0f)
+        fuzz_write(line,
+                   snprintf(line, sizeof line, "internal error at %s:%d: %s",
+                            (const char *)r[REG_RDI], (int)r[REG_RSI], (const char *)r[REG_RDX]));
+    else
+        fuzz_write(line, snprintf(line, sizeof line, "signal %d at %p, address %p", sig,
+                                  (void *)r[REG_RIP], info->si_addr));
+    fuzz_say_seed();
+    signal(SIGABRT, SIG_DFL);
+    abort();
+}
+
+/* ---- one guest ---- */
+
+static void *zeroed(size_t size)
+{
+    uint8_t *p =
+        mmap(NULL, size + 2 * GUARD, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (p == MAP_FAILED || mprotect(p + GUARD, size, PROT_READ | PROT_WRITE))
+        fuzz_fail("no memory");
+    return p + GUARD;
+}
+
+static void build_once(void)
+{
+    struct sigaction sa = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_NODEFER};
+
+    sigaction(SIGFPE, &sa, NULL);
+    sigaction(SIGILL, &sa, NULL);
+    if (!__sanitizer_set_death_callback) {
+        sigaction(SIGSEGV, &sa, NULL);
+        sigaction(SIGBUS, &sa, NULL);
+    }
+    m.host = (struct vmm_host){
+        .now_ns = world_now,
+        .fpu_call = host_fpu_call,
+        .random32 = world_random,
+        .wall_seconds = world_wall,
+        .trace = world_trace,
+        .guest_tsc_khz = 2600000,
+        .host_feat_1_ecx = ~0u,
+        .host_feat_1_edx = ~0u,
+        .host_feat_7_ebx = ~0u,
+    };
+    if (code_arena_create(&m.host.code, 1u << 18))
+        fuzz_fail("no code arena");
+    m.cpu = aligned_alloc(64, (sizeof *m.cpu + 63) & ~63ul);
+    memset(m.cpu, 0, sizeof *m.cpu);
+    m.vm = (struct vm){.host = &m.host, .ram_size = RAM_BYTES, .a20 = true, .cpu_count = 1};
+    m.vm.ram = zeroed(RAM_BYTES);
+    m.vm.page = malloc(RAM_BYTES >> GUEST_PAGE_SHIFT);
+    m.vm.cpu[0] = m.cpu;
+    m.vm.board = malloc(pc_size());
+    m.vm.board_ops = &board_ops;
+    m.cpu->vm = &m.vm;
+    decoder_init(&m.vm.decoder);
+    interp_init(m.cpu, zeroed(interp_size()));
+}
+
+/* A new board, with chips as a booted system leaves them or as they come. */
+static void build_board(void)
+{
+    static char cmdline[] = "fuzz";
+    const char *why = "";
+    struct pc_config cfg = {
+        .mem = &m.vm.mem,
+        .port = &m.vm.port,
+        .ram_size = RAM_BYTES,
+        .ram = m.vm.ram,
+        .cpu_count = 1,
+        .guest_tsc_khz = m.host.guest_tsc_khz,
+        .wall_seconds = 1700000000,
+        .cmdline = cmdline,
+        .acpi = chance(80),
+        .debug_exit_base = 0xf4,
+        .debug_exit_size = 4,
+        .testdev = chance(50),
+        .debugcon = {.send = chance(50) ? send : NULL},
+        .opaque = &m,
+        .set_intr = set_intr,
+        .raise_nmi = raise_nmi,
+        .set_a20 = set_a20,
+        .request = request,
+        .deadline_changed = deadline_changed,
+        .set_rom = set_rom,
+    };
+
+    for (unsigned n = 0; n < 4; n++) {
+        cfg.serial[n].send = send;
+        cfg.serial_present[n] = chance(70);
+    }
+    if (cfg.testdev)
+        cfg.debugcon.send = NULL;
+    memset(&m.vm.mem, 0, sizeof m.vm.mem);
+    memset(&m.vm.port, 0, sizeof m.vm.port);
+    m.vm.mem.name = "memory";
+    m.vm.port.name = "port";
+    memset(m.vm.board, 0, pc_size());
+    if (pc_init(m.vm.board, &cfg, &why))
+        fuzz_fail(why);
+    pc_reset(m.vm.board, m.now);
+    if (chance(80)) { /* both 8259A at vectors 0x20 and 0x28, a fast timer */
+        static const uint16_t script[][2] = {{0x20, 0x11}, {0x21, 0x20}, {0x21, 4},    {0x21, 1},
+                                             {0xa0, 0x11}, {0xa1, 0x28}, {0xa1, 2},    {0xa1, 1},
+                                             {0x21, 0},    {0xa1, 0},    {0x43, 0x34}, {0x40, 0x80},
+                                             {0x40, 1}};
+        for (unsigned i = 0; i < ARRAY_LEN(script); i++)
+            bus_write(&m.vm.port, script[i][0], 1, script[i][1], m.now);
+    }
+}
+
+static void build(void)
+{
+    struct vcpu *v = m.cpu;
+    const struct cpu_model *model;
+    unsigned models = 0;
+
+    while (cpu_model_at(models))
+        models++;
+    model = cpu_model_at(rnd(models));
+    memset(m.vm.page, 0, RAM_BYTES >> GUEST_PAGE_SHIFT);
+    memset(m.vm.ram, 0, chance(10) ? 0 : RAM_BYTES); /* or what the last guest left */
+    m.vm.cpu_model = model;
+    m.host.trace_mask = chance(5) ? rnd32() & (TRACE_BIT(TRACE_COUNT) - 1) : 0;
+    m.now = 0;
+    vcpu_reset(v);
+    m.vm.a20 = true;
+    m.vm.next_deadline = 0;
+    build_board();
+    vm_set_page_kind(&m.vm, VGA_HOLE, 0x20000, PAGE_MMIO);
+    if (chance(50))
+        pc_build_tables(m.vm.board);
+    if (chance(50))
+        for (unsigned i = DATA_AT; i < DATA_AT + 0x10000; i += 8)
+            memcpy(m.vm.ram + i, &(uint64_t){rnd64()}, 8);
+    tables_make(m.vm.ram);
+    code_make(m.vm.ram);
+    vm_ram_written(&m.vm, 0, RAM_BYTES);
+    vcpu_reset(v);
+    state_make(v);
+}
+
+/* What devices, users and hosts do between two slices. */
+static void interfere(void)
+{
+    struct vcpu *v = m.cpu;
+    uint8_t bytes[16];
+    unsigned len;
+
+    for (unsigned i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)rnd32();
+    switch (rnd(10)) {
+    case 0:
+        vm_raise_nmi(&m.vm, 0);
+        break;
+    case 1:
+        pc_power_button(m.vm.board, m.now);
+        break;
+    case 2: /* DMA, into code too */
+        for (unsigned n = rnd(50); n; n--) {
+            uint32_t at = chance(70) ? some_code() : rnd(RAM_BYTES);
+            m.vm.ram[at] = (uint8_t)rnd32();
+            vm_ram_written(&m.vm, at, 1);
+        }
+        break;
+    case 3:
+        len = pc_serial_room(m.vm.board, 0);
+        pc_serial_receive(m.vm.board, 0, bytes, len < sizeof bytes ? len : sizeof bytes, m.now);
+        break;
+    case 4:
+        m.now += (ns_t)rnd32() << rnd(20);
+        break;
+    case 5:
+        if (chance(20))
+            vm_set_a20(&m.vm, chance(50));
+        break;
+    case 6: /* the guest lost its way: new code, a new place */
+        code_make(m.vm.ram);
+        vm_ram_written(&m.vm, CODE_AT, CODE_LEN);
+        v->eip = some_code() - (chance(50) ? v->seg[SEG_CS].base : 0);
+        break;
+    case 7:
+        v->gpr[ESP] = STACK_AT;
+        v->halted = false;
+        break;
+    default:
+        break;
+    }
+}
+
+static bool step_over(unsigned reason)
+{
+    struct vcpu *v = m.cpu;
+
+    switch (reason) {
+    case EXIT_SLICE:
+        return true;
+    case EXIT_HALT:
+        if (m.vm.next_deadline != NS_NEVER && m.vm.next_deadline > m.now)
+            m.now = m.vm.next_deadline;
+        else
+            v->halted = false;
+        return true;
+    case EXIT_SHUTDOWN_HALT:
+        v->halted = false;
+        return true;
+    case EXIT_RESET:
+    case EXIT_TRIPLE_FAULT:
+    case EXIT_POWEROFF:
+    case EXIT_DEBUG_EXIT:
+        pc_reset(m.vm.board, m.now);
+        vcpu_reset(v);
+        vm_set_a20(&m.vm, true);
+        m.vm.next_deadline = 0;
+        tables_make(m.vm.ram);
+        vm_ram_written(&m.vm, 0, RAM_BYTES);
+        state_make(v);
+        return true;
+    default:
+        fuzz_fail("vcpu_run() came back with an impossible reason");
+    }
+}
+
+static void one(void)
+{
+    struct vcpu *v = m.cpu;
+
+    build();
+    uint64_t end = v->stats.insns + INSNS_MAX;
+    for (unsigned n = 0; n < SLICES && v->stats.insns < end; n++) {
+        unsigned reason = vcpu_run(v, SLICE_NS);
+        fpu_park(v);
+        const char *wrong = state_wrong(v);
+        if (wrong)
+            fuzz_fail(wrong);
+        step_over(reason);
+        interfere();
+    }
+    pc_flush(m.vm.board);
+}
+
+int main(int argc, char **argv)
+{
+    fuzz_name = argv[0];
+    build_once();
+    int status = fuzz_main(argc, argv, one);
+    printf("%llu instructions, %llu exceptions, %llu interrupts, %llu task switches\n",
+           (unsigned long long)m.cpu->stats.insns, (unsigned long long)m.cpu->stats.exceptions,
+           (unsigned long long)m.cpu->stats.interrupts,
+           (unsigned long long)m.cpu->stats.task_switches);
+    return status;
+}
