@@ -124,8 +124,7 @@ static int finish(int status)
 }
 
 /* Started without one of the standard files, the next file that is opened would take its number,
- * and messages or serial output would go there: guest RAM, say. In its place comes a file that
- * fails as a closed one does. */
+ * and messages or serial output would go there: into guest RAM, say. */
 static void fill_standard_files(void)
 {
     for (int fd = 0; fd <= 2; fd++)

@@ -45,7 +45,7 @@ struct seg {
      * without wrap. */
     uint32_t lo, hi;
     uint32_t room; /* derived: any access of up to 8 bytes at off is inside if off - lo < room */
-    uint8_t acc; /* SEG_ACC_*; 0 for an unusable (null) segment */
+    uint8_t acc;   /* SEG_ACC_*; 0 for an unusable (null) segment */
 };
 
 struct table_reg { /* GDTR, IDTR */
@@ -105,8 +105,8 @@ struct vcpu_msrs {
 
 struct vcpu {
     uint32_t gpr[GPR_COUNT + 1]; /* the last is always 0: a register that an address lacks */
-    uint32_t eip;      /* of the current instruction while a handler runs */
-    uint32_t next_eip; /* where execution goes on if the handler succeeds */
+    uint32_t eip;                /* of the current instruction while a handler runs */
+    uint32_t next_eip;           /* where execution goes on if the handler succeeds */
     uint32_t eflags;
     uint32_t attention; /* ATT_*; set by others with __atomic_fetch_or */
     uint8_t cpl;

@@ -7,8 +7,7 @@
 #include <time.h>
 
 #ifdef __SSE__
-#error                                                                                             \
-    "fpu_safe.c must be compiled with -mgeneral-regs-only: the guest's FPU registers are live when it runs"
+#error "compile fpu_safe.c with -mgeneral-regs-only: guest FPU registers are live in it"
 #endif
 
 static uint64_t monotonic_ns(void)

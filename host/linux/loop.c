@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "host/linux/dump.h"
 #include "host/linux/machine.h"
@@ -162,7 +163,10 @@ static void dump(const struct vcpu *v)
     char regs[4096];
 
     dump_registers(v, regs, sizeof regs);
-    fputs(regs, stderr);
+    bool raw = isatty(STDERR_FILENO);
+    for (const char *p = regs; *p; p++)
+        if (raw || *p != '\r')
+            fputc(*p, stderr);
 }
 
 static void triple_fault(struct loop *l)
