@@ -11,8 +11,7 @@
 #include "include/ring1/trace.h"
 
 /* Copies the next piece of a comma list into out; returns what follows its comma, NULL at the end
- * of the list. Pieces that
- * do not fit are cut, which no keyword survives unnoticed. */
+ * of the list. Pieces that do not fit are cut, which no keyword survives unnoticed. */
 static const char *next_piece(const char *list, char *out, size_t cap)
 {
     size_t len = strcspn(list, ","), kept = len < cap ? len : cap - 1;

@@ -3,9 +3,8 @@
  * insn.h - the compact instruction record, and the one function that makes it.
  *
  * Promises   A record describes one IA-32 instruction completely: what the interpreter needs to
- *            execute it and
- *            what the translator needs to copy its bytes and edit prefixes, ModRM, SIB and
- *            displacement.
+ *            execute it and what the translator needs to copy its bytes and edit prefixes, ModRM,
+ *            SIB and displacement.
  * Source     Zydis decides validity and length; decoder/isa.def (the sensitivity table) decides
  *            class and operation.
  * Not here   Fetching guest bytes (shadow-mmu/access.h), executing (monitor/interp/).
@@ -130,11 +129,9 @@ struct decoder {
 void decoder_init(struct decoder *d);
 
 /* Decodes the instruction at bytes[0..len), len <= 15, into *out. Calls Zydis: the caller has
- * parked the
- * guest's FPU (monitor/fpu.h). *out is undefined unless DECODE_OK is returned.
+ * parked the guest's FPU (monitor/fpu.h). *out is undefined unless DECODE_OK is returned.
  * Instructions outside the virtual CPU's repertoire (VEX, EVEX, 3DNow!, SSE4a, VMX, ...) are
- * DECODE_UD.
- * The CPUID-dependent ones (LZCNT/TZCNT, ...) decode as a CPU without them does. */
+ * DECODE_UD. The CPUID-dependent ones (LZCNT/TZCNT, ...) decode as a CPU without them does. */
 enum decode_status decoder_decode(const struct decoder *d, struct decode_mode mode,
                                   const uint8_t *bytes, unsigned len, struct insn *out);
 

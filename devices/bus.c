@@ -3,11 +3,9 @@
  * bus.c - address decoding: sorted ranges, binary search, splitting of accesses.
  *
  * An access that the device takes as it is goes straight through. Every other one is cut into
- * naturally aligned pieces, as
- * the bus of a real PC cuts an unaligned access into cycles with byte enables; a piece smaller than
- * the device's
- * smallest access becomes that smallest access, with the other bytes ignored on reads and zero on
- * writes.
+ * naturally aligned pieces, as the bus of a real PC cuts an unaligned access into cycles with byte
+ * enables; a piece smaller than the device's smallest access becomes that smallest access, with the
+ * other bytes ignored on reads and zero on writes.
  */
 #include "devices/bus.h"
 

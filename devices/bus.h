@@ -3,8 +3,8 @@
  * bus.h - address decoding, the same type for memory and for ports.
  *
  * Promises   Ranges never overlap (bus_add refuses). An access that a device does not take in its
- *            size is split into
- *            what it does take; nobody home reads all-ones, drops writes, and is counted.
+ *            size is split into what it does take; nobody home reads all-ones, drops writes, and is
+ *            counted.
  */
 #ifndef RING1_DEVICES_BUS_H
 #define RING1_DEVICES_BUS_H

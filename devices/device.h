@@ -3,9 +3,8 @@
  * device.h - what a chip is to the board: a flat state struct and these operations.
  *
  * A device reads no clock (time comes in as `now`), knows no addresses (offsets come in), owns no
- * pointers into its state
- * except its wires, and can be saved by copying its struct up to the member `wires_begin` where it
- * has one.
+ * pointers into its state except its wires, and can be saved by copying its struct up to the member
+ * `wires_begin` where it has one.
  */
 #ifndef RING1_DEVICES_DEVICE_H
 #define RING1_DEVICES_DEVICE_H

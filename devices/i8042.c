@@ -3,11 +3,9 @@
  * i8042.c - keyboard controller, keyboard and mouse. See i8042.h.
  *
  * Three queues feed the one output buffer: answers of the controller (at once, before all others),
- * the keyboard, the mouse
- * (each byte some time after the last one was taken from a device, as a serial line would, so that
- * a guest that reads port
- * 60h twice does not swallow the next byte). A device whose clock the command byte stops keeps its
- * bytes.
+ * the keyboard, the mouse (each byte some time after the last one was taken from a device, as a
+ * serial line would, so that a guest that reads port 60h twice does not swallow the next byte). A
+ * device whose clock the command byte stops keeps its bytes.
  */
 #include "devices/i8042.h"
 
@@ -515,8 +513,7 @@ void i8042_a20_follow(struct i8042 *k, bool level)
 
 /*
  * The machine's reset. The command byte is what firmware leaves (translation, system flag, keyboard
- * interrupt, aux
- * off): a kernel that is loaded without firmware expects it. A20 is open.
+ * interrupt, aux off): a kernel that is loaded without firmware expects it. A20 is open.
  */
 static void kbc_reset(void *dev)
 {

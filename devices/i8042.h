@@ -6,8 +6,7 @@
  *            another 0.4 ms apart.
  * Windows    0x60 -> offset 0, 0x64 -> offset 4 (so 0x60 with dev_base 0 and 0x64 with dev_base 4).
  * Not here   Mouse movement; scan code sets 1 and 3 (the commands are answered, keys come as set 2,
- *            translated to set 1
- *            when the command byte says so).
+ *            translated to set 1 when the command byte says so).
  * Source     IBM PS/2 Hardware Interface Technical Reference, "Keyboard and Auxiliary Device
  *            Controller".
  */

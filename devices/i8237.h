@@ -3,8 +3,7 @@
  * i8237.h - the two DMA controllers and their page registers, as a register file.
  *
  * Promises   Address, count, mode, mask, status and flip-flop behave as the data sheet says for a
- *            machine in which no
- *            device requests DMA. Port 0x80 keeps the last POST code.
+ *            machine in which no device requests DMA. Port 0x80 keeps the last POST code.
  * Windows    0x00-0x0f -> offset 0; 0xc0-0xdf -> offset 0x100 (word-spaced); 0x80-0x8f -> offset
  *            0x200.
  * Not here   Transfers.

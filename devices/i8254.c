@@ -3,10 +3,9 @@
  * i8254.c - the 82C54 timer. See i8254.h.
  *
  * No counter is ever stepped. A channel remembers the tick at which its counting element held the
- * full count; the present
- * count and the level of OUT follow from the ticks elapsed since. Only counter 0's rising edges of
- * OUT are events; they are
- * counted in closed form, so a jump in time costs the same as a single tick.
+ * full count; the present count and the level of OUT follow from the ticks elapsed since. Only
+ * counter 0's rising edges of OUT are events; they are counted in closed form, so a jump in time
+ * costs the same as a single tick.
  */
 #include "devices/i8254.h"
 

@@ -3,9 +3,8 @@
  * i8254.h - the programmable interval timer: three counters clocked with 1193182 Hz.
  *
  * Promises   All counts derive from `now` in whole ticks, so nothing drifts. Ticks of counter 0
- *            that came due while nobody
- *            looked are delivered one after another, each when irq_idle() says that the last one
- *            was taken.
+ *            that came due while nobody looked are delivered one after another, each when
+ *            irq_idle() says that the last one was taken.
  * Windows    0x40-0x43 -> offset 0.
  * Deviations Illegal count 1 in modes 2 and 3 holds OUT high. Counter 0 faster than 20 kHz is
  * delivered in bursts.

@@ -3,10 +3,8 @@
  * i8259.c - the cascaded 8259A pair. See i8259.h.
  *
  * Each chip keeps the levels of its inputs and a latch of edges seen; what the data sheet calls IRR
- * is computed:
- * level inputs request while they are high, edge inputs while the latch is set. Priorities are
- * counted from
- * lowest + 1, modulo 8.
+ * is computed: level inputs request while they are high, edge inputs while the latch is set.
+ * Priorities are counted from lowest + 1, modulo 8.
  */
 #include "devices/i8259.h"
 

@@ -4,8 +4,8 @@
  * registers.
  *
  * Promises   Inputs 0-15 are levels: an edge input latches on its rise and must stay high until
- *            acknowledged (a
- *            request that goes away before INTA ends as the spurious 7 or 15, as on the chip).
+ *            acknowledged (a request that goes away before INTA ends as the spurious 7 or 15, as on
+ *            the chip).
  * Windows    0x20-0x21 -> offset 0, 0xa0-0xa1 -> offset 2, 0x4d0-0x4d1 (ELCR) -> offset 4.
  * Not here   8080 mode; LTIM in ICW1 (PIIX3 ignores it, the ELCR decides).
  * Source     Intel 8259A data sheet 231468-003; 82371SB (PIIX3) data sheet, sections 2.5.4 and

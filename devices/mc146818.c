@@ -58,8 +58,7 @@ enum reg {
 
 /*
  * Days are counted from -0400-03-01 of the proleptic Gregorian calendar: a leap day then ends a
- * year, and no date that the
- * registers can show is negative. Month 1-12.
+ * year, and no date that the registers can show is negative. Month 1-12.
  */
 static int64_t days_of_date(int64_t year, unsigned month, unsigned day)
 {

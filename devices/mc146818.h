@@ -3,10 +3,8 @@
  * mc146818.h - the real-time clock and its battery-backed RAM.
  *
  * Promises   The registers are the truth, as on the chip; whole seconds that passed are added when
- *            someone looks. The
- *            calendar is exact (Gregorian, century in byte 0x32). Periodic interrupts nobody took
- *            are caught up. reset()
- *            keeps time and RAM.
+ *            someone looks. The calendar is exact (Gregorian, century in byte 0x32). Periodic
+ *            interrupts nobody took are caught up. reset() keeps time and RAM.
  * Windows    0x70-0x71 -> offset 0; 0x72-0x73 (upper 128 bytes) -> offset 2.
  * Not here   Daylight saving (DSE is kept, has no effect), the square wave pin, the NMI mask in
  *            port 0x70 bit 7 (kept).

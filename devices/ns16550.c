@@ -3,8 +3,8 @@
  * ns16550.c - the PC16550D UART. See ns16550.h.
  *
  * The transmitter is always empty: what is written leaves at once. The INTR pin reaches the PC's
- * bus through a gate
- * that OUT2 opens; in loopback mode OUT2 is inactive at the pin, so the gate is closed then.
+ * bus through a gate that OUT2 opens; in loopback mode OUT2 is inactive at the pin, so the gate is
+ * closed then.
  */
 #include "devices/ns16550.h"
 

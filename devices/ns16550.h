@@ -3,9 +3,8 @@
  * ns16550.h - the PC16550D UART.
  *
  * Promises   Sending takes no guest time. Bytes of one burst are collected and handed on at a
- *            newline, when the buffer is
- *            full, or 0.5 ms after the first one. Receiving never overruns if the host asks
- *            ns16550_room().
+ *            newline, when the buffer is full, or 0.5 ms after the first one. Receiving never
+ *            overruns if the host asks ns16550_room().
  * Windows    8 ports -> offset 0.
  * Not here   DMA mode signals, parity and framing errors (nothing on this line makes them).
  * Source     National Semiconductor PC16550D data sheet (TL/C/8652), section 8.

@@ -3,10 +3,9 @@
  * run.c - the dispatcher: what happens between two guest instructions.
  *
  * Order of events at a boundary: SDM vol. 3A, table 6-2 ("Priority Among Concurrent Events"): traps
- * of the previous
- * instruction, then NMI, then maskable interrupts, then code breakpoints, then the next
- * instruction. An interrupt shadow
- * (STI, MOV SS, POP SS) suppresses them for exactly one instruction (SDM vol. 3A, section 6.8.3).
+ * of the previous instruction, then NMI, then maskable interrupts, then code breakpoints, then the
+ * next instruction. An interrupt shadow (STI, MOV SS, POP SS) suppresses them for exactly one
+ * instruction (SDM vol. 3A, section 6.8.3).
  */
 #include "include/ring1/mem.h"
 #include "monitor/control.h"
@@ -15,8 +14,7 @@
 #include "monitor/trace.h"
 
 /* Instructions between two looks at the clock: some 20-40 us, well within the 100 us an interrupt
- * may be late. Rounds
- * end early at port accesses and the like; so many of them count as much. */
+ * may be late. Rounds end early at port accesses and the like; so many of them count as much. */
 #define RUN_BUDGET 2000u
 #define RUN_ROUNDS 32u
 

@@ -3,14 +3,11 @@
  * console.h - the host's end of a serial port: terminal, file, pty, socket or nothing.
  *
  * Promises   Sending never blocks: bytes go into a ring (out_ring_put() is the device's send) that
- *            console_serve() empties.
- *            A guest that fills the ring faster than the reader reads is paused by the loop
- *            (console_is_full()), for as long as
- *            it takes on stdio, at most CONSOLE_PATIENCE_NS on a socket, not at all on a pty; after
- *            that bytes are dropped.
+ *            console_serve() empties. A guest that fills the ring faster than the reader reads is
+ *            paused by the loop (console_is_full()), for as long as it takes on stdio, at most
+ *            CONSOLE_PATIENCE_NS on a socket, not at all on a pty; after that bytes are dropped.
  *            Input that the guest does not take stays with the sender, except on a terminal, where
- *            the
- *            Ctrl-A commands must work at all times.
+ *            the Ctrl-A commands must work at all times.
  */
 #ifndef RING1_HOST_LINUX_CONSOLE_H
 #define RING1_HOST_LINUX_CONSOLE_H

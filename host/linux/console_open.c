@@ -17,8 +17,8 @@
 #include "host/linux/guest_ram.h"
 
 /* Setting O_NONBLOCK on an inherited description would change it for the shell too. So terminals
- * and pipes are opened
- * anew; a socket needs no mode; what cannot be opened again is written with care. */
+ * and pipes are opened anew; a socket needs no mode; what cannot be opened again is written with
+ * care. */
 static void open_stdout(struct console *c)
 {
     struct stat st;

@@ -4,8 +4,7 @@
  * at the top.
  *
  * Promises   The text is one line without a final newline, cut when it is too long, printable
- *            whatever the
- *            names in it hold.
+ *            whatever the names in it hold.
  */
 #ifndef RING1_HOST_LINUX_ERROR_H
 #define RING1_HOST_LINUX_ERROR_H

@@ -4,10 +4,9 @@
  * in the host's.
  *
  * Promises   FPU-SAFE: fpu_safe.c is compiled with -mgeneral-regs-only, and what it calls touches
- *            general registers only.
- *            clock_gettime(CLOCK_MONOTONIC) is a jump into the vDSO, whose code the kernel compiles
- *            without SSE and x87; the
- *            dynamic linker's lazy binding would not be, so clock_init() makes the first call.
+ *            general registers only. clock_gettime(CLOCK_MONOTONIC) is a jump into the vDSO, whose
+ *            code the kernel compiles without SSE and x87; the dynamic linker's lazy binding would
+ *            not be, so clock_init() makes the first call.
  */
 #ifndef RING1_HOST_LINUX_FPU_SAFE_H
 #define RING1_HOST_LINUX_FPU_SAFE_H

@@ -154,8 +154,7 @@ static void set_flat(struct seg *s, uint16_t sel, uint16_t type)
 }
 
 /* MTRRs as a PC's firmware programs them: RAM write-back, the VGA hole and the PCI hole uncached,
- * option ROMs
- * write-protected (SDM vol. 3A, section 12.11). */
+ * option ROMs write-protected (SDM vol. 3A, section 12.11). */
 static void set_mtrrs(struct vcpu *v)
 {
     const uint64_t wb = 0x0606060606060606, wp = 0x0505050505050505;

@@ -3,8 +3,8 @@
  * load_linux.c - Linux kernels by the x86 boot protocol, entered at their 32-bit entry point.
  *
  * Promises   Protocol 2.00 (Linux 1.3.73) and later; bzImage and the old zImage. The real-mode part
- *            of the kernel
- *            is not run: what it would find out from firmware is put into boot_params here.
+ *            of the kernel is not run: what it would find out from firmware is put into boot_params
+ *            here.
  * Source     Linux Documentation/arch/x86/boot.rst and zero-page.rst (field names are theirs).
  *
  * Low memory:  0x90000 boot_params | 0x91000 command line | 0x99000 GDT | stack below 0x9a000

@@ -9,8 +9,7 @@
  *            ABI, "Object Files".
  *
  * The information block is put into low memory (INFO_LOW) where kernels rarely load themselves;
- * behind the modules when
- * this kernel does. Modules follow the kernel, page by page.
+ * behind the modules when this kernel does. Modules follow the kernel, page by page.
  */
 #include <string.h>
 

@@ -31,9 +31,8 @@ struct machine {
 };
 
 /* Builds everything and puts the guest's kernel in place. The consoles are open afterwards, the
- * terminal still as it
- * was. Returns 0, or -1 with *e; call machine_destroy() in both cases. *m is zeroed memory; cfg
- * stays the caller's. */
+ * terminal still as it was. Returns 0, or -1 with *e; call machine_destroy() in both cases. *m is
+ * zeroed memory; cfg stays the caller's. */
 int machine_create(struct machine *m, const struct config *cfg, struct error *e);
 void machine_destroy(struct machine *m);
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* signals.c - see signals.h. Handlers run on their own stack, with the FPU state of a fresh process
- * (the kernel saved
- * the guest's), and call async-signal-safe functions only; dump_registers() formats integers
- * without allocating. */
+ * (the kernel saved the guest's), and call async-signal-safe functions only; dump_registers()
+ * formats integers without allocating. */
 #define _GNU_SOURCE
 #include "host/linux/signals.h"
 

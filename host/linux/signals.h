@@ -4,10 +4,9 @@
  * crashes.
  *
  * Promises   SIGINT, SIGTERM, SIGHUP, SIGQUIT: an orderly end through the loop; a second one ends
- *            at once. The terminal is
- *            restored in every case. A crash (SIGSEGV, SIGBUS, SIGILL, SIGABRT, a failed VMM_CHECK)
- *            reports what and
- *            where with the guest's registers, and ends with status 1.
+ *            at once. The terminal is restored in every case. A crash (SIGSEGV, SIGBUS, SIGILL,
+ *            SIGABRT, a failed VMM_CHECK) reports what and where with the guest's registers, and
+ *            ends with status 1.
  * State      Process-wide, as signals are; one machine per process registers itself here.
  */
 #ifndef RING1_HOST_LINUX_SIGNALS_H

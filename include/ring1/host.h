@@ -5,10 +5,9 @@
  * Promises   All nondeterminism (time, entropy, completions) enters the core through this struct.
  * FPU rule   Guest x87/SSE registers may be live in the host's registers while the core runs
  *            (struct vcpu.fpu.live). A function marked FPU-SAFE touches general registers only.
- *            Every other
- *            function is implemented by a host that first calls fpu_park() (monitor/fpu.h), because
- *            the
- *            libraries it uses are compiled with SSE; the core reloads the registers lazily.
+ *            Every other function is implemented by a host that first calls fpu_park()
+ *            (monitor/fpu.h), because the libraries it uses are compiled with SSE; the core reloads
+ *            the registers lazily.
  * Not here   Device back ends (devices/chardev.h).
  */
 #ifndef RING1_HOST_H
@@ -35,10 +34,9 @@ struct vmm_host {
     ns_t (*now_ns)(void *opaque);
 
     /* FPU-SAFE. Calls a generated stub with `io` in rdi; the stub runs guest x87/MMX/SSE
-     * instructions on the
-     * live registers. Returns 0, or the exception vector the CPU raised in it (VEC_MF, VEC_XM); the
-     * guest's
-     * FPU registers are then as the CPU left them at the faulting instruction. */
+     * instructions on the live registers. Returns 0, or the exception vector the CPU raised in it
+     * (VEC_MF, VEC_XM); the guest's FPU registers are then as the CPU left them at the faulting
+     * instruction. */
     unsigned (*fpu_call)(void *opaque, const void *stub, struct fpu_io *io);
 
     /* FPU-SAFE. 32 random bits for RDRAND. Returns false when none are available (guest sees CF =
@@ -55,8 +53,8 @@ struct vmm_host {
     uint32_t trace_mask;    /* bit n: trace.def stage n is wanted */
     uint32_t guest_tsc_khz; /* frequency of the guest's time stamp counter */
     /* The host CPU's own CPUID.1:ECX, CPUID.1:EDX, CPUID.7.0:EBX: guest SSE instructions run on its
-     * units, so a CPU model
-     * (monitor/cpuid.h) offers no instruction set extension that is missing here. */
+     * units, so a CPU model (monitor/cpuid.h) offers no instruction set extension that is missing
+     * here. */
     uint32_t host_feat_1_ecx, host_feat_1_edx, host_feat_7_ebx;
     struct host_code_arena code;
 };

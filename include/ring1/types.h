@@ -106,8 +106,8 @@ enum vector {
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Our bug, never the guest's doing: stop with a dump. Stays on in release builds. The core owns no
- * way to print: UD2 with
- * file, line and text in rdi, rsi, rdx; the host's trap handler recognises it and reports. */
+ * way to print: UD2 with file, line and text in rdi, rsi, rdx; the host's trap handler recognises
+ * it and reports. */
 static inline _Noreturn void vmm_panic(const char *file, int line, const char *what)
 {
     __asm__ volatile("ud2" : : "D"(file), "S"((long)line), "d"(what));

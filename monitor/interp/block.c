@@ -81,8 +81,7 @@ static void page_link(struct code_page *p, struct block *b, unsigned n, unsigned
 }
 
 /* Does the block end after this instruction? Everything after which eip, the mode, the interrupt
- * shadow or
- * the meaning of the next bytes may differ. */
+ * shadow or the meaning of the next bytes may differ. */
 static bool ends_block(const struct insn *i)
 {
     switch (i->op) {

@@ -4,14 +4,12 @@
  * address.
  *
  * Promises   A block found here matches guest memory: every page that holds one carries PAGE_CODE,
- *            so that writes to it
- *            take the slow path of shadow-mmu/access.c, which calls interp_invalidate().
+ *            so that writes to it take the slow path of shadow-mmu/access.c, which calls
+ *            interp_invalidate().
  * Invariant  A block lies on one page, except a block of the single instruction which crosses into
- *            the next; that
- *            one is on both pages' lists and names the second page in page2.
+ *            the next; that one is on both pages' lists and names the second page in page2.
  * Lifetime   Records are bump-allocated and reused only by block_flush() followed by a decode: the
- *            record of the
- *            instruction that runs now stays readable whatever it invalidates.
+ *            record of the instruction that runs now stays readable whatever it invalidates.
  */
 #ifndef RING1_MONITOR_INTERP_BLOCK_H
 #define RING1_MONITOR_INTERP_BLOCK_H
@@ -103,8 +101,7 @@ static inline uint64_t block_key(const struct vcpu *v)
 }
 
 /* The block that starts at v->eip, decoded if need be. Raises #GP, #PF, #UD for the instruction
- * there. The CS limit of
- * the block's later bytes is the caller's concern. Never NULL. */
+ * there. The CS limit of the block's later bytes is the caller's concern. Never NULL. */
 struct block *block_get(struct vcpu *v);
 
 /* Forgets everything. */

@@ -3,13 +3,11 @@
  * handler.h - what every instruction handler relies on.
  *
  * Contract   On entry v->eip is the instruction's address and v->next_eip = eip + len. A handler
- *            either completes, or raises (monitor/exception.h) with nothing architecturally
- *            changed unless the SDM says so: compute, access memory, and only then write registers,
- *            ESP and flags.
- *            Control transfers set v->next_eip after checking the CS limit with branch_to().
+ *            either completes, or raises (monitor/exception.h) with nothing architecturally changed
+ *            unless the SDM says so: compute, access memory, and only then write registers, ESP and
+ *            flags. Control transfers set v->next_eip after checking the CS limit with branch_to().
  *            A handler for REP strings may do part of the work, leave v->next_eip = v->eip and set
- *            ATT_KICK-like
- *            attention itself when interrupted: registers must then be exact.
+ *            ATT_KICK-like attention itself when interrupted: registers must then be exact.
  */
 #ifndef RING1_MONITOR_INTERP_HANDLER_H
 #define RING1_MONITOR_INTERP_HANDLER_H

@@ -17,8 +17,7 @@ size_t interp_size(void);
 void interp_init(struct vcpu *v, void *memory);
 
 /* Runs until v->attention is non-zero or about `budget` instructions were executed. Faults of guest
- * instructions unwind
- * to the caller's fault_catch(). v->eip is exact at every return and unwind. */
+ * instructions unwind to the caller's fault_catch(). v->eip is exact at every return and unwind. */
 void interp_run(struct vcpu *v, unsigned budget);
 
 /* Runs exactly one instruction (one iteration of a REP string at most when EFLAGS.TF is set),

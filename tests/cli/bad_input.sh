@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/sh
 # SPDX-License-Identifier: MIT
 # bad_input.sh RING1 - every option and every file given nonsense: status 1, nothing on standard output, and exactly one
 # line on standard error that begins with "ring1: " and contains what the table says.
@@ -28,7 +28,7 @@ bad() {
 
 le32() {
     # shellcheck disable=SC2059
-    printf "$(printf '\\x%02x\\x%02x\\x%02x\\x%02x' $(($1 & 255)) $(($1 >> 8 & 255)) $(($1 >> 16 & 255)) $(($1 >> 24 & 255)))"
+    printf "$(printf '\\%03o\\%03o\\%03o\\%03o' $(($1 & 255)) $(($1 >> 8 & 255)) $(($1 >> 16 & 255)) $(($1 >> 24 & 255)))"
 }
 poke() { # FILE OFFSET: standard input
     dd of="$1" bs=1 seek="$2" conv=notrunc status=none

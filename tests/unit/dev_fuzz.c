@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * dev_fuzz.c - random accesses with random jumps in time on every classic chip, run under the
- * sanitizers: nothing
- * may crash, loop without bound, or ask to be woken in the past.
- * uses: devices/bus.c and every chip included below
+ * sanitizers: nothing may crash, loop without bound, or ask to be woken in the past. uses:
+ * devices/bus.c and every chip included below
  */
 #include <criterion/criterion.h>
 #include <string.h>
