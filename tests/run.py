@@ -19,7 +19,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CONFIGS = [
     ("build-check", {"CC": "gcc"}, ["--buildtype=debugoptimized"], None),
     ("build-asan", {"CC": "gcc"}, ["--buildtype=debugoptimized", "-Db_sanitize=address,undefined", "-Db_lundef=false"],
-     ["unit", "guest", "cli"]),
+     ["unit", "guest", "cli", "fuzz"]),
     ("build-clang", {"CC": "clang"}, ["--buildtype=release"], ["unit"]),
 ]
 

@@ -3,11 +3,9 @@
 #include "monitor/interp/block.h"
 
 #include "include/ring1/mem.h"
-#include "include/ring1/trace.h"
-#include "monitor/fmt.h"
 #include "monitor/fpu.h"
 #include "monitor/interp/interp.h"
-#include "monitor/vm.h"
+#include "monitor/trace.h"
 
 static unsigned hash_gpa(gpa_t gpa)
 {
@@ -56,12 +54,9 @@ static struct code_page *page_add(struct vcpu *v, gpa_t page)
         p = &in->pages[in->page_count++];
         *p = (struct code_page){.page = page, .hash_next = in->page_hash[hash_page(page)]};
         in->page_hash[hash_page(page)] = p;
-        if (v->vm->host->trace_mask & (1u << TRACE_FETCH)) {
-            char line[64];
-            fmt_line(line, sizeof line, "fetch: page 0x%08x", (uint32_t)page);
-            fpu_park(v);
-            v->vm->host->trace(v->vm->host->opaque, TRACE_FETCH, line);
-        }
+        if (trace_wants(v->vm, TRACE_BIT(TRACE_FETCH)))
+            trace_line(v->vm, TRACE_FETCH, "page 0x%08llx at 0x%04x:0x%08x",
+                       (unsigned long long)page, v->seg[SEG_CS].sel, v->eip);
     }
     uint8_t *kind = &v->vm->page[page >> GUEST_PAGE_SHIFT];
     if (!(*kind & PAGE_CODE)) {
@@ -259,6 +254,12 @@ static struct block *fill(struct vcpu *v, gla_t gla, const uint8_t *page_bytes, 
     return b;
 }
 
+static void trace_block(struct vcpu *v, const struct block *b, gla_t gla)
+{
+    for (unsigned n = 0; n < b->count; gla += b->insns[n++].insn.len)
+        trace_decode(v, &b->insns[n].insn, gla);
+}
+
 struct block *block_get(struct vcpu *v)
 {
     struct interp *in = v->interp;
@@ -282,7 +283,10 @@ struct block *block_get(struct vcpu *v)
         }
         return b;
     }
-    return fill(v, gla, bytes, page, mode);
+    struct block *b = fill(v, gla, bytes, page, mode);
+    if (trace_wants(v->vm, TRACE_BIT(TRACE_DECODE)))
+        trace_block(v, b, gla);
+    return b;
 }
 
 static void block_unhash(struct interp *in, struct block *b)
