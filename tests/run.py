@@ -9,10 +9,12 @@ The last line is "N passed, N failed".
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 
+RESULT = re.compile(r"^ *\d+/\d+ ")  # meson's line of a finished test
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 # name, environment, meson setup options, suites run there (None: all but slow)
@@ -75,8 +77,11 @@ def run_tests(name, names):
     if os.path.exists(log):
         os.unlink(log)
     say(f"{name}: {len(names)} tests")
-    run(["meson", "test", "-C", name, "--no-rebuild", "--num-processes", "2", *names],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with subprocess.Popen(["meson", "test", "-C", name, "--no-rebuild", "--num-processes", "2", *names], cwd=ROOT,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as meson:
+        for line in meson.stdout:
+            if RESULT.match(line):
+                print(line.rstrip(), flush=True)
     passed, failed = 0, []
     if not os.path.exists(log):
         return 0, [f"{name}: meson wrote no test log"]
@@ -85,7 +90,6 @@ def run_tests(name, names):
             t = json.loads(line)
             if t["result"] in ("OK", "EXPECTEDFAIL"):
                 passed += 1
-                print(f"ok    {name}|{t['name']} ({t['duration']:.1f} s)")
             elif t["result"] == "SKIP":
                 print(f"skip  {name}|{t['name']}")
             else:
