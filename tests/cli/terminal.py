@@ -60,6 +60,8 @@ class Run:
         self.before = termios.tcgetattr(self.slave)
         pid = os.fork()
         if pid == 0:
+            for n in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+                signal.signal(n, signal.SIG_DFL)  # whoever started us may ignore them, and that is inherited
             os.setsid()
             os.close(self.master)
             import fcntl
