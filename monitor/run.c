@@ -40,14 +40,12 @@ static bool code_breakpoint_armed(const struct vcpu *v)
 
 static void deliver_debug_trap(struct vcpu *v)
 {
-    struct fault f = {.vector = VEC_DB, .error = NO_ERROR_CODE};
-
     v->dr[6] = (v->dr[6] & ~0xfu) | v->dr6_pending;
     v->dr6_pending = 0;
     v->dr[7] &= ~(1u << 13); /* GD: the handler may touch the debug registers */
     /* A trap: the image of RF stays as it is, unlike fault_deliver(). */
     v->stats.exceptions++;
-    event_deliver(v, EVENT_FAULT, f.vector, f.error);
+    event_deliver(v, EVENT_FAULT, VEC_DB, NO_ERROR_CODE);
 }
 
 static void deliver_nmi(struct vcpu *v)

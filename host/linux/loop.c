@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* loop.c - see loop.h. Idle guests cost nothing: a halted CPU sleeps in ppoll() until its next
+/* loop.c - see loop.h. A halted CPU sleeps in ppoll() until its next
  * timer, input or a signal. */
 #define _GNU_SOURCE
 #include "host/linux/loop.h"
