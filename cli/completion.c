@@ -34,7 +34,13 @@ static const char *words_for(enum option_id id)
     case OPT_DEVICE:
         return "isa-debug-exit,iobase=0xf4,iosize=0x4 pc-testdev";
     case OPT_EXEC:
-        return "interpret";
+        return "interpret translate lockstep";
+    case OPT_ACCEL:
+        return "tcg tcg,tb-size=";
+    case OPT_CACHE_SIZE:
+        return "8M 32M 64M 256M";
+    case OPT_SANDBOX:
+        return "on off report";
     case OPT_MEMORY:
         return "64 128 256 512 1G 2G";
     default:
@@ -74,12 +80,28 @@ static void print_stages(FILE *f)
           f);
 }
 
+static void print_knobs(FILE *f)
+{
+    fputs("help"
+#define KNOB_OFF(name, member, text)              " " name "=off"
+#define KNOB_SET(name, member, text)              " " name
+#define KNOB_NUMBER(name, member, min, max, text) " " name "="
+#include "cli/knob.def"
+#undef KNOB_OFF
+#undef KNOB_SET
+#undef KNOB_NUMBER
+          ,
+          f);
+}
+
 static void print_words(FILE *f, enum option_id id)
 {
     if (id == OPT_CPU)
         print_cpus(f);
     else if (id == OPT_TRACE)
         print_stages(f);
+    else if (id == OPT_BT)
+        print_knobs(f);
     else if (words_for(id))
         fputs(words_for(id), f);
 }

@@ -11,6 +11,7 @@ void help_cpus(FILE *f);     /* -cpu help */
 void help_stages(FILE *f);   /* -d help */
 void help_devices(FILE *f);  /* -device help */
 void help_machines(FILE *f); /* -machine help */
+void help_knobs(FILE *f);    /* -bt help */
 void completion_bash(FILE *f);
 void completion_zsh(FILE *f);
 

@@ -147,7 +147,15 @@ static int apply(struct parser *p, const struct option_row *row, const char *arg
         cfg->no_shutdown = true;
         return 0;
     case OPT_EXEC:
-        return value_exec(arg, p->e);
+        return value_exec(arg, cfg, p->e);
+    case OPT_ACCEL:
+        return value_accel(arg, cfg, p->e);
+    case OPT_CACHE_SIZE:
+        return value_cache_size(arg, &cfg->cache_size, p->e);
+    case OPT_BT:
+        return help ? (want_help(p, OPTIONS_KNOB_HELP), 0) : value_bt(arg, &cfg->bt, p->e);
+    case OPT_SANDBOX:
+        return value_sandbox(arg, &cfg->sandbox, p->e);
     case OPT_TRACE:
         return help ? (want_help(p, OPTIONS_TRACE_HELP), 0)
                     : value_trace(arg, &cfg->trace_mask, p->e);
@@ -249,7 +257,14 @@ enum options_result options_parse(struct config *cfg, int count, char *const *ar
 {
     struct parser p = {.cfg = cfg, .e = e, .result = OPTIONS_RUN};
 
-    *cfg = (struct config){.ram_size = RAM_DEFAULT, .cpu = cpu_model_at(0), .acpi = true};
+    *cfg = (struct config){
+        .ram_size = RAM_DEFAULT,
+        .cpu = cpu_model_at(0),
+        .acpi = true,
+        .exec = EXEC_DEFAULT,
+        .cache_size = CACHE_DEFAULT,
+        .sandbox = SANDBOX_ON,
+    };
     for (int i = 0; i < count; i++)
         if (parse_one(&p, count, args, &i))
             return OPTIONS_ERROR;
@@ -257,6 +272,8 @@ enum options_result options_parse(struct config *cfg, int count, char *const *ar
         return p.result;
     default_consoles(&p);
     default_devices(cfg);
+    if (cfg->exec == EXEC_LOCKSTEP) /* it counts in blocks */
+        cfg->bt.no_chain = cfg->bt.split_at_branches = true;
     if (check_whole(&p))
         return OPTIONS_ERROR;
     if (!cfg->append)

@@ -36,6 +36,7 @@ enum options_result {
     OPTIONS_TRACE_HELP,
     OPTIONS_DEVICE_HELP,
     OPTIONS_MACHINE_HELP,
+    OPTIONS_KNOB_HELP,
 };
 
 /* args: what follows `run`. Strings in *cfg point into args. */
@@ -51,7 +52,13 @@ int value_machine(const char *text, struct config *cfg, struct error *e);
 int value_smp(const char *text, struct error *e);
 int value_cpu(const char *text, struct config *cfg, struct error *e);
 int value_trace(const char *text, uint32_t *mask, struct error *e);
-int value_exec(const char *text, struct error *e);
+
+/* ... and those of values_exec.c */
+int value_exec(const char *text, struct config *cfg, struct error *e);
+int value_accel(const char *text, struct config *cfg, struct error *e);
+int value_cache_size(const char *text, uint64_t *bytes, struct error *e);
+int value_bt(const char *text, struct bt_options *to, struct error *e);
+int value_sandbox(const char *text, enum sandbox_mode *mode, struct error *e);
 
 /* ---- suggestions (suggest.c) ---- */
 /* Insertions, deletions, substitutions and swaps of neighbours that turn a into b. Names up to 31

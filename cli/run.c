@@ -3,8 +3,10 @@
 #define _GNU_SOURCE
 #include "cli/run.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 
 #include "cli/help.h"
@@ -13,19 +15,50 @@
 #include "host/linux/machine.h"
 #include "host/linux/terminal.h"
 
+static void print_stat(const char *name, uint64_t value, const char *text)
+{
+    fprintf(stderr, "%-20s %20llu  %s\n", name, (unsigned long long)value, text);
+}
+
+/* "RETURN_HALT" as a counter's name, and its meaning up to the first semicolon or bracket. */
+static void print_exits(const struct machine *m)
+{
+    static const struct {
+        const char *name, *text;
+    } reasons[EXIT_COUNT] = {
+#define EXIT(id, what) {"RETURN_" #id, what},
+#include "include/ring1/exit.def"
+#undef EXIT
+    };
+    char name[32], text[128];
+
+    fprintf(stderr, "\nReturns of the CPU to the host\n");
+    for (unsigned i = EXIT_NONE + 1; i < EXIT_COUNT; i++) {
+        snprintf(name, sizeof name, "%s", reasons[i].name);
+        for (char *p = name; *p; p++)
+            *p = (char)tolower((unsigned char)*p);
+        snprintf(text, sizeof text, "%.*s", (int)strcspn(reasons[i].text, ";("), reasons[i].text);
+        print_stat(name, m->exits[i], text);
+    }
+}
+
 static void print_stats(const struct machine *m)
 {
     fprintf(stderr, "%-20s %20s\n", "counter", "value");
-#define STAT(id, text)                                                                             \
-    fprintf(stderr, "%-20s %20llu  %s\n", #id, (unsigned long long)m->vcpu->stats.id, text);
+#define STAT_GROUP(title) fprintf(stderr, "\n%s\n", title);
+#define STAT(id, text)    print_stat(#id, m->vcpu->stats.id, text);
 #include "include/ring1/stat.def"
 #undef STAT
-    fprintf(stderr, "%-20s %20llu  %s\n", "unclaimed_ports",
-            (unsigned long long)(m->vm.port.unclaimed_reads + m->vm.port.unclaimed_writes),
-            "accesses to ports where no device is");
-    fprintf(stderr, "%-20s %20llu  %s\n", "unclaimed_memory",
-            (unsigned long long)(m->vm.mem.unclaimed_reads + m->vm.mem.unclaimed_writes),
-            "accesses to addresses where nothing is");
+    print_stat("unclaimed_ports", m->vm.port.unclaimed_reads + m->vm.port.unclaimed_writes,
+               "accesses to ports where no device is");
+    print_stat("unclaimed_memory", m->vm.mem.unclaimed_reads + m->vm.mem.unclaimed_writes,
+               "accesses to addresses where nothing is");
+    print_exits(m);
+    if (!m->vcpu->translator)
+        return;
+    fprintf(stderr, "\nCode cache\n");
+    print_stat("cache_size", m->host.host.cache.size, "bytes");
+    print_stat("cache_used", bt_cache_used(m->vcpu), "bytes that hold code now");
 }
 
 static int run_machine(const struct config *cfg)
@@ -85,6 +118,9 @@ int cmd_run(int count, char **args)
         break;
     case OPTIONS_MACHINE_HELP:
         help_machines(stdout);
+        break;
+    case OPTIONS_KNOB_HELP:
+        help_knobs(stdout);
         break;
     }
     return 0;

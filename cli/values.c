@@ -8,11 +8,10 @@
 #include <time.h>
 
 #include "cli/options.h"
+#include "cli/values_priv.h"
 #include "include/ring1/trace.h"
 
-/* Copies the next piece of a comma list into out; returns what follows its comma, NULL at the end
- * of the list. Pieces that do not fit are cut, which no keyword survives unnoticed. */
-static const char *next_piece(const char *list, char *out, size_t cap)
+const char *next_piece(const char *list, char *out, size_t cap)
 {
     size_t len = strcspn(list, ","), kept = len < cap ? len : cap - 1;
 
@@ -21,16 +20,14 @@ static const char *next_piece(const char *list, char *out, size_t cap)
     return list[len] ? list + len + 1 : NULL;
 }
 
-/* The value in "key=value", NULL when the piece is for another key. */
-static const char *value_of(const char *piece, const char *key)
+const char *value_of(const char *piece, const char *key)
 {
     size_t len = strlen(key);
 
     return strncmp(piece, key, len) == 0 && piece[len] == '=' ? piece + len + 1 : NULL;
 }
 
-/* Decimal, 0x or 0 prefix as in C; the whole text. */
-static bool parse_number(const char *text, uint64_t max, uint64_t *out)
+bool parse_number(const char *text, uint64_t max, uint64_t *out)
 {
     char *rest;
 
@@ -44,7 +41,7 @@ static bool parse_number(const char *text, uint64_t max, uint64_t *out)
     return true;
 }
 
-static int on_off(const char *text, bool *out)
+int on_off(const char *text, bool *out)
 {
     if (!strcmp(text, "on") || !strcmp(text, "yes") || !strcmp(text, "true"))
         *out = true;
@@ -57,8 +54,7 @@ static int on_off(const char *text, bool *out)
 
 /* ---- -m ---- */
 
-/* A size with QEMU's suffixes; a fraction is allowed ("1.5G"), a plain number counts MiB. */
-static bool parse_size(const char *text, uint64_t *bytes)
+bool parse_size(const char *text, uint64_t *bytes)
 {
     static const char suffixes[] = "bkmgt";
     char *rest;
@@ -395,13 +391,4 @@ int value_trace(const char *text, uint32_t *mask, struct error *e)
         }
     }
     return 0;
-}
-
-int value_exec(const char *text, struct error *e)
-{
-    if (!strcmp(text, "interpret"))
-        return 0;
-    if (!strcmp(text, "translate") || !strcmp(text, "direct") || !strcmp(text, "auto"))
-        return error_set(e, "-exec %s: this build of ring1 has only -exec interpret", text);
-    return error_set(e, "-exec %s: unknown mode; this build of ring1 has interpret", text);
 }

@@ -592,3 +592,28 @@ void decoder_format(const struct decoder *d, const struct insn *i, gla_t eip, bo
         out[0] = '\0';
     out[cap - 1] = '\0';
 }
+
+unsigned decoder_format_host(const uint8_t *bytes, unsigned len, uint64_t address, char *out,
+                             size_t cap)
+{
+    static const char bad[] = "(bad)";
+    ZydisDecoder z;
+    ZydisFormatter f;
+    ZydisDecodedInstruction zi;
+    ZydisDecodedOperand zo[ZYDIS_MAX_OPERAND_COUNT];
+
+    VMM_CHECK(cap >= sizeof bad);
+    memcpy(out, bad, sizeof bad);
+    if (!ZYAN_SUCCESS(ZydisDecoderInit(&z, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)) ||
+        !ZYAN_SUCCESS(ZydisFormatterInit(&f, ZYDIS_FORMATTER_STYLE_INTEL)) ||
+        !ZYAN_SUCCESS(
+            ZydisFormatterSetProperty(&f, ZYDIS_FORMATTER_PROP_HEX_UPPERCASE, ZYAN_FALSE)) ||
+        !ZYAN_SUCCESS(
+            ZydisFormatterSetProperty(&f, ZYDIS_FORMATTER_PROP_ADDR_PADDING_ABSOLUTE, 8)) ||
+        !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&z, bytes, len, &zi, zo)) ||
+        !ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&f, &zi, zo, zi.operand_count_visible, out,
+                                                      cap, address, NULL)))
+        return 0;
+    out[cap - 1] = '\0';
+    return zi.length;
+}

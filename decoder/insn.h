@@ -146,4 +146,10 @@ const char *insn_class_name(unsigned cls);
 void decoder_format(const struct decoder *d, const struct insn *i, gla_t eip, bool code32,
                     char *out, size_t cap);
 
+/* The same for the host's code, for traces: the 64-bit instruction at bytes[0..len), which is at
+ * `address` (branch targets show relative to the same origin). Returns its length; 0, and text that
+ * says so, when there is none. Calls Zydis. */
+unsigned decoder_format_host(const uint8_t *bytes, unsigned len, uint64_t address, char *out,
+                             size_t cap);
+
 #endif

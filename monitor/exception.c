@@ -14,6 +14,7 @@
 #include "include/ring1/fmt.h"
 #include "include/ring1/mem.h"
 #include "monitor/far_priv.h"
+#include "monitor/lockstep.h"
 #include "monitor/trace.h"
 #include "monitor/unwind.h"
 
@@ -209,6 +210,8 @@ void event_deliver(struct vcpu *v, enum event_type type, unsigned vector, uint32
     }
     if (type == EVENT_NMI)
         v->nmi_blocked = true;
+    if (unlikely(v->vm->lockstep != NULL))
+        lockstep_event(v, type, vector, error);
     v->halted = false;
     for (unsigned n = 0; n < CHAIN_MAX; n++) {
         v->delivering = e.vector;

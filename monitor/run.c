@@ -7,10 +7,12 @@
  * next instruction. An interrupt shadow (STI, MOV SS, POP SS) suppresses them for exactly one
  * instruction (SDM vol. 3A, section 6.8.3).
  */
+#include "bt/bt.h"
 #include "include/ring1/mem.h"
 #include "monitor/control.h"
 #include "monitor/exception.h"
 #include "monitor/interp/interp.h"
+#include "monitor/lockstep.h"
 #include "monitor/trace.h"
 
 /* Instructions between two looks at the clock: some 20-40 us, well within the 100 us an interrupt
@@ -122,13 +124,25 @@ static void run_some(struct vcpu *v, void *arg)
     interp_run(v, RUN_BUDGET);
 }
 
+static void run_translated(struct vcpu *v, void *arg)
+{
+    (void)arg;
+    bt_run(v);
+}
+
 static void execute(struct vcpu *v)
 {
     bool single = v->shadow || (v->eflags & (EFL_TF | EFL_RF)) || code_breakpoint_armed(v) ||
                   trace_wants(v->vm, TRACE_BIT(TRACE_EXEC));
     struct fault f;
+    bool faulted = v->vm->lockstep ? lockstep_run(v, single ? step : NULL, &f)
+                                   : fault_catch(v,
+                                                 single         ? step
+                                                 : bt_usable(v) ? run_translated
+                                                                : run_some,
+                                                 NULL, &f);
 
-    if (fault_catch(v, single ? step : run_some, NULL, &f)) {
+    if (faulted) {
         v->shadow_next = 0;
         v->dr6_pending = 0;
         fault_deliver(v, &f);
@@ -150,6 +164,15 @@ static bool wakes(const struct vcpu *v)
     return (v->nmi_pending && !v->nmi_blocked) || (v->intr_line && (v->eflags & EFL_IF));
 }
 
+/* Translated code does not look at the clock: the host breaks in when something is due. */
+static void arm_timer(struct vcpu *v, ns_t end)
+{
+    const struct vmm_host *h = v->vm->host;
+
+    if (v->translator && h->arm_timer)
+        h->arm_timer(h->opaque, v->vm->next_deadline < end ? v->vm->next_deadline : end);
+}
+
 static unsigned run_slice(struct vcpu *v, ns_t slice_ns)
 {
     ns_t end = vm_now(v->vm) + slice_ns;
@@ -157,9 +180,10 @@ static unsigned run_slice(struct vcpu *v, ns_t slice_ns)
     unsigned rounds = 0;
 
     for (;;) {
+        uint32_t att = __atomic_load_n(&v->attention, __ATOMIC_ACQUIRE);
         v->shadow = v->shadow_next;
         v->shadow_next = 0;
-        if (__atomic_load_n(&v->attention, __ATOMIC_ACQUIRE) || v->intr_line || v->dr6_pending)
+        if (att || v->intr_line || v->dr6_pending)
             boundary(v);
         if (v->exit_reason != EXIT_NONE) {
             /* Cleared only here: a request made in a slice's last round is the next call's. */
@@ -184,8 +208,9 @@ static unsigned run_slice(struct vcpu *v, ns_t slice_ns)
             }
             continue;
         }
+        arm_timer(v, end);
         execute(v);
-        if (v->stats.insns >= tick_at || ++rounds >= RUN_ROUNDS) {
+        if ((att & (ATT_KICK | ATT_TIME)) || v->stats.insns >= tick_at || ++rounds >= RUN_ROUNDS) {
             tick_at = v->stats.insns + RUN_BUDGET;
             rounds = 0;
             if (clock_tick(v, end))

@@ -24,6 +24,7 @@ void seg_derive(struct seg *s, bool usable)
     s->hi = 0;
     s->room = 0;
     s->acc = 0;
+    s->limited = true;
     if (!usable || !(s->attr & SEGA_P))
         return;
     if (!(s->attr & SEGA_S))
@@ -43,6 +44,7 @@ void seg_derive(struct seg *s, bool usable)
         s->lo = 0;
         s->hi = s->limit;
     }
+    s->limited = s->acc != (SEG_ACC_R | SEG_ACC_W) || s->lo != 0 || s->hi != UINT32_MAX;
     s->room = s->lo <= s->hi && s->hi - s->lo >= 7 ? s->hi - s->lo - 6 : 0;
 }
 

@@ -11,6 +11,7 @@
 #ifndef RING1_MONITOR_VCPU_H
 #define RING1_MONITOR_VCPU_H
 
+#include "bt/cpu.h"
 #include "include/ring1/types.h"
 #include "shadow-mmu/tlb.h"
 
@@ -46,6 +47,7 @@ struct seg {
     uint32_t lo, hi;
     uint32_t room; /* derived: any access of up to 8 bytes at off is inside if off - lo < room */
     uint8_t acc;   /* SEG_ACC_*; 0 for an unusable (null) segment */
+    bool limited;  /* derived: not all 4 GiB can be read and written */
 };
 
 struct table_reg { /* GDTR, IDTR */
@@ -89,7 +91,8 @@ struct vcpu_fpu {
     /* Last non-control x87 instruction, as the guest must see it. */
     uint32_t fip, fdp;
     uint16_t fcs, fds, fop;
-    bool ferr; /* FERR# asserted (CR0.NE = 0), waiting for IRQ 13 */
+    uint16_t fop_high; /* always 0: emitted code stores fop as 32 bits */
+    bool ferr;         /* FERR# asserted (CR0.NE = 0), waiting for IRQ 13 */
 };
 
 struct vcpu_msrs {
@@ -129,6 +132,9 @@ struct vcpu {
     /* Counts what may change the page that a linear address is fetched from: TLB flushes of any
      * kind. Look-up shortcuts by linear address remember it. */
     uint32_t fetch_generation;
+    /* Two parts of it: flushes of everything, and flushes that keep global
+     * pages. */
+    uint32_t flushes_all, flushes_nonglobal;
     struct vcpu_fpu fpu;
     struct vcpu_msrs msr;
 
@@ -144,7 +150,10 @@ struct vcpu {
     uint8_t delivering;
     uint64_t unwind[8]; /* unwind.S: where fault_raise() goes */
 
-    struct interp *interp; /* decode cache and loop state (monitor/interp/interp.c) */
+    struct bt_cpu bt;
+    struct bt *translator;   /* NULL: interpret everything (bt/bt.h) */
+    struct windows *windows; /* NULL: none (shadow-mmu/window.h) */
+    struct interp *interp;   /* decode cache and loop state (monitor/interp/interp.c) */
     struct vcpu_stats stats;
 };
 

@@ -2,6 +2,7 @@
 /* vm.c - see vm.h: RAM by physical address, and the wires between board and CPUs. */
 #include "monitor/vm.h"
 
+#include "bt/bt.h"
 #include "monitor/interp/interp.h"
 #include "shadow-mmu/mmu.h"
 
@@ -56,6 +57,21 @@ uint8_t *vm_ram_ptr(struct vm *vm, gpa_t gpa, uint64_t len)
     return vm->ram + gpa;
 }
 
+/* Bytes first..last of a page with code were written. */
+static void code_written(struct vm *vm, gpa_t page, unsigned first, unsigned last)
+{
+    uint8_t kind = vm->page[page >> GUEST_PAGE_SHIFT];
+
+    for (unsigned i = 0; i < vm->cpu_count; i++) {
+        struct vcpu *v = vm->cpu[i];
+
+        if (kind & PAGE_CODE)
+            interp_invalidate(v, page, first, last);
+        if ((kind & PAGE_TRANSLATED) && v->translator)
+            bt_invalidate(v, page, first, last);
+    }
+}
+
 void vm_ram_written(struct vm *vm, gpa_t gpa, uint64_t len)
 {
     gpa_t end = gpa + len;
@@ -67,10 +83,7 @@ void vm_ram_written(struct vm *vm, gpa_t gpa, uint64_t len)
     while (gpa < end) {
         gpa_t page = gpa & ~(gpa_t)GUEST_PAGE_MASK;
         gpa_t stop = page + GUEST_PAGE_SIZE < end ? page + GUEST_PAGE_SIZE : end;
-        if (vm->page[page >> GUEST_PAGE_SHIFT] & PAGE_CODE)
-            for (unsigned i = 0; i < vm->cpu_count; i++)
-                interp_invalidate(vm->cpu[i], page, (unsigned)(gpa - page),
-                                  (unsigned)(stop - 1 - page));
+        code_written(vm, page, (unsigned)(gpa - page), (unsigned)(stop - 1 - page));
         gpa = stop;
     }
 }
@@ -80,7 +93,7 @@ void vm_set_page_kind(struct vm *vm, gpa_t gpa, uint64_t len, uint8_t kind)
     for (gpa_t p = gpa & ~(gpa_t)GUEST_PAGE_MASK; p < gpa + len && p < vm->ram_size;
          p += GUEST_PAGE_SIZE) {
         uint8_t *k = &vm->page[p >> GUEST_PAGE_SHIFT];
-        if ((*k & ~PAGE_CODE) == kind)
+        if ((*k & ~(PAGE_CODE | PAGE_TRANSLATED)) == kind)
             continue;
         vm_ram_written(vm, p, GUEST_PAGE_SIZE);
         *k = kind;

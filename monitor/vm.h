@@ -12,10 +12,11 @@
 
 /* What a physical page is; vm.page[gpa >> 12] for pages below vm.ram_size, PAGE_MMIO for all
  * others. */
-#define PAGE_RAM  0x00u
-#define PAGE_MMIO 0x01u /* accesses go to vm.mem */
-#define PAGE_ROM  0x02u /* reads come from ram[], writes are dropped (PAM, SeaBIOS shadow) */
-#define PAGE_CODE 0x04u /* holds decoded instructions: writes take the slow path */
+#define PAGE_RAM        0x00u
+#define PAGE_MMIO       0x01u /* accesses go to vm.mem */
+#define PAGE_ROM        0x02u /* reads come from ram[], writes are dropped (PAM, SeaBIOS shadow) */
+#define PAGE_CODE       0x04u /* holds decoded instructions: writes take the slow path */
+#define PAGE_TRANSLATED 0x08u /* translated code was made from it: the same */
 
 /* What the CPU asks of the board. Any member may be NULL except where said. */
 struct board_ops {
@@ -42,7 +43,8 @@ struct vm {
     struct vcpu *cpu[8];
     const struct board_ops *board_ops;
     void *board;
-    ns_t next_deadline; /* earliest device deadline known */
+    ns_t next_deadline;        /* earliest device deadline known */
+    struct lockstep *lockstep; /* -exec lockstep: monitor/lockstep.h; else NULL */
 };
 
 static inline ns_t vm_now(const struct vm *vm)

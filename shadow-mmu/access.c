@@ -117,8 +117,8 @@ static inline uint64_t lin_read(struct vcpu *v, gla_t gla, unsigned size, unsign
     const struct tlb_entry *e = &v->tlb.entry[how & MMU_USER ? 1 : 0][tlb_index(gla)];
     uint64_t val = 0;
 
-    if (likely(e->tag_r == PAGE_BASE(gla + (size - 1))))
-        memcpy(&val, e->host + (gla & GUEST_PAGE_MASK), size);
+    if (likely(tlb_hit(e->tag_r, gla, size)))
+        memcpy(&val, tlb_host(e, gla), size);
     else
         lin_read_bytes(v, gla, &val, size, how);
     return val;
@@ -128,8 +128,8 @@ static inline void lin_write(struct vcpu *v, gla_t gla, unsigned size, uint64_t 
 {
     const struct tlb_entry *e = &v->tlb.entry[how & MMU_USER ? 1 : 0][tlb_index(gla)];
 
-    if (likely(e->tag_w == PAGE_BASE(gla + (size - 1))))
-        memcpy(e->host + (gla & GUEST_PAGE_MASK), &val, size);
+    if (likely(tlb_hit(e->tag_w, gla, size)))
+        memcpy(tlb_host(e, gla), &val, size);
     else
         lin_write_bytes(v, gla, &val, size, how);
 }
@@ -303,7 +303,6 @@ void access_commit_slow(struct vcpu *v, const struct mem_rmw *m, uint64_t val)
 uint8_t *lin_run(struct vcpu *v, gla_t gla, unsigned how, uint32_t *len)
 {
     bool write = how & MMU_WRITE;
-    gla_t page = PAGE_BASE(gla);
     struct tlb_entry *e = tlb_find(v, gla, how);
     struct mmu_walk w;
 
@@ -319,12 +318,12 @@ uint8_t *lin_run(struct vcpu *v, gla_t gla, unsigned how, uint32_t *len)
         if (!e)
             return NULL;
     }
-    if (write && e->tag_w != page)
+    if (write && !tlb_hit(e->tag_w, gla, 1))
         tlb_upgrade(v, e);
-    if ((write ? e->tag_w : e->tag_r) != page)
+    if (!tlb_hit(write ? e->tag_w : e->tag_r, gla, 1))
         return NULL;
     *len = GUEST_PAGE_SIZE - (gla & GUEST_PAGE_MASK);
-    return e->host + (gla & GUEST_PAGE_MASK);
+    return tlb_host(e, gla);
 }
 
 const uint8_t *lin_fetch_page(struct vcpu *v, gla_t gla, gpa_t *page)
@@ -333,9 +332,9 @@ const uint8_t *lin_fetch_page(struct vcpu *v, gla_t gla, gpa_t *page)
     struct tlb_entry *e = &v->tlb.entry[how & MMU_USER ? 1 : 0][tlb_index(gla)];
     struct mmu_walk w;
 
-    if (likely(e->tag_x == PAGE_BASE(gla))) {
+    if (likely(tlb_hit(e->tag_x, gla, 1))) {
         *page = e->gpa;
-        return e->host;
+        return tlb_host(e, PAGE_BASE(gla));
     }
     if (!mmu_walk(v, gla, how, &w))
         fault_pf(v, gla, w.error);

@@ -2,9 +2,9 @@
 /*
  * access_inline.h - the fast path of access.h: segment check, software-TLB hit, load or store.
  *
- * Page test  The tag is compared with the page of the access's *last* byte, in the entry chosen by
- *            its *first* byte. An access that leaves its page can then never hit: the entry of one
- *            page cannot hold the tag of the next one.
+ * Page test  tlb_hit() looks at the access's *last* byte, in the entry chosen by its *first* byte.
+ *            An access that leaves its page can then never hit: the entry of one page cannot hold
+ *            the tag of the next one.
  * #AC        Only a misaligned access while EFLAGS.AC is set needs a closer look: slow path.
  * Use        Include shadow-mmu/access.h instead of this file.
  */
@@ -25,9 +25,9 @@ static inline bool access_seg_ok(const struct seg *s, uint32_t off, unsigned siz
     return (s->acc & acc) && off >= s->lo && (uint64_t)off + (size - 1) <= s->hi;
 }
 
-static inline bool access_hits(const struct vcpu *v, gla_t gla, unsigned size, gla_t tag)
+static inline bool access_hits(const struct vcpu *v, gla_t gla, unsigned size, uint32_t tag)
 {
-    return tag == ((gla + (size - 1)) & ~(gla_t)GUEST_PAGE_MASK) &&
+    return tlb_hit(tag, gla, size) &&
            (likely(!(gla & (size - 1))) || likely(!(v->eflags & EFL_AC)));
 }
 
@@ -41,7 +41,7 @@ static inline const uint8_t *access_fast_read(const struct vcpu *v, unsigned seg
 
     if (likely(access_seg_ok(s, off, size, SEG_ACC_R)) &&
         likely(access_hits(v, gla, size, e->tag_r)))
-        return e->host + (gla & GUEST_PAGE_MASK);
+        return tlb_host(e, gla);
     return NULL;
 }
 
@@ -53,7 +53,7 @@ static inline uint8_t *access_fast_write(struct vcpu *v, unsigned seg, uint32_t 
 
     if (likely(access_seg_ok(s, off, size, SEG_ACC_W)) &&
         likely(access_hits(v, gla, size, e->tag_w)))
-        return e->host + (gla & GUEST_PAGE_MASK);
+        return tlb_host(e, gla);
     return NULL;
 }
 

@@ -8,6 +8,35 @@
 
 #define PAGE_BASE(a) ((a) & ~(uint32_t)GUEST_PAGE_MASK)
 
+#define PTE_P    0x001u
+#define PTE_W    0x002u
+#define PTE_U    0x004u
+#define PTE_A    0x020u
+#define PTE_D    0x040u
+#define PTE_PS   0x080u
+#define PTE_G    0x100u
+#define PTE_NX   (1ull << 63)
+#define EFER_NXE (1u << 11)
+
+#define PHYS_BITS 36
+#define PAE_ADDR  (((1ull << PHYS_BITS) - 1) & ~0xfffull)
+
+/* The entries that a walk used, top first. */
+struct walk_trail {
+    unsigned count;
+    gpa_t gpa[2];
+    uint64_t entry[2];
+    uint64_t frame; /* physical address of gla, A20 not applied */
+    uint32_t page_size;
+    uint32_t fault; /* PFE_P | PFE_RSVD when it ended early */
+};
+
+/* Paging is on. Reads the entries for gla; false when one is not present or has a reserved bit set.
+ * Judges and changes nothing. */
+bool walk_tables(struct vcpu *v, gla_t gla, struct walk_trail *t);
+/* The rights of all levels together; D as it is. */
+void walk_combine(const struct vcpu *v, const struct walk_trail *t, struct mmu_walk *w);
+
 /* The A20 gate as every physical access of the CPU sees it. */
 static inline gpa_t phys_a20(const struct vm *vm, gpa_t gpa)
 {

@@ -92,7 +92,7 @@ void phys_store(struct vm *vm, gpa_t gpa, const void *in, unsigned len)
                    (unsigned long long)gpa, len);
         return;
     }
-    if (kind & PAGE_CODE) {
+    if (kind & (PAGE_CODE | PAGE_TRANSLATED)) {
         if (memcmp(vm->ram + gpa, in, len) == 0)
             return;
         ram_copy(vm->ram + gpa, in, len);

@@ -10,29 +10,47 @@
  * Not here   Walking the tables (walk.c), the accesses themselves (access.c, access_inline.h).
  * Source     SDM vol. 3A, section 4.10 (what must be invalidated when).
  */
+#include "bt/cache/cache.h"
 #include "monitor/control.h"
 #include "monitor/trace.h"
 #include "shadow-mmu/mmu_priv.h"
+#include "shadow-mmu/window.h"
 
 static void entry_drop(struct soft_tlb *t, unsigned set, unsigned n)
 {
     struct tlb_entry *e = &t->entry[set][n];
+    uint64_t bit = 1ull << (n % 64);
+    unsigned word = n / 64;
 
-    e->tag_r = e->tag_w = e->tag_x = TLB_NO_TAG;
+    e->tag_r = e->tag_w = e->tag_x = tlb_no_tag(n);
     e->flags = 0;
-    e->host = NULL;
-    e->gpa = 0;
-    t->used[set][n / 64] &= ~(1ull << (n % 64));
-    t->global[set][n / 64] &= ~(1ull << (n % 64));
+    t->global[set][word] &= ~bit;
+    t->used[set][word] &= ~bit;
+    if (!t->used[set][word])
+        t->used_words[set][word / 64] &= ~(1ull << (word % 64));
 }
 
+static void entry_mark(struct soft_tlb *t, unsigned set, unsigned n, bool global)
+{
+    uint64_t bit = 1ull << (n % 64);
+    unsigned word = n / 64;
+
+    t->used[set][word] |= bit;
+    t->used_words[set][word / 64] |= 1ull << (word % 64);
+    if (global)
+        t->global[set][word] |= bit;
+    else
+        t->global[set][word] &= ~bit;
+}
+
+/* In zeroed memory every tag is 0, which names page 0: that is wrong only where an access to page 0
+ * or one that wraps around to it looks. The other entries are left untouched. */
 static void tlb_init(struct soft_tlb *t)
 {
-    for (unsigned set = 0; set < 2; set++)
-        for (unsigned n = 0; n < TLB_SETS; n++)
-            entry_drop(t, set, n);
-    for (unsigned i = 0; i < ARRAY_LEN(t->big); i++)
-        t->big[i] = 0;
+    for (unsigned set = 0; set < 2; set++) {
+        entry_drop(t, set, 0);
+        entry_drop(t, set, TLB_SETS - 1);
+    }
     t->ready = true;
 }
 
@@ -42,13 +60,21 @@ static void trace_flush(const struct vcpu *v, const char *what)
         trace_line(v->vm, TRACE_MMU, "flush %s at 0x%04x:0x%08x", what, v->seg[SEG_CS].sel, v->eip);
 }
 
-/* Drops the entries of one bitmap word. */
+/* Drops the entries of one word of `used`. */
 static void drop_word(struct soft_tlb *t, unsigned set, unsigned word, uint64_t bits)
 {
-    while (bits) {
+    for (; bits; bits &= bits - 1)
         entry_drop(t, set, word * 64 + (unsigned)__builtin_ctzll(bits));
-        bits &= bits - 1;
-    }
+}
+
+static void drop_set(struct soft_tlb *t, unsigned set, bool keep_global)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(t->used_words[set]); i++)
+        for (uint64_t words = t->used_words[set][i]; words; words &= words - 1) {
+            unsigned w = i * 64 + (unsigned)__builtin_ctzll(words);
+
+            drop_word(t, set, w, t->used[set][w] & ~(keep_global ? t->global[set][w] : 0));
+        }
 }
 
 void mmu_flush_all(struct vcpu *v)
@@ -58,13 +84,15 @@ void mmu_flush_all(struct vcpu *v)
     trace_flush(v, "all");
     v->stats.tlb_flushes++;
     v->fetch_generation++;
+    v->flushes_all++;
+    if (v->windows)
+        window_flush(v, false);
     if (!t->ready) {
         tlb_init(t);
         return;
     }
     for (unsigned set = 0; set < 2; set++)
-        for (unsigned i = 0; i < TLB_SETS / 64; i++)
-            drop_word(t, set, i, t->used[set][i]);
+        drop_set(t, set, false);
     for (unsigned i = 0; i < ARRAY_LEN(t->big); i++)
         t->big[i] = 0;
 }
@@ -76,28 +104,42 @@ void mmu_flush_nonglobal(struct vcpu *v)
     trace_flush(v, "all but global");
     v->stats.tlb_flushes++;
     v->fetch_generation++;
+    v->flushes_nonglobal++;
+    if (v->windows)
+        window_flush(v, true);
     if (!t->ready) {
         tlb_init(t);
         return;
     }
     for (unsigned set = 0; set < 2; set++)
-        for (unsigned i = 0; i < TLB_SETS / 64; i++)
-            drop_word(t, set, i, t->used[set][i] & ~t->global[set][i]);
+        drop_set(t, set, true);
 }
 
 /* Drops every entry that came from a big page in the 4-MiB region of gla. */
 static void drop_big(struct soft_tlb *t, unsigned set, gla_t gla)
 {
-    for (unsigned i = 0; i < TLB_SETS / 64; i++) {
-        uint64_t bits = t->used[set][i];
+    unsigned first = tlb_index(gla & ~0x3fffffu) / 64;
 
-        for (; bits; bits &= bits - 1) {
+    for (unsigned i = first; i < first + 1024 / 64; i++)
+        for (uint64_t bits = t->used[set][i]; bits; bits &= bits - 1) {
             unsigned n = i * 64 + (unsigned)__builtin_ctzll(bits);
             uint32_t flags = t->entry[set][n].flags;
 
             if ((flags & TLB_F_BIG) && (flags ^ gla) >> 22 == 0)
                 entry_drop(t, set, n);
         }
+}
+
+/* Translated code found through the page's linear addresses. */
+static void flush_jumps(struct vcpu *v, gla_t gla, bool big)
+{
+    if (!v->translator)
+        return;
+    if (big) {
+        jump_table_flush(v, 0);
+        jump_table_flush(v, 1);
+    } else {
+        jump_table_flush_page(v, PAGE_BASE(gla));
     }
 }
 
@@ -120,24 +162,36 @@ void mmu_flush_page(struct vcpu *v, gla_t gla)
             drop_big(t, set, gla);
     }
     t->big[gla >> 28] &= ~(1ull << ((gla >> 22) & 63));
+    flush_jumps(v, gla, big);
+    if (v->windows)
+        window_flush_page(v, gla);
+}
+
+static void drop_gpa(struct soft_tlb *t, unsigned set, gpa_t page)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(t->used_words[set]); i++)
+        for (uint64_t words = t->used_words[set][i]; words; words &= words - 1) {
+            unsigned w = i * 64 + (unsigned)__builtin_ctzll(words);
+
+            for (uint64_t bits = t->used[set][w]; bits; bits &= bits - 1) {
+                unsigned n = w * 64 + (unsigned)__builtin_ctzll(bits);
+
+                if (t->entry[set][n].gpa == page)
+                    entry_drop(t, set, n);
+            }
+        }
 }
 
 void mmu_flush_gpa(struct vm *vm, gpa_t page)
 {
     page &= ~(gpa_t)GUEST_PAGE_MASK;
     for (unsigned c = 0; c < vm->cpu_count; c++) {
-        struct soft_tlb *t = &vm->cpu[c]->tlb;
+        struct vcpu *v = vm->cpu[c];
 
-        if (!t->ready)
-            continue;
-        for (unsigned set = 0; set < 2; set++)
-            for (unsigned i = 0; i < TLB_SETS / 64; i++)
-                for (uint64_t bits = t->used[set][i]; bits; bits &= bits - 1) {
-                    unsigned n = i * 64 + (unsigned)__builtin_ctzll(bits);
-
-                    if (t->entry[set][n].gpa == page)
-                        entry_drop(t, set, n);
-                }
+        for (unsigned set = 0; v->tlb.ready && set < 2; set++)
+            drop_gpa(&v->tlb, set, page);
+        if (v->windows)
+            window_flush_gpa(v, page);
     }
 }
 
@@ -172,7 +226,6 @@ void tlb_fill(struct vcpu *v, gla_t gla, unsigned how, const struct mmu_walk *w)
     unsigned n = tlb_index(gla);
     unsigned set = how & MMU_USER ? 1 : 0;
     gla_t page = PAGE_BASE(gla);
-    uint64_t bit = 1ull << (n % 64);
     struct tlb_entry *e;
     uint32_t flags;
     uint8_t kind = phys_kind(v->vm, w->gpa);
@@ -192,16 +245,12 @@ void tlb_fill(struct vcpu *v, gla_t gla, unsigned how, const struct mmu_walk *w)
     v->stats.tlb_fills++;
     e = &t->entry[set][n];
     e->gpa = w->gpa & ~(gpa_t)GUEST_PAGE_MASK;
-    e->host = kind & PAGE_MMIO ? NULL : v->vm->ram + e->gpa;
+    e->addend = kind & PAGE_MMIO ? 0 : (uint64_t)(uintptr_t)(v->vm->ram + e->gpa) - page;
     e->flags = page | flags;
-    e->tag_r = (flags & TLB_F_R) && e->host && !watched ? page : TLB_NO_TAG;
-    e->tag_w = (flags & TLB_F_W) && kind == PAGE_RAM && !watched ? page : TLB_NO_TAG;
-    e->tag_x = (flags & TLB_F_X) && e->host ? page : TLB_NO_TAG;
-    t->used[set][n / 64] |= bit;
-    if (w->global)
-        t->global[set][n / 64] |= bit;
-    else
-        t->global[set][n / 64] &= ~bit;
+    e->tag_r = (flags & TLB_F_R) && !(kind & PAGE_MMIO) && !watched ? -page : tlb_no_tag(n);
+    e->tag_w = (flags & TLB_F_W) && kind == PAGE_RAM && !watched ? -page : tlb_no_tag(n);
+    e->tag_x = (flags & TLB_F_X) && !(kind & PAGE_MMIO) ? -page : tlb_no_tag(n);
+    entry_mark(t, set, n, w->global);
 }
 
 struct tlb_entry *tlb_find(struct vcpu *v, gla_t gla, unsigned how)
@@ -227,5 +276,5 @@ void tlb_upgrade(struct vcpu *v, struct tlb_entry *e)
 
     if ((e->flags & TLB_F_W) && phys_kind(v->vm, e->gpa) == PAGE_RAM &&
         !debug_page_watched(v, page))
-        e->tag_w = page;
+        e->tag_w = -page;
 }

@@ -13,46 +13,21 @@
 #include "shadow-mmu/access.h"
 #include "shadow-mmu/mmu_priv.h"
 
-#define PHYS_BITS     36
 #define PHYS_LIMIT    ((1ull << PHYS_BITS) - 1)
-#define PAE_ADDR      (PHYS_LIMIT & ~0xfffull)
 #define PAE_RSVD      (0x7fffffffffffffffull & ~PHYS_LIMIT) /* bits 62:36 of every PAE entry */
 #define PAE_RSVD_2M   0x1fe000ull                           /* bits 20:13 of a 2-MiB PDE */
 #define PDPTE_RSVD    (0x1e6ull | ~PHYS_LIMIT)              /* bits 2:1, 8:5, 63:36 */
 #define PSE_RSVD_36   0x3e0000u /* bits 21:17 of a 4-MiB PDE with PSE-36 */
 #define PSE_RSVD_NO36 0x3fe000u /* bits 21:13 without it */
 
-#define PTE_P  0x001u
-#define PTE_W  0x002u
-#define PTE_U  0x004u
-#define PTE_A  0x020u
-#define PTE_D  0x040u
-#define PTE_PS 0x080u
-#define PTE_G  0x100u
-#define PTE_NX (1ull << 63)
-
-#define EFER_NXE (1u << 11)
-
-/* The entries that a walk used, top first. */
-struct trail {
-    unsigned count;
-    gpa_t gpa[2];
-    uint64_t entry[2];
-    uint64_t frame; /* physical address of gla */
-    uint32_t page_size;
-    uint32_t fault; /* PFE_P | PFE_RSVD when it ended early; checked when `stopped` */
-    bool stopped;
-};
-
-static bool trail_stop(struct trail *t, uint32_t fault)
+static bool trail_stop(struct walk_trail *t, uint32_t fault)
 {
     t->fault = fault;
-    t->stopped = true;
     return false;
 }
 
 /* Reads the next entry; false when it is not present or has one of the reserved bits. */
-static bool trail_step(struct vm *vm, struct trail *t, gpa_t gpa, unsigned size, uint64_t rsvd)
+static bool trail_step(struct vm *vm, struct walk_trail *t, gpa_t gpa, unsigned size, uint64_t rsvd)
 {
     uint64_t e = phys_read(vm, gpa, size);
 
@@ -65,7 +40,7 @@ static bool trail_step(struct vm *vm, struct trail *t, gpa_t gpa, unsigned size,
     return true;
 }
 
-static bool walk_32(struct vcpu *v, gla_t gla, struct trail *t)
+static bool walk_32(struct vcpu *v, gla_t gla, struct walk_trail *t)
 {
     struct vm *vm = v->vm;
     uint32_t pde;
@@ -91,7 +66,7 @@ static bool walk_32(struct vcpu *v, gla_t gla, struct trail *t)
     return true;
 }
 
-static bool walk_pae(struct vcpu *v, gla_t gla, struct trail *t)
+static bool walk_pae(struct vcpu *v, gla_t gla, struct walk_trail *t)
 {
     struct vm *vm = v->vm;
     uint64_t pdpte = v->pdpte[gla >> 30];
@@ -144,7 +119,7 @@ static void entry_set(struct vm *vm, gpa_t gpa, uint64_t entry, uint32_t bits)
         phys_write(vm, gpa, 4, (uint32_t)entry | bits);
 }
 
-static void trail_set_ad(struct vm *vm, const struct trail *t, bool write)
+static void trail_set_ad(struct vm *vm, const struct walk_trail *t, bool write)
 {
     for (unsigned i = 0; i < t->count; i++) {
         bool leaf = i + 1 == t->count;
@@ -153,11 +128,34 @@ static void trail_set_ad(struct vm *vm, const struct trail *t, bool write)
     }
 }
 
+bool walk_tables(struct vcpu *v, gla_t gla, struct walk_trail *t)
+{
+    t->count = 0;
+    return v->cr4 & CR4_PAE ? walk_pae(v, gla, t) : walk_32(v, gla, t);
+}
+
+void walk_combine(const struct vcpu *v, const struct walk_trail *t, struct mmu_walk *w)
+{
+    bool nxe = (v->cr4 & CR4_PAE) && (v->msr.efer & EFER_NXE);
+    uint64_t all = ~0ull, leaf = t->entry[t->count - 1];
+
+    w->nx = false;
+    for (unsigned i = 0; i < t->count; i++) {
+        all &= t->entry[i];
+        w->nx |= nxe && (t->entry[i] & PTE_NX);
+    }
+    w->user = all & PTE_U;
+    w->writable = all & PTE_W;
+    w->dirty = leaf & PTE_D;
+    w->global = (leaf & PTE_G) && (v->cr4 & CR4_PGE);
+    w->page_size = t->page_size;
+    w->gpa = phys_a20(v->vm, t->frame);
+}
+
 bool mmu_walk(struct vcpu *v, gla_t gla, unsigned how, struct mmu_walk *w)
 {
-    struct trail t = {0};
-    bool pae = v->cr4 & CR4_PAE, nxe = pae && (v->msr.efer & EFER_NXE);
-    uint64_t all = ~0ull, leaf;
+    bool nxe = (v->cr4 & CR4_PAE) && (v->msr.efer & EFER_NXE);
+    struct walk_trail t;
 
     w->error = 0;
     if (!(v->cr0 & CR0_PG)) {
@@ -170,22 +168,12 @@ bool mmu_walk(struct vcpu *v, gla_t gla, unsigned how, struct mmu_walk *w)
     w->error = (how & MMU_WRITE ? PFE_W : 0) | (how & MMU_USER ? PFE_U : 0);
     if ((how & MMU_EXEC) && (nxe || (v->cr4 & CR4_SMEP)))
         w->error |= PFE_I;
-    if (!(pae ? walk_pae(v, gla, &t) : walk_32(v, gla, &t))) {
+    if (!walk_tables(v, gla, &t)) {
         w->error |= t.fault;
         return false;
     }
-    w->nx = false;
-    for (unsigned i = 0; i < t.count; i++) {
-        all &= t.entry[i];
-        w->nx |= nxe && (t.entry[i] & PTE_NX);
-    }
-    leaf = t.entry[t.count - 1];
-    w->user = all & PTE_U;
-    w->writable = all & PTE_W;
-    w->dirty = (leaf & PTE_D) || ((how & MMU_WRITE) && !(how & MMU_PROBE));
-    w->global = (leaf & PTE_G) && (v->cr4 & CR4_PGE);
-    w->page_size = t.page_size;
-    w->gpa = phys_a20(v->vm, t.frame);
+    walk_combine(v, &t, w);
+    w->dirty |= (how & MMU_WRITE) && !(how & MMU_PROBE);
     if (!rights_allow(v, how, w)) {
         w->error |= PFE_P;
         return false;

@@ -6,6 +6,7 @@
 #ifndef RING1_HOST_LINUX_CONFIG_H
 #define RING1_HOST_LINUX_CONFIG_H
 
+#include "bt/bt.h"
 #include "include/ring1/types.h"
 #include "monitor/cpuid.h"
 
@@ -14,6 +15,26 @@
 #define RAM_DEFAULT (128 * MIB)
 #define RAM_MIN     (1 * MIB)
 #define RAM_MAX     (3584 * MIB) /* below the PCI hole at 0xe0000000 (monitor/vm.h) */
+
+/* The translator's code cache: host memory that is used only as far as there is code. */
+#define CACHE_DEFAULT (32 * MIB)
+#define CACHE_MIN     (1 * MIB)
+#define CACHE_MAX     (1024 * MIB)
+
+/* How guest code is executed. */
+enum exec_mode {
+    EXEC_INTERPRET,
+    EXEC_TRANSLATE,
+    EXEC_LOCKSTEP, /* both, block by block, until they differ */
+};
+/* What -exec is when it is not given. */
+#define EXEC_DEFAULT EXEC_INTERPRET
+
+enum sandbox_mode {
+    SANDBOX_OFF,
+    SANDBOX_ON,     /* a forbidden system call kills the process */
+    SANDBOX_REPORT, /* it fails, and ends in a crash report */
+};
 
 enum console_kind {
     CONSOLE_NONE, /* no device at all */
@@ -50,6 +71,11 @@ struct config {
     struct console_spec serial[MAX_SERIAL];
     struct console_spec debugcon; /* CONSOLE_NONE: no port 0xe9 */
     bool no_reboot, no_shutdown, stats;
+    enum exec_mode exec;
+    bool exec_given;     /* otherwise a host that cannot translate may interpret */
+    uint64_t cache_size; /* bytes of translated code */
+    struct bt_options bt;
+    enum sandbox_mode sandbox;
     uint32_t trace_mask;
     const char *trace_path; /* NULL: standard error */
 };

@@ -22,6 +22,8 @@ void clock_init(struct host_clock *c)
 {
     c->start_ns = monotonic_ns();
     c->random_left = 0;
+    c->armed = c->asked = NS_NEVER;
+    c->timer = -1;
 }
 
 ns_t clock_now(void *clock)

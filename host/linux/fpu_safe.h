@@ -14,7 +14,12 @@
 #include "include/ring1/types.h"
 
 struct host_clock {
-    uint64_t start_ns;   /* CLOCK_MONOTONIC at the VM's creation */
+    uint64_t start_ns; /* CLOCK_MONOTONIC at the VM's creation */
+    /* break_timer.c. Both in ns_t, NS_NEVER: none; written by the vCPU's thread and by the signal
+     * handler that interrupts it. */
+    volatile ns_t armed; /* when the kernel's timer goes off */
+    volatile ns_t asked; /* what the monitor asked for last */
+    int timer;           /* the kernel's number; -1: none */
     uint32_t random[64]; /* drawn from the kernel, handed out once each */
     unsigned random_left;
 };
@@ -23,6 +28,18 @@ void clock_init(struct host_clock *c);
 /* vmm_host.now_ns and .random32; `clock` is a struct host_clock. */
 ns_t clock_now(void *clock);
 bool clock_random32(void *clock, uint32_t *out);
+
+/* ---- break_timer.c: the timer that interrupts translated code ---- */
+/* The signal it sends; signals.c handles it. */
+#define BREAK_SIGNAL 14 /* SIGALRM */
+/* Makes the timer, not armed yet. Returns 0 or -errno. */
+int break_timer_create(struct host_clock *c);
+void break_timer_destroy(struct host_clock *c);
+/* vmm_host.arm_timer. */
+void break_timer_arm(void *clock, ns_t at);
+/* From the handler of BREAK_SIGNAL: is it time for what was asked for? Otherwise the timer is set
+ * again, if need be. Async-signal-safe. */
+bool break_timer_fired(struct host_clock *c);
 
 /* The host's TSC frequency in kHz: what CPUID says, else measured (5 ms), rounded to 1 MHz. */
 uint32_t clock_tsc_khz(void);

@@ -13,6 +13,7 @@
 
 #include "host/linux/dump.h"
 #include "host/linux/machine.h"
+#include "host/linux/sandbox.h"
 #include "host/linux/signals.h"
 #include "host/linux/terminal.h"
 #include "monitor/fpu.h"
@@ -87,7 +88,7 @@ static void serve_files(struct loop *l, ns_t wait_ns)
     p[0] = (struct pollfd){.fd = signals_fd(), .events = POLLIN};
     for (unsigned i = 0; i < CONSOLES; i++)
         n = console_poll(&m->console[i], p, n);
-    if (ppoll(p, n, wait_ns == NS_NEVER ? NULL : &t, NULL) < 0) {
+    if (ppoll(p, n, wait_ns == NS_NEVER ? NULL : &t, signals_wait_mask()) < 0) {
         for (unsigned i = 0; i < n; i++)
             p[i].revents = 0; /* interrupted: a signal's handler ran */
     }
@@ -241,6 +242,9 @@ static void handle_exit(struct loop *l, unsigned reason)
     case EXIT_UNIMPLEMENTED:
         report_unimplemented(l);
         break;
+    case EXIT_DIVERGED: /* monitor/lockstep.c has said how */
+        end(l, 1);
+        break;
     case EXIT_SLICE:
     case EXIT_NONE:
     case EXIT_COUNT:
@@ -256,20 +260,35 @@ static void take_terminal(const struct machine *m)
             terminal_raw(!m->console[i].mux);
 }
 
+static int enter_sandbox(const struct machine *m, struct error *e)
+{
+    struct sandbox_spec s = {.ram_fd = m->ram.fd};
+
+    for (unsigned i = 0; i < CONSOLES; i++) {
+        const struct console *c = &m->console[i];
+        if (c->kind != CONSOLE_UNIX || c->listen_fd < 0)
+            continue;
+        s.listener[s.listener_count].fd = c->listen_fd;
+        s.listener[s.listener_count++].path = c->path;
+    }
+    return sandbox_enter(m->cfg->sandbox, &s, e);
+}
+
 int loop_run(struct machine *m)
 {
     struct loop l = {.m = m};
     struct error e;
 
-    if (signals_install(m, &e)) {
+    prctl(PR_SET_TIMERSLACK, 1000ul); /* guest timers are worth more than 50 us */
+    if (signals_install(m, &e) || enter_sandbox(m, &e)) {
         say("%s", e.text);
         return 1;
     }
     take_terminal(m);
-    prctl(PR_SET_TIMERSLACK, 1000ul); /* guest timers are worth more than 50 us */
     ns_t served = vm_now(&m->vm);
     while (!l.ended) {
         unsigned reason = run_guest(m->vcpu);
+        m->exits[reason]++;
         vm_host_serve_trace(&m->host);
         /* A guest that resets or wakes all the time must not keep Ctrl-A X from being seen. */
         ns_t now = vm_now(&m->vm);

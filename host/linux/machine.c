@@ -6,8 +6,11 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "host/linux/lockstep.h"
 #include "monitor/fpu.h"
 #include "monitor/interp/interp.h"
+#include "monitor/lockstep.h"
+#include "shadow-mmu/window.h"
 
 #define VGA_HOLE     0xa0000u
 #define VGA_HOLE_LEN 0x20000u
@@ -30,6 +33,8 @@ static void board_set_a20(void *opaque, bool enabled)
 {
     struct machine *m = opaque;
     vm_set_a20(&m->vm, enabled);
+    if (m->lockstep)
+        lockstep_note_a20(m->lockstep, enabled);
 }
 
 static void board_request(void *opaque, enum pc_request what, uint32_t code)
@@ -54,6 +59,8 @@ static void board_set_rom(void *opaque, uint64_t gpa, uint64_t len, bool rom)
 {
     struct machine *m = opaque;
     vm_set_page_kind(&m->vm, gpa, len, rom ? PAGE_ROM : PAGE_RAM);
+    if (m->lockstep)
+        lockstep_note_kind(m->lockstep, gpa, len, rom ? PAGE_ROM : PAGE_RAM);
 }
 
 /* ---- CPU -> board ---- */
@@ -93,6 +100,61 @@ static const struct board_ops board_ops = {
 
 /* ---- building ---- */
 
+#define FEAT_7_EBX_BMI2 (1u << 8)
+
+/* Translated code needs SHRX (docs/codegen.md); the interpreter runs on every x86-64. */
+static int choose_exec(struct machine *m, struct error *e)
+{
+    m->exec = m->cfg->exec;
+    if (m->exec == EXEC_INTERPRET || (m->host.host.host_feat_7_ebx & FEAT_7_EBX_BMI2))
+        return 0;
+    if (m->cfg->exec_given)
+        return error_set(e, "this host's CPU lacks BMI2, which translated code uses; only -exec "
+                            "interpret works here");
+    say("this host's CPU lacks BMI2, so the guest is interpreted and runs slowly");
+    m->exec = EXEC_INTERPRET;
+    return 0;
+}
+
+/* Translated code does without windows where the host has no address space for them. */
+static int create_windows(struct machine *m, struct error *e)
+{
+    struct vmm_host *h = &m->host.host;
+
+    if (m->cfg->bt.soft_only)
+        return 0;
+    host_windows_create(&m->host.window, h, m->ram.fd);
+    if (!h->window_count)
+        return 0;
+    m->window_memory = zeroed_alloc(window_size());
+    if (!m->window_memory)
+        return error_set(e, "the host has not enough memory for the monitor");
+    window_init(m->vcpu, m->window_memory);
+    return 0;
+}
+
+static int create_translator(struct machine *m, struct error *e)
+{
+    if (choose_exec(m, e))
+        return -1;
+    if (m->exec == EXEC_INTERPRET)
+        return 0;
+    if (vm_host_init_translation(&m->host, m->cfg->cache_size, e))
+        return -1;
+    m->bt_memory_size = bt_size(m->host.host.cache.size);
+    m->bt_memory = zeroed_alloc(m->bt_memory_size);
+    if (!m->bt_memory)
+        return error_set(e,
+                         "the host has not enough memory for a code cache of %llu MiB; see "
+                         "-cache-size",
+                         (unsigned long long)(m->cfg->cache_size / MIB));
+    struct bt_options options = m->cfg->bt;
+    if (m->exec == EXEC_LOCKSTEP) /* block by block, each with a known number of instructions */
+        options.split_at_branches = options.no_chain = options.no_return_stack = true;
+    bt_init(m->vcpu, m->bt_memory, &options);
+    return create_windows(m, e);
+}
+
 static int create_vm(struct machine *m, struct error *e)
 {
     struct vm *vm = &m->vm;
@@ -117,7 +179,9 @@ static int create_vm(struct machine *m, struct error *e)
     m->vcpu->vm = vm;
     interp_init(m->vcpu, m->interp_memory);
     vm_set_page_kind(vm, VGA_HOLE, VGA_HOLE_LEN, PAGE_MMIO);
-    return 0;
+    if (create_translator(m, e))
+        return -1;
+    return m->exec == EXEC_LOCKSTEP ? host_lockstep_create(m, e) : 0;
 }
 
 static int open_consoles(struct machine *m, struct error *e)
@@ -160,8 +224,8 @@ static int create_board(struct machine *m, struct error *e)
     const struct boot_files *b = &m->boot;
     const char *why = "unknown reason";
     struct pc_config pc = {
-        .mem = &m->vm.mem,
-        .port = &m->vm.port,
+        .mem = m->lockstep ? &m->lockstep->mem : &m->vm.mem,
+        .port = m->lockstep ? &m->lockstep->port : &m->vm.port,
         .ram_size = m->ram.size,
         .ram = m->ram.base,
         .cpu_count = 1,
@@ -200,7 +264,7 @@ int machine_create(struct machine *m, const struct config *cfg, struct error *e)
     struct vcpu *v;
 
     m->cfg = cfg;
-    m->ram.fd = m->host.trace_fd = -1;
+    m->ram.fd = m->host.trace_fd = m->host.clock.timer = -1;
     v = zeroed_alloc(sizeof *v);
     if (!v)
         return error_set(e, "the host has not enough memory for the monitor");
@@ -226,6 +290,8 @@ int machine_reset(struct machine *m, struct error *e)
     if (boot_load(&m->boot, m->ram.base, m->ram.size, rsdp, &entry, e))
         return -1;
     boot_enter(m->vcpu, &entry);
+    if (m->lockstep)
+        lockstep_sync(m->lockstep);
     return 0;
 }
 
@@ -241,15 +307,18 @@ void machine_destroy(struct machine *m)
         console_close(&m->console[i]);
     m->console_count = 0;
     boot_close(&m->boot);
+    host_lockstep_destroy(m);
     vm_host_destroy(&m->host);
     unmap(m->pc, pc_size());
     unmap(m->interp_memory, interp_size());
+    unmap(m->bt_memory, m->bt_memory_size);
+    unmap(m->window_memory, window_size());
     unmap(m->vm.page, m->ram.size >> GUEST_PAGE_SHIFT);
     guest_ram_destroy(&m->ram);
     unmap(m->vcpu, sizeof *m->vcpu);
     m->pc = NULL;
     m->vcpu = NULL;
-    m->interp_memory = NULL;
+    m->interp_memory = m->bt_memory = m->window_memory = NULL;
     m->vm.page = NULL;
 }
 

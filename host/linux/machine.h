@@ -27,6 +27,12 @@ struct machine {
     unsigned console_count; /* opened so far, in the order of the array */
     struct boot_files boot;
     void *interp_memory;
+    void *bt_memory; /* NULL: everything is interpreted */
+    size_t bt_memory_size;
+    void *window_memory;        /* NULL: no windows */
+    struct lockstep *lockstep;  /* NULL: not -exec lockstep */
+    enum exec_mode exec;        /* what cfg asks for and this host can do */
+    uint64_t exits[EXIT_COUNT]; /* how often vcpu_run() came back, by reason; for --stats */
     bool powered_off;
 };
 

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* signals.c - see signals.h. Handlers run on their own stack, with the FPU state of a fresh process
- * (the kernel saved the guest's), and call async-signal-safe functions only; dump_registers()
- * formats integers without allocating. */
+/* signals.c - see signals.h. Handlers run on their own stack (translated code has none: rsp is its
+ * return stack), with the FPU state of a fresh process (the kernel saved the guest's) and DF clear,
+ * and call async-signal-safe functions only. */
 #define _GNU_SOURCE
 #include "host/linux/signals.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "host/linux/dump.h"
+#include "bt/bt.h"
+#include "host/linux/crash.h"
 #include "host/linux/fpu_call.h"
 #include "host/linux/machine.h"
 #include "host/linux/terminal.h"
+#include "host/linux/trap_context.h"
 
 #define ALT_STACK (64u << 10)
 
@@ -24,11 +25,17 @@ static struct {
     struct machine *m;
     int fd;
     volatile sig_atomic_t quit, crashing;
+    sigset_t wait_mask;
 } state = {.fd = -1};
 
 int signals_fd(void)
 {
     return state.fd;
+}
+
+const sigset_t *signals_wait_mask(void)
+{
+    return &state.wait_mask;
 }
 
 int signals_pending(void)
@@ -40,6 +47,25 @@ static void put(const char *text, size_t len)
 {
     if (write(STDERR_FILENO, text, len) < 0)
         return;
+}
+
+/* Makes a running guest come back to the loop soon. */
+static void break_in(uint32_t why)
+{
+    struct vcpu *v = state.m ? state.m->vcpu : NULL;
+
+    if (!v)
+        return;
+    vcpu_attend(v, why);
+    if (v->translator)
+        bt_break_in(v);
+}
+
+static void on_timer(int sig)
+{
+    (void)sig;
+    if (state.m && break_timer_fired(&state.m->host.clock))
+        break_in(ATT_TIME | ATT_KICK);
 }
 
 static void on_quit(int sig)
@@ -54,6 +80,7 @@ static void on_quit(int sig)
     state.quit = sig;
     if (write(state.fd, &one, sizeof one) < 0)
         state.quit = sig; /* cannot happen: an eventfd takes 2^64 - 2 */
+    break_in(ATT_KICK);
     errno = keep;
 }
 
@@ -73,75 +100,42 @@ static void on_continue(int sig)
 
     (void)sig;
     terminal_resume();
+    break_in(ATT_TIME | ATT_KICK); /* much time may have passed */
     errno = keep;
 }
 
-/* UD2 of vmm_panic() (include/ring1/types.h): rdi file, rsi line, rdx text. */
-static int panic_text(char *out, size_t cap, const ucontext_t *uc)
-{
-    const greg_t *r = uc->uc_mcontext.gregs;
+/* ---- traps and crashes ---- */
 
-    return snprintf(out, cap, "internal error at %.200s:%d: %.300s", (const char *)r[REG_RDI],
-                    (int)r[REG_RSI], (const char *)r[REG_RDX]);
+/* May the signal be a trap of translated code, which is its way of asking for help? */
+static bool may_be_translated(int sig)
+{
+    return sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE || sig == SIGILL || sig == SIGTRAP;
 }
 
-static bool is_panic(int sig, const siginfo_t *info, const ucontext_t *uc)
+static void on_trap(int sig, siginfo_t *info, void *context)
 {
-    const uint8_t *rip = (const uint8_t *)uc->uc_mcontext.gregs[REG_RIP];
-
-    if (sig != SIGILL || info->si_code <= 0 || rip[0] != 0x0f || rip[1] != 0x0b)
-        return false;
-    /* The compiler's own traps are UD2 too: only believe pointers into our image's data and a sane
-     * line. */
-    extern const char __executable_start[], _end[];
-    uintptr_t file = (uintptr_t)uc->uc_mcontext.gregs[REG_RDI],
-              text = (uintptr_t)uc->uc_mcontext.gregs[REG_RDX];
-    uintptr_t lo = (uintptr_t)__executable_start, hi = (uintptr_t)_end;
-    return file >= lo && file < hi && text >= lo && text < hi && uc->uc_mcontext.gregs[REG_RSI] > 0;
-}
-
-static void on_crash(int sig, siginfo_t *info, void *context)
-{
-    const ucontext_t *uc = context;
-    char text[4096], what[600];
-    int n;
-
+    if (state.m && may_be_translated(sig) && host_bt_signal(state.m->vcpu, sig, info, context))
+        return;
     if ((sig == SIGFPE || sig == SIGILL) && host_fpu_signal(info, context))
         return;
-    if (state.crashing)
+    if (state.crashing) { /* the report itself crashed: what is out is out */
+        static const char text[] = "(the report ends here: reading on crashed)\r\n";
+        put(text, sizeof text - 1);
         _exit(1);
+    }
     state.crashing = 1;
     if (state.m)
         machine_last_words(state.m);
     terminal_restore();
-    if (is_panic(sig, info, uc))
-        panic_text(what, sizeof what, uc);
-    else if (sig == SIGBUS && info->si_code == BUS_ADRERR)
-        snprintf(what, sizeof what,
-                 "a file that the guest was started from became shorter, or the host ran out "
-                 "of memory (SIGBUS at %p)",
-                 info->si_addr);
-    else if (info->si_code <= 0)
-        snprintf(what, sizeof what, "signal %d (%s) came from process %d", sig, sigabbrev_np(sig),
-                 (int)info->si_pid);
-    else
-        snprintf(what, sizeof what,
-                 "internal error: signal %d (%s) at host address 0x%llx, accessing %p", sig,
-                 sigabbrev_np(sig), (unsigned long long)uc->uc_mcontext.gregs[REG_RIP],
-                 info->si_addr);
-    n = snprintf(text, sizeof text,
-                 "\r\nring1: %s; please report it with the guest's registers:\r\n", what);
-    put(text, (size_t)n);
-    if (state.m && state.m->vcpu) {
-        size_t len = dump_registers(state.m->vcpu, text, sizeof text);
-        put(text, len);
-    }
+    crash_report(state.m, sig, info, context);
     _exit(1);
 }
 
 static void set_handler(int sig, void (*plain)(int), void (*full)(int, siginfo_t *, void *))
 {
-    struct sigaction sa = {.sa_flags = SA_ONSTACK | (full ? SA_SIGINFO : 0)};
+    /* A trap inside a trap's handler is to be reported, not to end the process unseen. */
+    struct sigaction sa = {.sa_flags =
+                               SA_ONSTACK | SA_RESTART | (full ? SA_SIGINFO | SA_NODEFER : 0)};
 
     if (full)
         sa.sa_sigaction = full;
@@ -165,15 +159,25 @@ int signals_install(struct machine *m, struct error *e)
 {
     static uint8_t stack[ALT_STACK] __attribute__((aligned(64)));
     stack_t alt = {.ss_sp = stack, .ss_size = sizeof stack};
-    static const int crashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+    static const int traps[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS};
+    sigset_t ours;
 
     state.m = m;
     if (state.fd < 0)
         state.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (state.fd < 0 || sigaltstack(&alt, NULL) < 0)
         return error_set(e, "cannot prepare for signals: %s", strerror(errno));
-    for (unsigned i = 0; i < ARRAY_LEN(crashes); i++)
-        set_handler(crashes[i], NULL, on_crash);
+    sigemptyset(&ours);
+    for (unsigned i = 0; i < ARRAY_LEN(traps); i++) {
+        set_handler(traps[i], NULL, on_trap);
+        sigaddset(&ours, traps[i]);
+    }
+    set_handler(BREAK_SIGNAL, on_timer, NULL);
+    sigaddset(&ours, BREAK_SIGNAL);
+    /* Blocked in whoever started us, they would be blocked here. */
+    sigprocmask(SIG_UNBLOCK, &ours, NULL);
+    sigprocmask(SIG_SETMASK, NULL, &state.wait_mask);
+    sigaddset(&state.wait_mask, BREAK_SIGNAL);
     catch_unless_ignored(SIGINT, on_quit);
     catch_unless_ignored(SIGQUIT, on_quit);
     catch_unless_ignored(SIGHUP, on_quit);

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * signals.h - what signals mean: the guest's FPU faults, requests to end, job control, and our own
- * crashes.
+ * signals.h - what signals mean: traps of translated code, the guest's FPU faults, the timer that
+ * breaks into translated code, requests to end, job control, and our own crashes.
  *
  * Promises   SIGINT, SIGTERM, SIGHUP, SIGQUIT: an orderly end through the loop; a second one ends
  *            at once. The terminal is restored in every case. A crash (SIGSEGV, SIGBUS, SIGILL,
- *            SIGABRT, a failed VMM_CHECK) reports what and where with the guest's registers, and
- *            ends with status 1.
+ *            SIGFPE, SIGTRAP, SIGABRT, SIGSYS, a failed VMM_CHECK) reports what and where
+ *            (crash.h), and ends with status 1.
  * State      Process-wide, as signals are; one machine per process registers itself here.
  */
 #ifndef RING1_HOST_LINUX_SIGNALS_H
 #define RING1_HOST_LINUX_SIGNALS_H
+
+#include <signal.h>
 
 #include "host/linux/error.h"
 
@@ -21,6 +23,9 @@ struct machine;
 int signals_install(struct machine *m, struct error *e);
 /* Becomes readable when a signal asks for an end. */
 int signals_fd(void);
+/* For ppoll(): the signals that need not end a wait. The timer that breaks into translated code
+ * goes off then too, and only reminds of what the wait's own time limit says. */
+const sigset_t *signals_wait_mask(void);
 /* The signal that asked for an end, 0: none. */
 int signals_pending(void);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * vm_host.h - struct vmm_host (include/ring1/host.h) on Linux: time, random numbers, FPU stubs,
- * trace.
+ * trace, and what translated code needs: the code cache, its return stack, the timer.
  */
 #ifndef RING1_HOST_LINUX_VM_HOST_H
 #define RING1_HOST_LINUX_VM_HOST_H
@@ -9,6 +9,7 @@
 #include "host/linux/config.h"
 #include "host/linux/error.h"
 #include "host/linux/fpu_safe.h"
+#include "host/linux/window.h"
 #include "include/ring1/host.h"
 
 struct vcpu;
@@ -16,9 +17,11 @@ struct vcpu;
 struct linux_host {
     struct host_clock clock; /* first: vmm_host.opaque is a struct host_clock to fpu_safe.c */
     struct vmm_host host;    /* opaque points to this struct */
-    struct vcpu *vcpu;       /* whose FPU state is parked before the libc is called */
-    int64_t rtc_offset;      /* seconds that -rtc adds to UTC */
-    int trace_fd;            /* -1: no trace */
+    struct host_windows window;
+    struct vcpu *vcpu;     /* whose FPU state is parked before the libc is called */
+    int64_t rtc_offset;    /* seconds that -rtc adds to UTC */
+    uint8_t *return_stack; /* with its guard pages; NULL: none */
+    int trace_fd;          /* -1: no trace */
     bool trace_to_terminal;
     int trace_error; /* errno of the first write that failed */
     bool trace_complained;
@@ -27,6 +30,8 @@ struct linux_host {
 };
 
 int vm_host_init(struct linux_host *h, const struct config *cfg, struct vcpu *v, struct error *e);
+/* The code cache of `size` bytes, the return stack and the timer. */
+int vm_host_init_translation(struct linux_host *h, uint64_t size, struct error *e);
 void vm_host_destroy(struct linux_host *h);
 /* Writes out buffered trace lines. Async-signal-safe. */
 void vm_host_flush_trace(struct linux_host *h);

@@ -23,6 +23,8 @@ struct host_code_arena {
     size_t size; /* bytes */
 };
 
+#define HOST_WINDOWS 8u
+
 /* Operands of a generated FPU stub (monitor/interp/fpu_stub.h). */
 struct fpu_io;
 
@@ -49,6 +51,29 @@ struct vmm_host {
 
     /* One line of trace of stage `stage` (include/ring1/trace.def), without a newline. */
     void (*trace)(void *opaque, unsigned stage, const char *text);
+
+    /* FPU-SAFE. Asks for a call of bt_break_in() with ATT_TIME set at host time `at` (of now_ns()),
+     * or as
+     * soon after as the host can; NS_NEVER: not at all. Replaces the previous request. NULL:
+     * translated
+     * code is not interrupted (tests). */
+    void (*arm_timer)(void *opaque, ns_t at);
+
+    /* FPU-SAFE. Windows: 4 GiB of host address space each, with inaccessible guards of more than 2
+     * GiB on both
+     * sides, at window_base[n]; inaccessible where nothing is mapped. All return 0 or -error;
+     * page-aligned
+     * arguments; `len` bytes at guest linear `gla` (gla + len <= 4 GiB). window_count 0: no
+     * windows. */
+    int (*window_map)(void *opaque, unsigned n, gla_t gla, gpa_t gpa, uint64_t len, bool writable);
+    int (*window_unmap)(void *opaque, unsigned n, gla_t gla, uint64_t len);
+    int (*window_protect)(void *opaque, unsigned n, gla_t gla, uint64_t len, bool writable);
+    uint64_t window_base[HOST_WINDOWS];
+    unsigned window_count;
+
+    struct host_code_arena cache; /* translated code (bt/); size 0: none */
+    /* The host return stack of translated code: [limit, top), a guard page below limit. */
+    uint64_t return_limit, return_top;
 
     uint32_t trace_mask;    /* bit n: trace.def stage n is wanted */
     uint32_t guest_tsc_khz; /* frequency of the guest's time stamp counter */

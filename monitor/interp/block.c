@@ -222,7 +222,7 @@ static struct block *fill_bytewise(struct vcpu *v, gla_t gla, gpa_t gpa, uint8_t
 }
 
 static struct block *fill(struct vcpu *v, gla_t gla, const uint8_t *page_bytes, gpa_t page,
-                          uint8_t mode)
+                          uint8_t mode, unsigned max)
 {
     unsigned off = gla & GUEST_PAGE_MASK;
     gpa_t gpa = page | off;
@@ -231,7 +231,7 @@ static struct block *fill(struct vcpu *v, gla_t gla, const uint8_t *page_bytes, 
         return fill_bytewise(v, gla, gpa, mode, false);
     struct block *b = block_new(v, gpa, mode);
     fpu_park(v);
-    while (b->count < BLOCK_MAX_INSNS && off < GUEST_PAGE_SIZE) {
+    while (b->count < max && off < GUEST_PAGE_SIZE) {
         unsigned left = GUEST_PAGE_SIZE - off;
         struct xinsn *x = &b->insns[b->count];
         enum decode_status st =
@@ -260,7 +260,7 @@ static void trace_block(struct vcpu *v, const struct block *b, gla_t gla)
         trace_decode(v, &b->insns[n].insn, gla);
 }
 
-struct block *block_get(struct vcpu *v)
+static struct block *get(struct vcpu *v, unsigned max)
 {
     struct interp *in = v->interp;
     gla_t gla = v->seg[SEG_CS].base + v->eip;
@@ -283,10 +283,20 @@ struct block *block_get(struct vcpu *v)
         }
         return b;
     }
-    struct block *b = fill(v, gla, bytes, page, mode);
+    struct block *b = fill(v, gla, bytes, page, mode, max);
     if (trace_wants(v->vm, TRACE_BIT(TRACE_DECODE)))
         trace_block(v, b, gla);
     return b;
+}
+
+struct block *block_get(struct vcpu *v)
+{
+    return get(v, BLOCK_MAX_INSNS);
+}
+
+const struct xinsn *block_get_insn(struct vcpu *v)
+{
+    return get(v, 1)->insns;
 }
 
 static void block_unhash(struct interp *in, struct block *b)

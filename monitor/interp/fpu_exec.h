@@ -63,11 +63,8 @@ void fpu_mem_probe(struct vcpu *v, gla_t gla, unsigned len);
 static inline void *fpu_mem_direct(const struct vcpu *v, gla_t gla, unsigned len, bool write)
 {
     const struct tlb_entry *e = &v->tlb.entry[v->cpl == 3][tlb_index(gla)];
-    gla_t tag = write ? e->tag_w : e->tag_r;
 
-    /* The entry of one page never holds the tag of the next: an access that leaves its page
-     * misses. */
-    return tag == ((gla + (len - 1)) & ~GUEST_PAGE_MASK) ? e->host + (gla & GUEST_PAGE_MASK) : NULL;
+    return tlb_hit(write ? e->tag_w : e->tag_r, gla, len) ? tlb_host(e, gla) : NULL;
 }
 /* Segment checks and address of *i's memory operand of `size` bytes; #GP(0) when not aligned as
  * `align` wants. */

@@ -54,7 +54,7 @@ static inline uint8_t *quick_host(const struct vcpu *v, unsigned seg, uint32_t o
         return NULL;
     if (unlikely(!access_hits(v, gla, size, acc == SEG_ACC_W ? e->tag_w : e->tag_r)))
         return NULL;
-    return e->host + (gla & GUEST_PAGE_MASK);
+    return tlb_host(e, gla);
 }
 
 #define LOAD(bits, seg, off)                                                                       \

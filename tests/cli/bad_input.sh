@@ -84,7 +84,7 @@ bad "unknown option" run --
 bad "no option" run vmlinuz
 bad "no option" run -
 for option in kernel initrd append m cpu smp machine M rtc device name serial debugcon display vga monitor parallel net nic \
-    exec d D; do
+    exec cache-size accel bt sandbox d D; do
     bad "-$option needs a value" run -$option
 done
 for option in kernel initrd name D; do
@@ -96,7 +96,7 @@ done
 for size in 0 -1 x 1Q 12MM 5000 4G 1k size= size=1,x "" 1e3 99999999999999999999; do
     bad "^ring1: -m " run -kernel "$k" -m "$size"
 done
-for option in cpu smp machine rtc device serial debugcon display vga monitor parallel net exec d; do
+for option in cpu smp machine rtc device serial debugcon display vga monitor parallel net exec cache-size accel bt sandbox d; do
     for value in nonsense "" "," "="; do
         bad "^ring1: -$option " run -kernel "$k" -$option "$value"
     done
@@ -104,7 +104,11 @@ done
 bad "one CPU" run -kernel "$k" -smp 4
 bad "isa-debug-exit and pc-testdev" run -kernel "$k" -device virtio-net
 bad "iobase" run -kernel "$k" -device isa-debug-exit,iobase=99999
-bad "only -exec interpret" run -kernel "$k" --exec=translate
+bad "did you mean translate" run -kernel "$k" --exec=translat
+bad "did you mean chain" run -kernel "$k" --bt chian=off
+bad "1 to 1024 MiB" run -kernel "$k" --cache-size 2G
+bad "only its translator" run -kernel "$k" -accel kvm
+bad "no parts" run -kernel "$k" -sandbox on,spawn=allow
 bad "more than one" run -kernel "$k" -serial stdio -serial mon:stdio
 bad "4 serial" run -kernel "$k" -serial null -serial null -serial null -serial null -serial null
 bad "cannot create" run -kernel "$k" -m 64 -serial file:/nonexistent/x

@@ -26,7 +26,7 @@ if command -v zsh >/dev/null 2>&1; then
     zsh -n "$tmp/zsh" || fail "the zsh completion has a syntax error"
 fi
 "$ring1" run --help >"$tmp/help" || fail "ring1 run --help"
-for option in kernel initrd append m serial device no-reboot exec d D; do
+for option in kernel initrd append m serial device no-reboot exec cache-size accel bt sandbox d D; do
     grep -q -- "-$option" "$tmp/help" || fail "-$option is missing in the help"
     grep -q -- "-$option " "$tmp/bash" || fail "-$option is missing in the bash completion"
     grep -q -- "'\*-$option\[" "$tmp/zsh" || fail "-$option is missing in the zsh completion"
@@ -35,7 +35,7 @@ got=$(bash -c '. "$0"; COMP_WORDS=(ring1 run -seri); COMP_CWORD=2; _ring1; echo 
 [ "$got" = "-serial" ] || fail "completing -seri gives '$got'"
 got=$(bash -c '. "$0"; COMP_WORDS=(ring1 r); COMP_CWORD=1; _ring1; echo "${COMPREPLY[*]}"' "$tmp/bash")
 [ "$got" = "run" ] || fail "completing 'r' gives '$got'"
-for args in "--help" "help" "help run" "run -h" "run -cpu help" "run -d help" "run -device help" "run -M help" "--version" \
+for args in "--help" "help" "help run" "run -h" "run -cpu help" "run -d help" "run -device help" "run -M help" "run -bt help" "--version" \
     "version" "run -version"; do
     # shellcheck disable=SC2086
     "$ring1" $args >"$tmp/out" 2>"$tmp/err" || fail "ring1 $args: status $?"

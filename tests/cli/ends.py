@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Abnormal ends: what the user sees when the guest's CPU shuts down, when output cannot be written, when ring1 itself
-crashes. Usage: ends.py RING1
+crashes; and the sandbox of the process. Usage: ends.py RING1
 """
 import os
 import re
@@ -90,11 +90,58 @@ def output(tmp):
 
 def crashes(tmp):
     loop = guest(tmp, "loop", b"\xeb\xfe") + ["-serial", "null"]
-    for sig in (signal.SIGSEGV, signal.SIGABRT):
-        status, err = after(1, sig, loop)
-        check(f"ring1 gets {sig.name}", status == 1 and re.fullmatch(
+    for sig, options in ((signal.SIGSEGV, []), (signal.SIGABRT, []), (signal.SIGTRAP, ["-exec", "translate"]),
+                         (signal.SIGSEGV, ["-exec", "translate"])):
+        status, err = after(1, sig, loop + options)
+        if options:
+            check(f"{sig.name}, {options}: names the block", re.search(
+                r"translator: in translated code; .*\r?\n(.*\n)* +at offset 0x[0-9a-f]+ of the code cache, in the block of "
+                r"0x00100040 (.*\n)* +guest instruction 0 of the block, at 0x00100040\r?\n", err), err)
+        check(f"{sig.name}, {options}: host registers", re.search(r"\nhost registers:\r?\nrax 0x[0-9a-f]{16} ", err) and
+              re.search(r"\ncode at rip:( [0-9a-f]{2}){16}\r?\n", err), err)
+        check(f"ring1 gets {sig.name}, {options}", status == 1 and re.fullmatch(
             rf"\r?\nring1: signal {int(sig)} \({sig.name[3:]}\) came from process \d+; please report it with the guest's registers:"
             rf"\r?\n{REGISTERS}(.*\n)*", err), err)
+
+
+def breaking_in(tmp):
+    """Signals reach a guest that never leaves its translated code, at once."""
+    loop = guest(tmp, "loop", b"\xeb\xfe")
+    calls = guest(tmp, "calls", b"\xbc\x00\x08\x10\x00\xe8\xf6\xff\xff\xff")  # mov esp; call the mov
+    for name, args in (("jmp", loop), ("call", calls)):
+        for mode in (["translate"], ["translate", "-bt", "chain=off,soft"], ["translate", "-bt", "return-stack=off"]):
+            p = subprocess.Popen(args + ["-serial", "null", "-stats", "-exec", *mode], stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=ENV)
+            time.sleep(0.7)
+            start = time.monotonic()
+            p.terminate()
+            _, err = p.communicate(timeout=120)
+            took = time.monotonic() - start
+            check(f"{name}, {mode}: SIGTERM", p.returncode == 128 + signal.SIGTERM and took < 2, f"{took} s, {err!r}")
+            insns = re.search(r"^insns +(\d+)", err.decode(), re.M)
+            check(f"{name}, {mode}: is translated", insns and int(insns.group(1)) < 100000, err.decode())
+
+
+def seccomp_of(args):
+    p = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=ENV)
+    time.sleep(0.7)
+    with open(f"/proc/{p.pid}/status") as f:
+        mode = dict(line.split(":", 1) for line in f)["Seccomp"].strip()
+    p.terminate()
+    _, err = p.communicate(timeout=120)
+    return mode, p.returncode, err.decode()
+
+
+def sandbox(tmp):
+    """The filter is there by default (not with AddressSanitizer), and everything still works under it."""
+    loop = guest(tmp, "loop", b"\xeb\xfe") + ["-serial", "null"]
+    with open(RING1, "rb") as f:
+        want = "0" if b"__asan_init" in f.read() else "2"
+    for options, expected in (([], want), (["-sandbox", "report"], want), (["-sandbox", "off"], "0"),
+                              (["-exec", "translate"], want)):
+        mode, status, err = seccomp_of(loop + options)
+        check(f"sandbox {options}", mode == expected and status == 128 + signal.SIGTERM and err == "",
+              f"Seccomp {mode}, status {status}, {err}")
 
 
 def main():
@@ -102,6 +149,8 @@ def main():
         shutdowns(tmp)
         output(tmp)
         crashes(tmp)
+        breaking_in(tmp)
+        sandbox(tmp)
     print("\n".join(failures) if failures else "ends: ok")
     return 1 if failures else 0
 

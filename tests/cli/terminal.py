@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""terminal.py RING1 SOURCE_ROOT - the command as its user meets it: keys, signals, the terminal's state on every way
+"""terminal.py RING1 SOURCE_ROOT [OPTION...] - the command as its user meets it: keys, signals, the terminal's state on every way
 out, exit statuses, pipes, files, sockets and ptys as consoles. Needs as and ld."""
 
 import os
@@ -16,6 +16,7 @@ import termios
 import time
 
 RING1, ROOT = os.path.abspath(sys.argv[1]), sys.argv[2]
+MODE = sys.argv[3:]  # options for every run
 TMP = tempfile.TemporaryDirectory()
 GUEST = os.path.join(TMP.name, "echo.elf")
 EXIT = ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x4"]
@@ -69,7 +70,7 @@ class Run:
             fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0)
             for fd in range(3):
                 os.dup2(self.slave, fd)
-            os.execv(RING1, [RING1, "run", "-kernel", GUEST, "-m", "16", *options])
+            os.execv(RING1, [RING1, "run", *MODE, "-kernel", GUEST, "-m", "16", *options])
         self.pid = pid
         self.out = read_until(self.master, b"ready")
 
@@ -180,7 +181,7 @@ def resets():
 
 
 def run_plain(options, data=b"", timeout=TIMEOUT):
-    return subprocess.run([RING1, "run", "-kernel", GUEST, "-m", "16", *options], input=data, timeout=timeout,
+    return subprocess.run([RING1, "run", *MODE, "-kernel", GUEST, "-m", "16", *options], input=data, timeout=timeout,
                           capture_output=True)
 
 
@@ -188,7 +189,7 @@ def pipes_and_files():
     p = run_plain(["-nographic", *EXIT], b"blue" + b"x" * 3000 + b"q")
     check("pipe in, pipe out", p.returncode == 7 and b"blue" + b"x" * 3000 + b"q" in p.stdout, repr(p.stdout[:80]))
     check("nothing on standard error", p.stderr == b"", repr(p.stderr))
-    p = subprocess.Popen([RING1, "run", "-kernel", GUEST, "-m", "16", "-nographic"], stdin=subprocess.DEVNULL,
+    p = subprocess.Popen([RING1, "run", *MODE, "-kernel", GUEST, "-m", "16", "-nographic"], stdin=subprocess.DEVNULL,
                          stdout=subprocess.PIPE)
     read_until(p.stdout.fileno(), b"ready\r\n")
     time.sleep(0.3)
@@ -196,7 +197,7 @@ def pipes_and_files():
     p.terminate()
     check("SIGTERM without a terminal", p.wait(TIMEOUT) == 143)
     log = os.path.join(TMP.name, "log")
-    p = subprocess.Popen([RING1, "run", "-kernel", GUEST, "-m", "16", "-serial", "file:" + log, "-display", "none"])
+    p = subprocess.Popen([RING1, "run", *MODE, "-kernel", GUEST, "-m", "16", "-serial", "file:" + log, "-display", "none"])
     end = time.monotonic() + TIMEOUT
     while time.monotonic() < end and not (os.path.exists(log) and b"ready" in open(log, "rb").read()):
         time.sleep(0.05)
@@ -212,7 +213,7 @@ def talk(name, fd):
 
 def sockets_and_ptys():
     path = os.path.join(TMP.name, "sock")
-    p = subprocess.Popen([RING1, "run", "-kernel", GUEST, "-m", "16", *EXIT, "-serial", f"unix:{path},server"],
+    p = subprocess.Popen([RING1, "run", *MODE, "-kernel", GUEST, "-m", "16", *EXIT, "-serial", f"unix:{path},server"],
                          stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     check("says that it waits", b"waiting" in read_until(p.stderr.fileno(), b"\n"))
     s = socket.socket(socket.AF_UNIX)
@@ -224,12 +225,12 @@ def sockets_and_ptys():
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(1)
-    p = subprocess.Popen([RING1, "run", "-kernel", GUEST, "-m", "16", *EXIT, "-serial", f"unix:{path}"])
+    p = subprocess.Popen([RING1, "run", *MODE, "-kernel", GUEST, "-m", "16", *EXIT, "-serial", f"unix:{path}"])
     s, _ = listener.accept()
     check("client: output", b"ready" in read_until(s.fileno(), b"ready\r\n"))
     talk("client: echo", s.fileno())
     check("client: status", p.wait(TIMEOUT) == 7)
-    p = subprocess.Popen([RING1, "run", "-kernel", GUEST, "-m", "16", *EXIT, "-serial", "pty"], stderr=subprocess.PIPE)
+    p = subprocess.Popen([RING1, "run", *MODE, "-kernel", GUEST, "-m", "16", *EXIT, "-serial", "pty"], stderr=subprocess.PIPE)
     said = read_until(p.stderr.fileno(), b"\n")
     name = re.search(rb"/dev/pts/\d+", said)
     check("pty: named", name, repr(said))

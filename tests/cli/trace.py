@@ -21,6 +21,8 @@ AT = rf"at {X16}:{X32}"
 LINE = {
     "fetch": rf"page {X32} {AT}",
     "decode": rf"{X32} +[0-9a-f]+ +(IDENTICAL|MEMORY|STACK|CONTROL|PRIVILEGED|SENSITIVE|INVALID64) +\S.*",
+    "bt": rf"{X32} gpa {X32} ctx {X32} guest \d+ bytes \d+ insns host {X32} \d+ bytes \d+ cold",
+    "emit": rf"{X32} \S.*|    {X32} [0-9a-f]+ +[^\s(].*|cold part of {X32}",
     "exec": rf"{X16}:{X32}( e[a-d]x={X32}| e[bs]p={X32}| e[sd]i={X32}){{8}} eflags={X32} cpl=[0-3]  \S.*",
     "int": rf"(interrupt {X8}|nmi 0x02|software {X8}|exception {X8} #[A-Z]{{2}}( error {X16})?( cr2 {X32})?) {AT} cpl [0-3] "
            rf"eflags {X32}|shutdown \(triple fault\) {AT}",
@@ -31,6 +33,8 @@ LINE = {
              rf"memory write {X32} size \d+ into ROM: dropped|msr (read|write) {X32} value {X64} {AT}: (#GP\(0\)|\S.* ignores it)",
     "exit": rf"[A-Z_]+ {AT} after \d+ instructions",
 }
+
+TRANSLATED = ["bt", "emit"]  # stages of -exec translate
 
 
 def check(ok, what):
@@ -96,6 +100,8 @@ def expect(lines, stage, *patterns):
 
 def traced(tmp, stage, args, status):
     path = os.path.join(tmp, stage)
+    if stage in TRANSLATED:
+        args = args + ["-exec", "translate"]
     out, err = run(args + ["-d", stage, "-D", path], status)
     check(err == "", f"{stage}: -D leaves standard error alone, but there is {err[:200]!r}")
     with open(path) as f:
@@ -131,6 +137,9 @@ def small(tmp):
         "fetch": ["page 0x00100000 at 0x0008:0x00100040"],
         "decode": ["0x00100040 bc00801000 +IDENTICAL +mov esp, 0x108000|0x00100040 bc00801000 +STACK +mov esp, 0x108000",
                    " 0f32 +PRIVILEGED +rdmsr"],
+        "bt": ["0x00100040 gpa 0x00100040 ctx 0x8[0-9a-f]{7} guest "],
+        "emit": ["(?m)^emit: 0x00100040 mov esp, 0x108000\nemit:     0x[0-9a-f]{8} 41bc00801000 +mov r12d, 0x108000$",
+                 "(?m)^emit: 0x[0-9a-f]{8} rdmsr$"],
         "exec": ["0x0008:0x00100040 eax=0x2badb002 .* cpl=0  mov esp"],
         "int": ["exception 0x0d #GP error 0x0000 at", "software 0x03 at|exception 0x03 #BP at",
                 "exception 0x0e #PF error 0x0000 cr2 0x00800000 at"],
@@ -155,7 +164,10 @@ def small(tmp):
     check(stages == {"int", "exit"}, f"-d int,exit traces {stages}")
     _, err = run(args + ["-d", "all"], 7)
     stages = {line.split(":")[0] for line in err.splitlines()}
-    check(stages == set(LINE), f"-d all traces {stages}")
+    check(stages == set(LINE) - set(TRANSLATED), f"-d all traces {stages}")
+    _, err = run(args + ["-exec", "translate", "-d", "all"], 7)
+    stages = {line.split(":")[0] for line in err.splitlines()}
+    check(stages == set(LINE) - set(TRANSLATED), f"-d all, with exec, translates: {stages}")
     _, lines = traced(tmp, "exec", args, 7)
     check(len(lines) == 23, f"exec: {len(lines)} instructions, not 23")
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Runs one guest test under one configuration. Usage: run.py CONFIG KERNEL.elf [RING1 [OPTION...]]
 
-CONFIG: interp (ring1 run --exec=interpret) or qemu (qemu-system-i386, as a judge of the test itself).
+CONFIG: a row of CONFIGS (ring1 run) or qemu (qemu-system-i386, as a judge of the test itself).
 A test passes when port 0xe9 shows at least one line "ok ...", no line "FAIL ...", "done", and the exit code is 0's.
 Under qemu the failures listed in judge_known.txt do not count.
 """
@@ -12,12 +12,22 @@ import sys
 import tempfile
 
 
+# heat=0: everything is translated at its first execution.
+CONFIGS = {
+    "interp": ["--exec=interpret"],
+    "translate": ["--exec=translate", "--bt", "heat=0"],
+    "soft": ["--exec=translate", "--bt", "heat=0,soft"],
+    "nochain": ["--exec=translate", "--bt", "heat=0,chain=off,return-stack=off"],
+    "single": ["--exec=translate", "--bt", "heat=0,insns=1", "--cache-size", "1M"],
+}
+
+
 def command(config, kernel, ring1, log, options):
     common = ["-kernel", kernel, "-m", "32", "-display", "none", "-serial", "none", "-no-reboot",
               "-device", "isa-debug-exit,iobase=0xf4,iosize=0x4", "-debugcon", f"file:{log}", *options]
     if config == "qemu":
         return ["qemu-system-i386", "-accel", "tcg", "-cpu", "max", "-monitor", "none", *common]
-    return [ring1, "run", f"--exec={config}", *common]
+    return [ring1, "run", *CONFIGS[config], *common]
 
 
 def judge_known(test):
@@ -36,7 +46,6 @@ def is_known(line, known):
 def main():
     config, kernel = sys.argv[1:3]
     ring1 = sys.argv[3] if len(sys.argv) > 3 else None
-    config = {"interp": "interpret"}.get(config, config)
     known = judge_known(os.path.basename(kernel).removesuffix(".elf")) if config == "qemu" else []
     if "*" in known:
         print("not judged by QEMU")

@@ -75,7 +75,8 @@ Test(crash, reports)
     cr_expect(strstr(text, "eax 0x12345678"), "no registers: %s", text);
     cr_expect_eq(crash(stray_write, text, sizeof text), 1);
     cr_expect(strstr(text, "ring1: internal error: signal 11 (SEGV) at host address 0x") &&
-                  strstr(text, "accessing 0x"),
+                  strstr(text, "accessing 0x") && strstr(text, "\nhost registers:\r\nrax 0x") &&
+                  strstr(text, "\nrip is ring1+0x") && strstr(text, "\ncode at rip: "),
               "a stray write: %s", text);
     cr_expect_eq(crash(plain_trap, text, sizeof text), 1);
     cr_expect(strstr(text, "ring1: internal error: signal 4 (ILL)"), "a trap: %s", text);

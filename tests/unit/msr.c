@@ -143,7 +143,7 @@ Test(msr, values)
     v->cr0 = CR0_PE;
     wr(0xc0000080, 0);
     mem_read8(v, SEG_DS, 0x5000);
-    cr_expect(wr(0xc0000080, 0x800) == OK && v->tlb.entry[0][5].tag_r == TLB_NO_TAG);
+    cr_expect(wr(0xc0000080, 0x800) == OK && !tlb_hit(v->tlb.entry[0][5].tag_r, 0x5000, 1));
     /* XD disable hides NX and takes EFER away. */
     rd(0x1a0, &val);
     cr_expect(val == 0x1801 && wr(0x1a0, val | 1ull << 34) == OK);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* options.c - the parser of `ring1 run`: every option's good and bad values, defaults, suggestions.
  * */
-/* uses: cli/options.c cli/values.c cli/suggest.c host/linux/error.c */
+/* uses: cli/options.c cli/values.c cli/values_exec.c cli/suggest.c host/linux/error.c */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,7 +184,25 @@ Test(options, lines)
         {"-kernel|k|-smp|0", OPTIONS_ERROR, "no number of CPUs"},
         {"-kernel|k|-smp|cpus=x", OPTIONS_ERROR, "no number of CPUs"},
         {"-kernel|k|-cpu|nonesuch", OPTIONS_ERROR, "unknown CPU model"},
-        {"-kernel|k|-exec|translate", OPTIONS_ERROR, "only"},
+        {"-kernel|k|-exec|translate|-cache-size|64|-bt|chain=off,soft,insns=1", OPTIONS_RUN, NULL},
+        {"-kernel|k|-accel|tcg,tb-size=64,thread=single|-sandbox|on,spawn=deny", OPTIONS_RUN, NULL},
+        {"-bt|help", OPTIONS_KNOB_HELP, NULL},
+        {"-kernel|k|-exec|transalte", OPTIONS_ERROR, "did you mean translate"},
+        {"-kernel|k|-cache-size|512k", OPTIONS_ERROR, "1 to 1024 MiB"},
+        {"-kernel|k|-cache-size|1025", OPTIONS_ERROR, "1 to 1024 MiB"},
+        {"-kernel|k|-cache-size|big", OPTIONS_ERROR, "no size"},
+        {"-kernel|k|-accel|kvm", OPTIONS_ERROR, "tcg"},
+        {"-kernel|k|-accel|tcg,tb-size=0", OPTIONS_ERROR, "1 to 1024 MiB"},
+        {"-kernel|k|-accel|tcg,split-wx=on", OPTIONS_ERROR, "'split-wx=on' is unknown"},
+        {"-kernel|k|-bt|chian=off", OPTIONS_ERROR, "did you mean chain"},
+        {"-kernel|k|-bt|chain", OPTIONS_ERROR, "chain is on or off"},
+        {"-kernel|k|-bt|soft=perhaps", OPTIONS_ERROR, "soft is on or off"},
+        {"-kernel|k|-bt|insns=0", OPTIONS_ERROR, "from 1 to 64"},
+        {"-kernel|k|-bt|insns=65", OPTIONS_ERROR, "from 1 to 64"},
+        {"-kernel|k|-bt|heat", OPTIONS_ERROR, "from 0 to 65535"},
+        {"-kernel|k|-bt|", OPTIONS_ERROR, "unknown knob ''"},
+        {"-kernel|k|-sandbox|maybe", OPTIONS_ERROR, "on, off or report"},
+        {"-kernel|k|-sandbox|on,spawn=allow", OPTIONS_ERROR, "spawn=allow"},
         {"-kernel|k|-exec|fast", OPTIONS_ERROR, "unknown mode"},
         {"-kernel|k|-device|e1000", OPTIONS_ERROR, "isa-debug-exit and pc-testdev"},
         {"-kernel|k|-device|isa-debug-exit,iobase=0x10000", OPTIONS_ERROR, "iobase"},
@@ -247,6 +265,30 @@ Test(options, meanings)
     parse("-kernel|k|-device|isa-debug-exit,iobase=0xf4,iosize=0x4|-d|all", &c, &e);
     cr_expect(c.debug_exit_base == 0xf4 && c.debug_exit_size == 4);
     cr_expect_eq(c.trace_mask, TRACE_BIT(TRACE_COUNT) - 1);
+}
+
+Test(options, execution)
+{
+    struct config c;
+    struct error e;
+
+    parse("-kernel|k", &c, &e);
+    cr_expect(c.exec == EXEC_DEFAULT && !c.exec_given && c.sandbox == SANDBOX_ON);
+    cr_expect_eq(c.cache_size, 32 * MIB);
+    cr_expect(!c.bt.no_chain && !c.bt.no_return_stack && !c.bt.soft_only && !c.bt.max_insns &&
+              !c.bt.heat && !c.bt.split_at_branches);
+    parse("-kernel|k|-exec|translate|-bt|chain=off,return-stack=off,insns=7|-bt|heat=300", &c, &e);
+    cr_expect(c.exec == EXEC_TRANSLATE && c.exec_given && c.bt.no_chain && c.bt.no_return_stack);
+    cr_expect(c.bt.max_insns == 7 && c.bt.heat == 300 && !c.bt.soft_only);
+    parse("-kernel|k|-bt|soft,chain=on|-sandbox|off", &c, &e);
+    cr_expect(c.bt.soft_only && !c.bt.no_chain && c.sandbox == SANDBOX_OFF);
+    parse("-kernel|k|-exec|lockstep|-sandbox|report", &c, &e);
+    cr_expect(c.exec == EXEC_LOCKSTEP && c.bt.no_chain && c.bt.split_at_branches &&
+              c.sandbox == SANDBOX_REPORT);
+    parse("-kernel|k|-accel|tcg,tb-size=128", &c, &e);
+    cr_expect(c.exec == EXEC_TRANSLATE && c.cache_size == 128 * MIB);
+    parse("-kernel|k|-cache-size|1G", &c, &e);
+    cr_expect_eq(c.cache_size, 1024 * MIB);
 }
 
 Test(options, distances)

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bt.c - the translator's dispatcher: finds or makes the block at vcpu.eip, enters it, sees why it
+ * came
+ * back. See bt.h.
+ *
+ * Staleness  What was found under another context, or before a TLB flush, may mislead: the jump
+ *            tables
+ *            and the return stack. sync() empties what the change concerns before anything is
+ *            entered.
+ */
+#include "bt/priv.h"
+#include "include/ring1/mem.h"
+#include "monitor/fpu.h"
+#include "monitor/interp/interp.h"
+#include "monitor/trace.h"
+#include "shadow-mmu/access.h"
+#include "shadow-mmu/window.h"
+
+typedef unsigned enter_fn(struct vcpu *v, uint64_t host, uint64_t window);
+
+size_t bt_size(size_t arena_size)
+{
+    return ((sizeof(struct bt) + 63) & ~(size_t)63) + cache_size(arena_size);
+}
+
+void bt_init(struct vcpu *v, void *memory, const struct bt_options *options)
+{
+    struct bt *bt = memory;
+    const struct vmm_host *h = v->vm->host;
+
+    bt->opt = *options;
+    cache_init(&bt->cache, (uint8_t *)memory + ((sizeof *bt + 63) & ~(size_t)63), &h->cache);
+    bt_stubs_make(v, bt);
+    jump_table_init(v);
+    v->translator = bt;
+    v->bt.poll = &v->bt.poll_ok;
+    v->bt.return_limit = h->return_limit;
+    v->bt.return_top = h->return_top - 16; /* the miss stub's address lies there */
+    bt_return_stack_reset(v);
+}
+
+void bt_break_in(struct vcpu *v)
+{
+    __atomic_store_n(&v->bt.poll, NULL, __ATOMIC_RELEASE);
+}
+
+/* ---- context ---- */
+
+static enum ctx_seg seg_state(const struct seg *s)
+{
+    if (s->limited)
+        return CTX_SEG_OTHER;
+    return s->base ? CTX_SEG_BASED : CTX_SEG_FLAT;
+}
+
+static bool code_is_flat(const struct vcpu *v)
+{
+    const struct seg *cs = &v->seg[SEG_CS];
+
+    return (cs->attr & SEGA_DB) && (cs->acc & SEG_ACC_R) && cs->base == 0 && cs->lo == 0 &&
+           cs->hi == UINT32_MAX;
+}
+
+uint32_t bt_context(const struct vcpu *v)
+{
+    static const uint8_t data[] = {SEG_ES, SEG_SS, SEG_DS};
+    uint32_t ctx = CTX_VALID | v->cpl | (uint32_t)CTX_SEG_BASED << (CTX_SEG_SHIFT + 2 * SEG_FS) |
+                   (uint32_t)CTX_SEG_BASED << (CTX_SEG_SHIFT + 2 * SEG_GS);
+
+    if (!(v->cr0 & CR0_PE) || (v->eflags & (EFL_VM | EFL_TF | EFL_RF)) || !code_is_flat(v))
+        return 0;
+    if ((v->eflags & EFL_AC) && v->cpl == 3 && (v->cr0 & CR0_AM))
+        return 0;
+    for (unsigned n = 0; n < ARRAY_LEN(data); n++)
+        ctx |= (uint32_t)seg_state(&v->seg[data[n]]) << (CTX_SEG_SHIFT + 2 * data[n]);
+    ctx |= (uint32_t)CTX_SEG_FLAT << (CTX_SEG_SHIFT + 2 * SEG_CS);
+    if (v->seg[SEG_SS].attr & SEGA_DB)
+        ctx |= CTX_STACK32;
+    if (!(v->cr0 & (CR0_EM | CR0_TS)))
+        ctx |= CTX_FPU | (v->cr4 & CR4_OSFXSR ? CTX_SSE : 0);
+    if (v->cr0 & CR0_NE)
+        ctx |= CTX_X87_NE;
+    if (v->cpl == 0 || !(v->cr4 & CR4_TSD))
+        ctx |= CTX_TSC;
+    if (window_usable(v) && !v->translator->opt.soft_only && (v->cpl != 3 || adapt_user_window(v)))
+        ctx |= CTX_WINDOW;
+    return ctx;
+}
+
+bool bt_usable(const struct vcpu *v)
+{
+    return v->translator && bt_context(v) != 0;
+}
+
+/* ---- staleness ---- */
+
+static void sync_return_stack(struct vcpu *v, struct bt *bt)
+{
+    bt_return_stack_reset(v);
+    *(uint64_t *)(uintptr_t)v->bt.return_top =
+        bt_host_address(bt, bt->stubs.return_miss[ctx_user(v->bt.context)]);
+}
+
+static void sync(struct vcpu *v, struct bt *bt, uint32_t ctx)
+{
+    unsigned user = ctx_user(ctx);
+
+    if (v->flushes_all != v->bt.generation_all) {
+        jump_table_flush(v, 0);
+        jump_table_flush(v, 1);
+        bt->jump_nonglobal = false;
+    } else if (v->flushes_nonglobal != v->bt.generation_nonglobal) {
+        jump_table_flush(v, 1);
+        if (bt->jump_nonglobal)
+            jump_table_flush(v, 0);
+        bt->jump_nonglobal = false;
+    }
+    if (bt->jump_context[user] != ctx) {
+        jump_table_flush(v, user);
+        bt->jump_context[user] = ctx;
+    }
+    bool changed = ctx != v->bt.context || v->fetch_generation != v->bt.generation_fetch;
+    v->bt.context = ctx;
+    v->bt.generation_all = v->flushes_all;
+    v->bt.generation_nonglobal = v->flushes_nonglobal;
+    v->bt.generation_fetch = v->fetch_generation;
+    if (changed)
+        sync_return_stack(v, bt);
+}
+
+/* ---- finding and entering ---- */
+
+/* Is the code at gpa not worth a translation yet? Most code of a boot runs once or twice. */
+static bool is_cold(struct bt *bt, gpa_t gpa)
+{
+    uint8_t *heat = &bt->heat[(uint32_t)gpa * 2654435761u >> 16];
+
+    if (*heat >= bt->opt.heat)
+        return false;
+    ++*heat;
+    return true;
+}
+
+/* Host entry of the block at v->eip, translated if need be; raises like a fetch. 0: interpret a
+ * little.
+ * *out is the block, NULL when the jump table knew the address. */
+static uint64_t find(struct vcpu *v, struct bt *bt, struct bt_block **out)
+{
+    unsigned user = ctx_user(v->bt.context), n = v->eip & 0xffff;
+    const struct bt_jump_table *jump = &v->bt.jump[user];
+    gpa_t page;
+
+    *out = NULL;
+    if (jump->tag[n] + v->eip == 0)
+        return jump->host[n];
+    const uint8_t *bytes = lin_fetch_page(v, v->eip, &page);
+    if (!bytes)
+        return 0;
+    gpa_t gpa = page | (v->eip & GUEST_PAGE_MASK);
+    struct bt_block *b = cache_find(&bt->cache, v->eip, gpa, v->bt.context);
+    if (!b) {
+        if (is_cold(bt, gpa))
+            return 0;
+        ns_t start = vm_now(v->vm);
+        b = bt_translate(v, v->bt.context, gpa, bytes);
+        v->stats.bt_translate_ns += vm_now(v->vm) - start;
+    }
+    const struct tlb_entry *e = &v->tlb.entry[user][tlb_index(v->eip)];
+    if (!user && !(e->flags & TLB_F_GLOBAL))
+        bt->jump_nonglobal = true;
+    uint64_t host = bt_host_address(bt, b->entry);
+    if (!bt->opt.no_chain) /* then every transfer comes back here */
+        jump_table_put(v, user, v->eip, host);
+    *out = b;
+    return host;
+}
+
+static unsigned enter(struct vcpu *v, struct bt *bt, uint64_t host)
+{
+    enter_fn *fn;
+    uint64_t stub = bt_host_address(bt, bt->stubs.enter);
+
+    memcpy(&fn, &stub, sizeof fn);
+    fpu_unpark(v);
+    return fn(v, host, v->bt.window[ctx_user(v->bt.context)]);
+}
+
+/* A direct branch without a target: finds it and links the branch. Returns the target's entry, 0:
+ * look
+ * again. */
+static uint64_t follow_slot(struct vcpu *v, struct bt *bt)
+{
+    struct bt_slot *slot = &bt->cache.slots[v->bt.exit_arg];
+    unsigned flushes = bt->flush_count;
+    struct bt_block *from = slot->from, *to;
+
+    v->eip = slot->target;
+    uint64_t host = find(v, bt, &to);
+    if (!host || bt->flush_count != flushes)
+        return host;
+    if (!to)
+        to = cache_find(&bt->cache, v->eip,
+                        (from->gpa & ~(gpa_t)GUEST_PAGE_MASK) | (v->eip & GUEST_PAGE_MASK),
+                        v->bt.context);
+    if (to && !from->dead && !bt->opt.no_chain && from->ctx == to->ctx &&
+        (from->gpa ^ to->gpa) >> GUEST_PAGE_SHIFT == 0)
+        cache_link(&bt->cache, slot, to);
+    return host;
+}
+
+/* The instruction that trapped, by its handler; raises what it raises. */
+static void run_trapped(struct vcpu *v, struct bt *bt)
+{
+    const struct xinsn *x = bt_site_insn(v, &bt->cache.sites[v->bt.exit_arg]);
+
+    v->next_eip = v->eip + x->insn.len;
+    v->stats.bt_trap_emulated++;
+    x->fn(v, &x->insn);
+    v->eip = v->next_eip;
+}
+
+static gpa_t trapped_gpa(const struct vcpu *v, const struct bt *bt)
+{
+    const struct bt_site *s = &bt->cache.sites[v->bt.exit_arg];
+
+    return (bt->cache.blocks[s->block].gpa & ~(gpa_t)GUEST_PAGE_MASK) | (s->eip & GUEST_PAGE_MASK);
+}
+
+/* The instruction has yet to run; an STI before it in the unit holds interrupts off until then. */
+static void keep_shadow(struct vcpu *v, const struct bt_site *s)
+{
+    if (s->rebased & BT_AFTER_STI)
+        v->shadow_next = SHADOW_STI;
+}
+
+static void handle_trap(struct vcpu *v, struct bt *bt)
+{
+    uint64_t off = v->bt.trap_addr - v->bt.window[ctx_user(v->bt.context)];
+
+    const struct bt_site *s = &bt->cache.sites[v->bt.exit_arg];
+    bool asked = __atomic_load_n(&v->bt.poll, __ATOMIC_ACQUIRE) == NULL;
+
+    if (asked)
+        adapt_tick(v);
+    /* A repetition that was cut in two is the interpreter's, which shows RF as the SDM has it. */
+    if (asked && !(s->rebased & (BT_REBASED_SI | BT_REBASED_DI))) {
+        keep_shadow(v, s);
+        return; /* the reason is in v->attention */
+    }
+    if ((v->bt.context & CTX_WINDOW) && v->bt.trap_kind != BT_TRAP_OTHER && off >> 32 == 0) {
+        if (window_fill(v, (gla_t)off, v->bt.trap_kind == BT_TRAP_MEMORY_WRITE)) {
+            v->stats.hidden_faults++;
+            adapt_trap(v, trapped_gpa(v, bt), true);
+            keep_shadow(v, s);
+            return;
+        }
+        v->stats.true_faults++;
+        adapt_trap(v, trapped_gpa(v, bt), false);
+    }
+    run_trapped(v, bt);
+}
+
+/* One stay in the cache. False: the instruction at v->eip is for the interpreter. */
+static bool run_once(struct vcpu *v, struct bt *bt, uint64_t host)
+{
+    for (;;) {
+        switch ((enum bt_exit)enter(v, bt, host)) {
+        case BT_EXIT_CHAIN:
+            v->stats.exit_chain++;
+            host = follow_slot(v, bt);
+            if (!host)
+                return false;
+            if (__atomic_load_n(&v->attention, __ATOMIC_RELAXED))
+                return true;
+            if (v->fetch_generation != v->bt.generation_fetch)
+                return true;
+            continue;
+        case BT_EXIT_LOOKUP:
+            v->stats.exit_lookup++;
+            v->eip = v->bt.exit_arg;
+            return true;
+        case BT_EXIT_DISPATCH:
+            v->stats.exit_dispatch++;
+            return true;
+        case BT_EXIT_TRAP:
+            v->stats.exit_trap++;
+            handle_trap(v, bt);
+            return true;
+        }
+    }
+}
+
+/* What the context, the generations or the cache itself say again is no reason to go back to the
+ * run loop. */
+#define ATT_OURS (ATT_MODE | ATT_SMC)
+
+static bool may_go_on(struct vcpu *v)
+{
+    uint32_t att = __atomic_load_n(&v->attention, __ATOMIC_RELAXED);
+
+    if (v->shadow_next || (att & ~ATT_OURS) || v->dr6_pending || v->halted ||
+        (v->intr_line && (v->eflags & EFL_IF)) || (att && v->dr_armed))
+        return false;
+    if (att)
+        __atomic_fetch_and(&v->attention, ~ATT_OURS, __ATOMIC_RELAXED);
+    return true;
+}
+
+void bt_run(struct vcpu *v)
+{
+    struct bt *bt = v->translator;
+    struct bt_block *b;
+
+    for (;;) {
+        /* In this order: what is asked for after the store makes the poll trap. */
+        if (!v->bt.poll)
+            __atomic_store_n(&v->bt.poll, &v->bt.poll_ok, __ATOMIC_RELAXED);
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        if (!may_go_on(v))
+            return;
+        uint32_t ctx = bt_context(v);
+        if (!ctx)
+            return;
+        sync(v, bt, ctx);
+        uint64_t host = find(v, bt, &b);
+        if (!host || !run_once(v, bt, host)) {
+            interp_run(v, 1); /* one block of the decode cache */
+            v->stats.bt_interpreted++;
+        }
+    }
+}
+
+unsigned bt_run_block(struct vcpu *v)
+{
+    struct bt *bt = v->translator;
+    struct bt_block *b;
+    uint32_t ctx = bt_context(v);
+
+    VMM_CHECK(ctx && bt->opt.split_at_branches && bt->opt.no_chain);
+    sync(v, bt, ctx);
+    uint64_t host = find(v, bt, &b);
+    if (!host) {
+        interp_step(v);
+        return 1;
+    }
+    if (!b) { /* known to the jump table only */
+        jump_table_flush(v, ctx_user(ctx));
+        find(v, bt, &b);
+    }
+    uint32_t first = b->first_site, count = b->insns;
+    switch ((enum bt_exit)enter(v, bt, host)) {
+    case BT_EXIT_CHAIN:
+        v->eip = bt->cache.slots[v->bt.exit_arg].target;
+        return count;
+    case BT_EXIT_LOOKUP:
+        v->eip = v->bt.exit_arg;
+        return count;
+    case BT_EXIT_DISPATCH:
+        return v->bt.exit_arg - first + 1;
+    case BT_EXIT_TRAP:
+        break;
+    }
+    unsigned done = v->bt.exit_arg - first;
+    handle_trap(v, bt);
+    return done;
+}
+
+/* ---- invalidation ---- */
+
+void bt_invalidate(struct vcpu *v, gpa_t page, unsigned first, unsigned last)
+{
+    if (!cache_invalidate(v, &v->translator->cache, page, first, last))
+        return;
+    bt_return_stack_reset(v);
+    vcpu_attend(v, ATT_SMC);
+}
+
+void bt_flush(struct vcpu *v)
+{
+    struct bt *bt = v->translator;
+
+    cache_flush(v, &bt->cache);
+    bt_return_stack_reset(v);
+    bt->flush_count++;
+    v->stats.bt_flushes++;
+    vcpu_attend(v, ATT_SMC);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cache.h - holds translated blocks and finds them again; links them, and takes the links back.
+ *
+ * Promises   A live block matches guest memory: every physical page that blocks were made from
+ *            carries PAGE_TRANSLATED, so that writes to it reach bt_invalidate().
+ * Invariant  A block lies on one guest page. Direct links lead only from one block to another of
+ *            the same physical and linear page and context; everything else goes through the jump
+ *            table, which holds what is true now.
+ * Invariant  Every link into a block is on its `in` list; a dead block has no links in, no
+ *            jump-table entry and no hash entry.
+ * Lifetime   Host code, sites, slots and blocks are bump-allocated and all freed together by
+ *            cache_flush().
+ */
+#ifndef RING1_BT_CACHE_CACHE_H
+#define RING1_BT_CACHE_CACHE_H
+
+#include "bt/bt.h"
+#include "bt/emit.h"
+
+struct xinsn;
+struct bt_block;
+
+/* One guest instruction in the cache: maps a host position to it. In ascending order of `host`. */
+struct bt_site {
+    /* Decoded instruction, while decode cache flush number `epoch` is the last (bt/callout.c). */
+    const struct xinsn *x;
+    uint32_t host; /* arena offset of its first host byte */
+    gla_t eip;
+    int16_t esp_undo; /* guest esp = r12d + esp_undo at its start */
+    uint8_t index;    /* in its block */
+    uint8_t rebased;  /* BT_REBASED_*: a trap finds host addresses in rsi, rdi */
+    uint32_t epoch;
+    uint32_t block; /* index of its block */
+};
+
+#define BT_REBASED_SI 1u /* subtract r13 from rsi */
+#define BT_REBASED_DI 2u /* subtract r11 from rdi */
+#define BT_AFTER_STI  4u /* an STI stands before it in the unit: interrupts wait for this one */
+
+/* A direct branch out of a block. Unlinked: the displacement at `site` leads to `stub`. */
+struct bt_slot {
+    uint32_t site, stub; /* arena offsets */
+    gla_t target;
+    struct bt_block *from, *to; /* to: NULL when unlinked */
+    struct bt_slot *next_in;    /* on to->in */
+    struct bt_slot **in_at;     /* what points to this slot there */
+};
+
+struct bt_block {
+    gla_t gla;
+    uint32_t ctx;
+    gpa_t gpa;             /* of the first byte */
+    uint16_t bytes, insns; /* guest */
+    bool dead;
+    uint32_t entry, hot_end,
+        end; /* arena offsets: first byte, end of the part with sites, end of cold code */
+    uint32_t first_site;
+    struct bt_block *hash_next, *page_next;
+    struct bt_slot *in;
+    uint32_t first_slot, slot_count;
+};
+
+/* A physical page with blocks, now or earlier. */
+struct cache_page {
+    gpa_t page;
+    uint64_t chunks; /* bit n: bytes 64n..64n+63 may be part of a block */
+    struct bt_block *blocks;
+    struct cache_page *hash_next;
+    unsigned invalidations; /* writes that killed blocks */
+};
+
+struct code_cache {
+    const struct host_code_arena *arena;
+    uint32_t fixed; /* bytes at the start that survive flushes: the stubs */
+    uint32_t at;    /* next free byte */
+    struct bt_block *blocks;
+    uint32_t block_count, block_max;
+    struct bt_site *sites;
+    uint32_t site_count, site_max;
+    struct bt_slot *slots;
+    uint32_t slot_count, slot_max;
+    struct bt_block **hash; /* by gla and gpa */
+    uint32_t hash_mask;
+    struct cache_page *pages; /* physical pages with blocks */
+    struct cache_page **page_hash;
+    uint32_t page_count, page_max, page_hash_mask;
+    /* sites and slots of complete blocks: those beyond belong to the block being made */
+    uint32_t sites_done, slots_done;
+    struct vcpu_stats *stats; /* of the vCPU whose blocks these are; NULL before the first block */
+};
+
+/* Bytes of memory besides the arena, for cache_init(). */
+size_t cache_size(size_t arena_size);
+void cache_init(struct code_cache *c, void *memory, const struct host_code_arena *arena);
+
+/* Is there room for one more unit of the largest size? If not, flush and retry. */
+bool cache_has_room(const struct code_cache *c);
+
+/* The live block of (gla, gpa of its first byte, ctx), or NULL. */
+struct bt_block *cache_find(const struct code_cache *c, gla_t gla, gpa_t gpa, uint32_t ctx);
+
+/* Begins a block at c->at, entered in no table yet. One that was begun and never inserted is
+ * forgotten. */
+struct bt_block *cache_block_begin(struct code_cache *c, gla_t gla, gpa_t gpa, uint32_t ctx);
+struct bt_site *cache_site_add(struct code_cache *c, struct bt_block *b, const struct xinsn *x,
+                               gla_t eip, uint32_t host, int esp_undo);
+struct bt_slot *cache_slot_add(struct code_cache *c, struct bt_block *from, uint32_t site,
+                               gla_t target);
+/* The block is complete: found from now on; marks its page PAGE_TRANSLATED. `end`: arena offset. */
+void cache_block_insert(struct vcpu *v, struct code_cache *c, struct bt_block *b, uint32_t end);
+
+/* Lets slot lead to `to` directly, and takes that back: inverses. */
+void cache_link(struct code_cache *c, struct bt_slot *slot, struct bt_block *to);
+void cache_unlink(struct code_cache *c, struct bt_slot *slot);
+
+/* Kills the blocks that overlap bytes first..last of the page: unlinks, removes jump-table entries.
+ * Returns how many. Clears PAGE_TRANSLATED when none is left. */
+unsigned cache_invalidate(struct vcpu *v, struct code_cache *c, gpa_t page, unsigned first,
+                          unsigned last);
+
+/* How many writes killed blocks of the page since the last flush. */
+unsigned cache_page_invalidations(const struct code_cache *c, gpa_t page);
+
+/* Forgets all blocks. */
+void cache_flush(struct vcpu *v, struct code_cache *c);
+
+/* The site whose host code contains arena offset `host`, or NULL (cold code, stubs). */
+struct bt_site *cache_site_at(const struct code_cache *c, uint32_t host);
+
+/* Takes a block out of the hash; it is on its page's list still (cache.c, for invalidate.c). */
+void cache_unhash(struct code_cache *c, struct bt_block *b);
+/* The page's record or NULL (invalidate.c). */
+struct cache_page *cache_page_find(const struct code_cache *c, gpa_t page);
+/* Enters the block in its page's list and marks the page. */
+void cache_page_add(struct vcpu *v, struct code_cache *c, struct bt_block *b);
+/* Takes the marks off all pages and forgets the pages. */
+void cache_pages_forget(struct vcpu *v, struct code_cache *c);
+
+/* ---- jump table (vcpu.bt.jump[]) ---- */
+/* Both classes empty: zeroed memory is not. */
+void jump_table_init(struct vcpu *v);
+void jump_table_put(struct vcpu *v, unsigned user, gla_t gla, uint64_t host);
+void jump_table_remove(struct vcpu *v, gla_t gla,
+                       uint64_t host); /* both classes, if it leads there */
+void jump_table_flush(struct vcpu *v, unsigned user);
+/* All addresses of one linear page, both classes (INVLPG). Cheap when none is in the table. */
+void jump_table_flush_page(struct vcpu *v, gla_t page);
+
+#endif

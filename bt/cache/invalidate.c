@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * invalidate.c - guest code was written: which blocks die, and what dying means.
+ *
+ * Promises   A write beside code costs a hash look-up and a test of one word, as long as it is in
+ *            another 64-byte chunk of the page. A block dies exactly when a byte that it was made
+ *            from may have changed.
+ * Lifetime   The record of a page outlives its blocks until the cache is flushed: it counts how
+ *            often they were written to.
+ */
+#include "bt/cache/cache.h"
+#include "bt/priv.h"
+#include "include/ring1/mem.h"
+#include "shadow-mmu/mmu.h"
+
+static unsigned first_byte(const struct bt_block *b)
+{
+    return (unsigned)b->gpa & GUEST_PAGE_MASK;
+}
+
+static unsigned last_byte(const struct bt_block *b)
+{
+    return first_byte(b) + b->bytes - 1;
+}
+
+/* The chunks that contain bytes first..last. */
+static uint64_t chunk_mask(unsigned first, unsigned last)
+{
+    return (~0ull << (first / 64)) & (~0ull >> (63 - last / 64));
+}
+
+static struct cache_page **page_bucket(const struct code_cache *c, gpa_t page)
+{
+    return &c->page_hash[(uint32_t)(page >> GUEST_PAGE_SHIFT) & c->page_hash_mask];
+}
+
+struct cache_page *cache_page_find(const struct code_cache *c, gpa_t page)
+{
+    struct cache_page *p = *page_bucket(c, page);
+
+    while (p && p->page != page)
+        p = p->hash_next;
+    return p;
+}
+
+unsigned cache_page_invalidations(const struct code_cache *c, gpa_t page)
+{
+    const struct cache_page *p = cache_page_find(c, page & ~(gpa_t)GUEST_PAGE_MASK);
+
+    return p ? p->invalidations : 0;
+}
+
+/* ---- PAGE_TRANSLATED ---- */
+
+/* What is not below ram_size has no mark: nothing there can be written (vm.h). */
+static void page_mark(struct vcpu *v, gpa_t page)
+{
+    if (page >= v->vm->ram_size)
+        return;
+    uint8_t *kind = &v->vm->page[page >> GUEST_PAGE_SHIFT];
+    if (!(*kind & PAGE_TRANSLATED)) {
+        *kind |= PAGE_TRANSLATED;
+        mmu_flush_gpa(v->vm, page);
+    }
+}
+
+/* The CPUs of a VM have caches of their own and share the mark. */
+static void page_unmark(struct vcpu *v, gpa_t page)
+{
+    if (page >= v->vm->ram_size)
+        return;
+    for (unsigned n = 0; n < v->vm->cpu_count; n++) {
+        const struct vcpu *other = v->vm->cpu[n];
+
+        if (other == v || !other->translator)
+            continue;
+        const struct cache_page *p = cache_page_find(&other->translator->cache, page);
+        if (p && p->blocks)
+            return;
+    }
+    v->vm->page[page >> GUEST_PAGE_SHIFT] &= (uint8_t)~PAGE_TRANSLATED;
+}
+
+void cache_page_add(struct vcpu *v, struct code_cache *c, struct bt_block *b)
+{
+    gpa_t page = b->gpa & ~(gpa_t)GUEST_PAGE_MASK;
+    struct cache_page *p = cache_page_find(c, page);
+
+    VMM_CHECK(b->bytes && last_byte(b) < GUEST_PAGE_SIZE);
+    if (!p) {
+        struct cache_page **bucket = page_bucket(c, page);
+
+        VMM_CHECK(c->page_count < c->page_max);
+        p = &c->pages[c->page_count++];
+        *p = (struct cache_page){.page = page, .hash_next = *bucket};
+        *bucket = p;
+    }
+    b->page_next = p->blocks;
+    p->blocks = b;
+    p->chunks |= chunk_mask(first_byte(b), last_byte(b));
+    page_mark(v, page);
+}
+
+void cache_pages_forget(struct vcpu *v, struct code_cache *c)
+{
+    for (uint32_t n = 0; n < c->page_count; n++)
+        page_unmark(v, c->pages[n].page);
+    memset(c->page_hash, 0, (c->page_hash_mask + 1) * sizeof *c->page_hash);
+    c->page_count = 0;
+}
+
+/* ---- death ---- */
+
+/* Nothing leads to the block afterwards, and it leads nowhere directly: if it runs now, it leaves
+ * through its stubs. Its host code and sites stay. */
+static void kill(struct vcpu *v, struct code_cache *c, struct bt_block *b)
+{
+    while (b->in)
+        cache_unlink(c, b->in);
+    for (uint32_t n = 0; n < b->slot_count; n++)
+        cache_unlink(c, &c->slots[b->first_slot + n]);
+    cache_unhash(c, b);
+    jump_table_remove(v, b->gla, (uint64_t)(uintptr_t)(c->arena->rx + b->entry));
+    b->dead = true;
+    v->stats.bt_invalidations++;
+}
+
+unsigned cache_invalidate(struct vcpu *v, struct code_cache *c, gpa_t page, unsigned first,
+                          unsigned last)
+{
+    struct cache_page *p = cache_page_find(c, page);
+    uint64_t chunks = 0;
+    unsigned killed = 0;
+
+    VMM_CHECK(first <= last && last < GUEST_PAGE_SIZE);
+    if (!p || !(p->chunks & chunk_mask(first, last)))
+        return 0;
+    for (struct bt_block **at = &p->blocks, *b; (b = *at);) {
+        if (first_byte(b) <= last && first <= last_byte(b)) {
+            *at = b->page_next;
+            kill(v, c, b);
+            killed++;
+        } else {
+            chunks |= chunk_mask(first_byte(b), last_byte(b));
+            at = &b->page_next;
+        }
+    }
+    p->chunks = chunks;
+    if (killed)
+        p->invalidations++;
+    if (!p->blocks)
+        page_unmark(v, page);
+    return killed;
+}

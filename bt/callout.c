@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * callout.c - calls from translated code into the monitor, and the cold paths that lead there.
+ *
+ * Promises   Before the C function runs, the vCPU holds the guest's exact state at the start of the
+ *            instruction; afterwards execution goes on behind the instruction only if nothing
+ *            changed that
+ *            the unit depends on.
+ */
+#include "bt/priv.h"
+#include "monitor/fpu.h"
+#include "monitor/interp/interp.h"
+
+/* Can the instruction change what bt_context() looks at, other than through vcpu.attention? */
+static bool may_change_context(const struct insn *i)
+{
+    switch (i->op) {
+    case OP_rdtsc:
+    case OP_cpuid:
+    case OP_rdmsr:
+    case OP_in:
+    case OP_out:
+        return false;
+    default:
+        break;
+    }
+    return i->cls == CLS_CONTROL || i->cls == CLS_PRIVILEGED || i->cls == CLS_SENSITIVE ||
+           i->op == OP_popf || i->op == OP_pop_seg || i->op == OP_mov_seg || i->op == OP_lds ||
+           i->op == OP_les || i->op == OP_lfs || i->op == OP_lgs || i->op == OP_lss;
+}
+
+static unsigned leave(struct vcpu *v, uint32_t site)
+{
+    v->bt.exit_arg = site;
+    return 1;
+}
+
+const struct xinsn *bt_site_insn(struct vcpu *v, struct bt_site *s)
+{
+    if (!s->x || s->epoch != (uint32_t)v->stats.cache_flush_full) {
+        s->x = block_get_insn(v);
+        s->epoch = (uint32_t)v->stats.cache_flush_full;
+    }
+    return s->x;
+}
+
+/* Did nothing change that translated code depends on, other than the context? */
+static bool undisturbed(const struct vcpu *v)
+{
+    return !__atomic_load_n(&v->attention, __ATOMIC_RELAXED) && !v->shadow_next &&
+           v->fetch_generation == v->bt.generation_fetch;
+}
+
+uint64_t bt_callout_step(struct vcpu *v, uint32_t site)
+{
+    const struct bt_jump_table *jump = &v->bt.jump[ctx_user(v->bt.context)];
+
+    v->bt.return_rsp += 8;
+    v->eip = v->translator->cache.sites[site].eip;
+    v->stats.bt_interpreted++;
+    interp_step(v);
+    v->bt.exit_arg = site;
+    if (!undisturbed(v) || bt_context(v) != v->bt.context ||
+        jump->tag[v->eip & 0xffff] + v->eip != 0 || v->translator->opt.no_chain)
+        return 0;
+    fpu_unpark(v);
+    return jump->host[v->eip & 0xffff];
+}
+
+unsigned bt_callout(struct vcpu *v, uint32_t site, bt_callout_fn *fn)
+{
+    struct bt_site *s = &v->translator->cache.sites[site];
+
+    /* The return address of the callout does not stay on the return stack if a fault unwinds. */
+    v->bt.return_rsp += 8;
+    v->eip = s->eip;
+    const struct xinsn *x = bt_site_insn(v, s);
+    const struct insn *i = &x->insn;
+    uint32_t next = s->eip + i->len;
+    v->next_eip = next;
+    v->stats.bt_callouts++;
+    if (fn)
+        fn(v, i);
+    else
+        x->fn(v, i);
+    v->eip = v->next_eip;
+    if (v->eip != next || !undisturbed(v))
+        return leave(v, site);
+    if (may_change_context(i) && bt_context(v) != v->bt.context)
+        return leave(v, site);
+    fpu_unpark(v);
+    v->bt.return_rsp -= 8;
+    return 0;
+}
+
+/* Index of the current instruction's site. */
+static uint32_t current_site(const struct tu *t)
+{
+    return t->block->first_site + t->count - 1;
+}
+
+void tu_callout(struct tu *t)
+{
+    tu_flush_esp(t);
+    emit_mov_ri32(&t->e, R8, current_site(t));
+    emit_call(&t->e, t->bt->stubs.callout);
+    t->resumes_last = true;
+}
+
+void tu_call(struct tu *t, bt_callout_fn *fn)
+{
+    tu_flush_esp(t);
+    emit_mov_ri32(&t->e, R8, current_site(t));
+    emit_mov_ri64(&t->e, R9, (uint64_t)(uintptr_t)fn);
+    emit_call(&t->e, t->bt->stubs.callout_fn);
+    t->resumes_last = true;
+}
+
+static void add_to_esp(struct tu *t, int32_t delta)
+{
+    if (delta)
+        emit_lea32(&t->e, R12, HMEM(R12, delta));
+}
+
+void tu_flush_esp(struct tu *t)
+{
+    unsigned n = t->count - 1;
+    bool at_start = t->e.at == t->pos[n];
+
+    if (!t->esp_delta)
+        return;
+    add_to_esp(t, t->esp_delta);
+    t->esp_delta = 0;
+    if (!at_start)
+        return;
+    t->pos[n] = t->e.at;
+    t->esp_before[n] = 0;
+    if (current_site(t) < t->bt->cache.site_count) { /* the instruction begins behind the LEA */
+        struct bt_site *s = &t->bt->cache.sites[current_site(t)];
+        s->host = t->e.at;
+        s->esp_undo = 0;
+    }
+}
+
+void tu_write_cold(struct tu *t)
+{
+    for (unsigned k = 0; k < t->cold_count; k++) {
+        const struct tu_cold *c = &t->cold[k];
+
+        emit_here32(&t->e, c->site);
+        if (c->restore_rcx)
+            emit_mov_rr64(&t->e, RCX, R10);
+        add_to_esp(t, t->esp_before[c->insn]);
+        emit_mov_ri32(&t->e, R8, t->block->first_site + c->insn);
+        emit_call(&t->e, t->bt->stubs.callout);
+        add_to_esp(t, -t->esp_before[c->insn + 1]);
+        emit_jmp(&t->e, t->pos[c->insn + 1]);
+    }
+}

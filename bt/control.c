@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * control.c - near control transfers: Jcc, JMP, CALL, RET, LOOP, JECXZ.
+ *
+ * How        docs/codegen.md sections 3, 6, 7. A branch to the unit's own page becomes a slot of
+ *            the cache
+ *            (linked to its target later); one to another page goes through the jump table, which
+ *            is true
+ *            whatever the guest does to its page tables. CALL and RET are the host's own, so that
+ *            its
+ *            return predictor works.
+ * Invariant  Every cycle of guest code passes a poll: backward direct branches, indirect jumps and
+ *            calls
+ *            poll; a RET without prediction looks at vcpu.attention in the lookup stub.
+ * Source     SDM vol. 2 pages of the instructions.
+ */
+#include "bt/priv.h"
+
+static bool same_page(const struct tu *t, gla_t target)
+{
+    return (target ^ t->block->gla) >> GUEST_PAGE_SHIFT == 0;
+}
+
+void tu_poll(struct tu *t)
+{
+    emit_mov_rm64(&t->e, R11, VCPU(bt.poll));
+    emit_mov_rm32(&t->e, R11, HMEM(R11, 0));
+}
+
+/* Notes that the displacement at `site` must lead to the guest's `target`. */
+static void exit_add(struct tu *t, uint32_t site, gla_t target)
+{
+    VMM_CHECK(t->exit_count < TU_MAX_EXITS);
+    t->exits[t->exit_count++] = (struct tu_exit){.site = site, .target = target};
+}
+
+static void table_jump(struct tu *t, bool call)
+{
+    struct emit *e = &t->e;
+    unsigned user = ctx_user(t->ctx);
+    int32_t table = (int32_t)(user * sizeof(struct bt_jump_table));
+
+    emit_movzx_rr16(e, R9, R8);
+    emit_mov_rr64(e, R10, RCX);
+    emit_mov_rm32(e, RCX, HMEM_INDEX(R15, R9, 2, BT_OFF(bt.jump[0].tag) + table));
+    emit_lea32(e, RCX, HMEM_INDEX(RCX, R8, 0, 0));
+    uint32_t hit = emit_jrcxz8(e);
+    emit_mov_rr64(e, RCX, R10);
+    if (call) {
+        emit_call(e, t->bt->stubs.exit_lookup);
+        uint32_t back = emit_jmp8(e);
+        emit_here8(e, hit);
+        emit_mov_rr64(e, RCX, R10);
+        emit_call_m(e, HMEM_INDEX(R15, R9, 3, BT_OFF(bt.jump[0].host) + table));
+        emit_here8(e, back);
+        return;
+    }
+    emit_jmp(e, t->bt->stubs.exit_lookup);
+    emit_here8(e, hit);
+    emit_mov_rr64(e, RCX, R10);
+    emit_jmp_m(e, HMEM_INDEX(R15, R9, 3, BT_OFF(bt.jump[0].host) + table));
+}
+
+void tu_jump_indirect(struct tu *t)
+{
+    table_jump(t, false);
+}
+
+void tu_jump(struct tu *t, gla_t target)
+{
+    tu_flush_esp(t);
+    if (same_page(t, target)) {
+        exit_add(t, emit_jmp(&t->e, t->e.at), target);
+        return;
+    }
+    emit_mov_ri32(&t->e, R8, target);
+    tu_jump_indirect(t);
+}
+
+void tu_write_exits(struct tu *t)
+{
+    struct emit *e = &t->e;
+
+    for (unsigned n = 0; n < t->exit_count; n++) {
+        const struct tu_exit *x = &t->exits[n];
+
+        emit_here32(e, x->site);
+        if (!same_page(t, x->target)) {
+            emit_mov_ri32(e, R8, x->target);
+            tu_jump_indirect(t);
+            continue;
+        }
+        struct bt_slot *s = cache_slot_add(&t->bt->cache, t->block, x->site, x->target);
+        s->stub = e->at;
+        emit_mov_ri32(e, R8, (uint32_t)(s - t->bt->cache.slots));
+        emit_jmp(e, t->bt->stubs.exit_chain);
+    }
+}
+
+/* After a transfer that may not be taken: lockstep counts instructions in whole units. */
+static void fall_through(struct tu *t)
+{
+    if (!t->bt->opt.split_at_branches)
+        return;
+    tu_jump(t, t->next_eip);
+    t->done = true;
+}
+
+static gla_t rel_target(const struct tu *t, const struct insn *i)
+{
+    return t->next_eip + i->imm;
+}
+
+/* Backward and to itself: part of a loop. */
+static bool closes_loop(const struct tu *t, gla_t target)
+{
+    return target <= t->eip;
+}
+
+/* 16-bit operand size cuts EIP to 16 bits: rare enough for the interpreter. */
+static bool declines(struct tu *t, const struct insn *i)
+{
+    if (i->opsize != 2)
+        return false;
+    tu_callout(t);
+    t->done = true;
+    return true;
+}
+
+void t_jcc(struct tu *t, const struct insn *i)
+{
+    gla_t target = rel_target(t, i);
+
+    if (declines(t, i))
+        return;
+    tu_flush_esp(t);
+    if (closes_loop(t, target))
+        tu_poll(t);
+    exit_add(t, emit_jcc(&t->e, i->cond, t->e.at), target);
+    fall_through(t);
+}
+
+void t_loop(struct tu *t, const struct insn *i)
+{
+    struct emit *e = &t->e;
+    gla_t target = rel_target(t, i);
+
+    if (i->addr_size != 4 || declines(t, i)) {
+        if (!t->done)
+            tu_callout(t);
+        t->done = true;
+        return;
+    }
+    tu_flush_esp(t);
+    if (closes_loop(t, target))
+        tu_poll(t);
+    if (i->op == OP_jcxz) {
+        uint32_t zero = emit_jrcxz8(e), over = emit_jmp8(e);
+        emit_here8(e, zero);
+        exit_add(t, emit_jmp(e, e->at), target);
+        emit_here8(e, over);
+    } else {
+        emit_lea32(e, RCX, HMEM(RCX, -1));
+        uint32_t zero = emit_jrcxz8(e);
+        if (i->op == OP_loop)
+            exit_add(t, emit_jmp(e, e->at), target);
+        else
+            exit_add(t, emit_jcc(e, i->op == OP_loope ? 4 : 5, e->at), target);
+        emit_here8(e, zero);
+    }
+    fall_through(t);
+}
+
+/* The near target of an indirect JMP or CALL into host register `reg`. False: tu_callout() was
+ * made. */
+static bool load_target(struct tu *t, const struct insn *i, unsigned reg)
+{
+    if (i->operand[0].kind == OPK_GPR) {
+        if (i->operand[0].reg == ESP)
+            emit_lea32(&t->e, reg, HMEM(R12, t->esp_delta));
+        else
+            emit_mov_rr32(&t->e, reg, i->operand[0].reg);
+        return true;
+    }
+    if (!tu_mem_ok(t, i)) {
+        tu_callout(t);
+        return false;
+    }
+    emit_mov_rm32(&t->e, reg, tu_mem(t, i, 4, TU_R));
+    return true;
+}
+
+void t_jmp(struct tu *t, const struct insn *i)
+{
+    t->done = true;
+    if (declines(t, i))
+        return;
+    if (i->operand[0].kind == OPK_REL) {
+        gla_t target = rel_target(t, i);
+        tu_flush_esp(t);
+        if (closes_loop(t, target))
+            tu_poll(t);
+        tu_jump(t, target);
+        return;
+    }
+    tu_flush_esp(t);
+    tu_poll(t);
+    if (!load_target(t, i, R8))
+        return;
+    tu_jump_indirect(t);
+}
+
+/* Behind a host CALL: the guest's RET popped r8d; is it what this site stands for? The flags stay
+ * as they are
+ * even where the code behind does not need them: on a mismatch it is not that code which runs. */
+static void return_site(struct tu *t)
+{
+    struct emit *e = &t->e;
+    uint32_t lookup = t->bt->stubs.lookup[ctx_user(t->ctx)];
+
+    emit_mov_rr64(e, R9, RCX);
+    emit_lea32(e, RCX, HMEM(R8, -(int32_t)t->next_eip));
+    uint32_t same = emit_jrcxz8(e);
+    emit_mov_rr64(e, RCX, R9);
+    emit_jmp(e, lookup);
+    emit_here8(e, same);
+    emit_mov_rr64(e, RCX, R9);
+}
+
+static bool stack_ok(const struct tu *t)
+{
+    return (t->ctx & CTX_STACK32) && ctx_seg(t->ctx, SEG_SS) != CTX_SEG_OTHER;
+}
+
+void t_call(struct tu *t, const struct insn *i)
+{
+    struct emit *e = &t->e;
+    bool direct = i->operand[0].kind == OPK_REL;
+    bool predict = !t->bt->opt.no_return_stack && !t->bt->opt.split_at_branches;
+    gla_t target = rel_target(t, i);
+
+    t->done = !predict;
+    if (declines(t, i))
+        return;
+    if (!stack_ok(t)) {
+        tu_callout(t);
+        t->done = true;
+        return;
+    }
+    if (!direct || closes_loop(t, target))
+        tu_poll(t);
+    if (!direct && !load_target(t, i, R13)) {
+        t->done = true;
+        return;
+    }
+    emit_mov_mi32(e, tu_mem_at(t, SEG_SS, ESP, -4, 4, TU_W), t->next_eip);
+    t->esp_delta -= 4;
+    tu_flush_esp(t);
+    if (!direct)
+        emit_mov_rr32(e, R8, R13);
+    if (!predict) {
+        if (direct)
+            tu_jump(t, target);
+        else
+            tu_jump_indirect(t);
+        return;
+    }
+    if (direct)
+        exit_add(t, emit_call(e, e->at), target);
+    else
+        table_jump(t, true);
+    return_site(t);
+}
+
+void t_ret(struct tu *t, const struct insn *i)
+{
+    t->done = true;
+    if (declines(t, i))
+        return;
+    if (!stack_ok(t)) {
+        tu_callout(t);
+        return;
+    }
+    emit_mov_rm32(&t->e, R8, tu_mem_at(t, SEG_SS, ESP, 0, 4, TU_R));
+    t->esp_delta += 4 + (int32_t)(i->nops ? i->imm & 0xffff : 0);
+    tu_flush_esp(t);
+    if (t->bt->opt.no_return_stack || t->bt->opt.split_at_branches)
+        emit_jmp(&t->e, t->bt->stubs.lookup[ctx_user(t->ctx)]);
+    else
+        emit_ret(&t->e);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cpu.h - the part of a vCPU that translated code touches directly; struct vcpu contains one.
+ *
+ * Contract   docs/codegen.md. Emitted code reaches these fields through r15 = BT_PTR(vcpu).
+ * Writer     The thread that runs the vCPU; `poll` is also poisoned by bt_break_in() from a signal
+ *            handler on it.
+ */
+#ifndef RING1_BT_CPU_H
+#define RING1_BT_CPU_H
+
+#include "include/ring1/types.h"
+
+/* r15 = address of the vCPU + BT_PTR_BIAS. The vCPU is 64-byte aligned, so the low five bits of
+ * r15d
+ * are 12 = GUEST_PAGE_SHIFT: `shrx x, y, r15d` is a shift by a page that leaves the flags alone.
+ * The
+ * bias also puts the general registers within reach of 8-bit displacements. */
+#define BT_PTR_BIAS 140
+_Static_assert(BT_PTR_BIAS % 32 == GUEST_PAGE_SHIFT, "shrx by r15d shifts by a page");
+
+/* Jump table: guest linear address of a translated block to its host entry, one per privilege class
+ * (0: CPL 0-2, 1: CPL 3). Index: the address's low 16 bits. */
+#define BT_JUMP_ENTRIES 65536u
+#define BT_JUMP_USED    4096u
+#define BT_JUMP_PAGES   1024u
+
+struct bt_jump_table {
+    uint32_t tag[BT_JUMP_ENTRIES]; /* minus the guest linear address; bt_jump_empty(n) when empty */
+    uint64_t host[BT_JUMP_ENTRIES];
+    /* Not for translated code: what bt/cache/jump_table.c needs to empty the table cheaply. */
+    uint32_t used_count;         /* of used[]; beyond its size: everything may be in use */
+    uint16_t used[BT_JUMP_USED]; /* indices that are not empty; some twice, some emptied since */
+    uint16_t page_live[BT_JUMP_PAGES]; /* entries on linear pages of this number modulo the size */
+};
+
+/* A tag that no address with index n has: index n ^ 1. */
+static inline uint32_t bt_jump_empty(unsigned n)
+{
+    return -(uint32_t)(n ^ 1u);
+}
+
+/* Why bt_enter() came back. */
+enum bt_exit {
+    BT_EXIT_CHAIN,    /* a direct branch without translated target: slot in exit_arg */
+    BT_EXIT_LOOKUP,   /* an indirect target that is not in the jump table: guest EIP in exit_arg */
+    BT_EXIT_DISPATCH, /* a callout changed something: vcpu.eip is exact, look around */
+    BT_EXIT_TRAP,     /* a host trap at vcpu.eip, described in trap_*: run that instruction again */
+};
+
+struct bt_cpu {
+    const uint32_t *poll;  /* loops load from it; NULL makes them trap: see bt_break_in() */
+    uint32_t poll_ok;      /* what it points to otherwise */
+    uint32_t exit_arg;     /* see enum bt_exit */
+    uint64_t monitor_rsp;  /* the C stack, while translated code runs */
+    uint64_t return_rsp;   /* the host return stack's pointer, while C code runs */
+    uint64_t return_top;   /* its value when empty: there lies the address of the miss stub */
+    uint64_t return_limit; /* lowest usable address; a guard page lies below */
+    uint64_t window[2];    /* host address of guest linear 0 for CPL 0-2 and for CPL 3; r14 */
+    /* EFLAGS.IF as 0 or 1 while translated code runs (CLI is one store that keeps the flags live);
+     * vcpu.eflags' bit 9 is exact whenever C code runs. */
+    uint8_t interrupt_flag;
+    bool in_cache;      /* translated code runs: general registers are in the host's */
+    uint8_t trap_kind;  /* enum bt_trap_kind, set by bt_host_trap() */
+    uint64_t trap_addr; /* host address whose access trapped */
+    uint64_t shift;     /* scratch of shifts that keep the flags (bt/operand.c) */
+    /* Mirrors of state that blocks were found under; see bt_run(). */
+    uint32_t context;
+    uint32_t generation_all, generation_nonglobal, generation_fetch;
+    struct bt_jump_table jump[2];
+};
+
+#endif

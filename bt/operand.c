@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * operand.c - address arithmetic and checks for memory operands: the two memory forms.
+ *
+ * Promises   docs/codegen.md section 4. No host instruction here changes flags or guest registers
+ *            that it does not restore; r11 and r13 are not used. What may miss goes to a cold path
+ *            that runs the whole guest instruction.
+ * How        Software TLB: r8d = linear address, r9 = entry, then its addend. Where the host has no
+ *            SHRX, a shift by a page is two LEAs (left by 4) and a store to vcpu.bt.shift that is
+ *            loaded again two bytes further on (right by 16): slower, but the flags never leave
+ *            RFLAGS. Window: an address that may well lie beyond 4 GiB before it wraps around (a
+ *            large displacement, an index) is computed in r8d, so that it does not trap.
+ * Not here   Segment limits and types: CTX_SEG_OTHER is the interpreter's.
+ * Source     SDM vol. 1, section 3.7.5 (effective address); vol. 3A, section 5.3 (limit checks).
+ */
+#include "bt/tu.h"
+#include "monitor/vm.h"
+
+#define FEAT_7_EBX_BMI2 (1u << 8)
+/* Displacements up to this are taken for offsets into a structure, greater ones for the address of
+ * an array whose index may be negative. */
+#define WINDOW_DISP_MAX (1 << 20)
+
+bool tu_bmi2(const struct tu *t)
+{
+    return t->v->vm->host->host_feat_7_ebx & FEAT_7_EBX_BMI2;
+}
+
+/* lea dst, [index << scale + disp]: the form without base, which struct hmem cannot say. */
+static void lea_scaled(struct emit *e, bool wide, unsigned dst, unsigned index, unsigned scale,
+                       int32_t disp)
+{
+    emit8(e, (uint8_t)(0x40 | (wide ? 8 : 0) | (dst & 8 ? 4 : 0) | (index & 8 ? 2 : 0)));
+    emit8(e, 0x8d);
+    emit8(e, (uint8_t)((dst & 7) << 3 | 4));
+    emit8(e, (uint8_t)(scale << 6 | (index & 7) << 3 | 5));
+    emit32(e, (uint32_t)disp);
+}
+
+/* ---- effective addresses ---- */
+
+static int32_t disp_add(int32_t a, int32_t b)
+{
+    return (int32_t)((uint32_t)a + (uint32_t)b);
+}
+
+/* What must be added to host_gpr(gpr) for the guest's value. */
+static int32_t folded(const struct tu *t, unsigned gpr)
+{
+    return gpr == ESP ? t->esp_delta : 0;
+}
+
+/* reg = guest register + disp, 32 bits. */
+static void lea_base(struct tu *t, unsigned reg, unsigned gpr, int32_t disp)
+{
+    disp = disp_add(disp, folded(t, gpr));
+    if (disp)
+        emit_lea32(&t->e, reg, HMEM(host_gpr(gpr), disp));
+    else
+        emit_mov_rr32(&t->e, reg, host_gpr(gpr));
+}
+
+void tu_ea(struct tu *t, const struct insn *i, unsigned reg)
+{
+    struct emit *e = &t->e;
+
+    if (i->base == INSN_NO_REG && i->index == INSN_NO_REG) {
+        emit_mov_ri32(e, reg, i->addr_size == 2 ? (uint16_t)i->disp : (uint32_t)i->disp);
+        return;
+    }
+    if (i->index == INSN_NO_REG)
+        lea_base(t, reg, i->base, i->disp);
+    else if (i->base != INSN_NO_REG)
+        emit_lea32(e, reg,
+                   HMEM_INDEX(host_gpr(i->base), i->index, i->scale,
+                              disp_add(i->disp, folded(t, i->base))));
+    else if (i->scale == 0)
+        emit_lea32(e, reg, HMEM(i->index, i->disp));
+    else if (i->scale == 1)
+        emit_lea32(e, reg, HMEM_INDEX(i->index, i->index, 0, i->disp));
+    else
+        lea_scaled(e, false, reg, i->index, i->scale, i->disp);
+    if (i->addr_size == 2)
+        emit_movzx_rr16(e, reg, reg);
+}
+
+/* ---- the software TLB ---- */
+
+/* dst = index of the TLB entry for r8d. */
+static void tlb_index_get(struct tu *t, unsigned dst)
+{
+    struct emit *e = &t->e;
+
+    if (tu_bmi2(t)) {
+        emit_shrx_rrr32(e, dst, R8, R15);
+        emit_movzx_rr16(e, dst, dst);
+        return;
+    }
+    lea_scaled(e, true, dst, R8, 3, 0);
+    emit_lea64(e, dst, HMEM_INDEX(dst, dst, 0, 0));
+    emit_mov_mr32(e, VCPU(bt.shift), dst);
+    emit_insn_m(e, 0, MAP_0F, 0xb7, dst, HMEM(R15, BT_OFF(bt.shift) + 2)); /* movzx */
+}
+
+/* ecx >>= 12 */
+static void page_of_ecx(struct tu *t)
+{
+    struct emit *e = &t->e;
+
+    if (tu_bmi2(t)) {
+        emit_shrx_rrr32(e, RCX, RCX, R15);
+        return;
+    }
+    lea_scaled(e, true, RCX, RCX, 3, 0);
+    emit_lea64(e, RCX, HMEM_INDEX(RCX, RCX, 0, 0));
+    emit_mov_mr64(e, VCPU(bt.shift), RCX);
+    emit_mov_rm32(e, RCX, HMEM(R15, BT_OFF(bt.shift) + 2));
+}
+
+static void miss_add(struct tu *t, uint32_t site)
+{
+    VMM_CHECK(t->cold_count < TU_MAX_COLD);
+    t->cold[t->cold_count++] =
+        (struct tu_cold){.site = site, .insn = (uint16_t)(t->count - 1), .restore_rcx = true};
+}
+
+/* The linear address is in r8d. */
+static struct hmem tlb_operand(struct tu *t, unsigned size, unsigned what)
+{
+    struct emit *e = &t->e;
+    int32_t set = ctx_user(t->ctx) ? (int32_t)sizeof(struct tlb_entry) * (int32_t)TLB_SETS : 0;
+    int32_t tag = what & TU_W ? BT_OFF(tlb.entry[0][0].tag_w) : BT_OFF(tlb.entry[0][0].tag_r);
+
+    tlb_index_get(t, R9);
+    lea_scaled(e, false, R9, R9, 2, 0);
+    emit_mov_rr64(e, R10, RCX);
+    emit_mov_rm32(e, RCX, HMEM_INDEX(R15, R9, 3, tag + set));
+    emit_lea32(e, RCX, HMEM_INDEX(RCX, R8, 0, (int32_t)size - 1));
+    page_of_ecx(t);
+    uint32_t hit = emit_jrcxz8(e);
+    miss_add(t, emit_jmp(e, e->at));
+    emit_here8(e, hit);
+    emit_mov_rr64(e, RCX, R10);
+    emit_mov_rm64(e, R9, HMEM_INDEX(R15, R9, 3, BT_OFF(tlb.entry[0][0].addend) + set));
+    return HMEM_INDEX(R9, R8, 0, 0);
+}
+
+/* ---- both forms ---- */
+
+bool tu_mem_ok(const struct tu *t, const struct insn *i)
+{
+    unsigned n;
+
+    if (ctx_seg(t->ctx, i->seg) == CTX_SEG_OTHER)
+        return false;
+    if (i->seg != SEG_CS)
+        return true;
+    for (n = 0; n < i->nops; n++) /* code segments cannot be written through */
+        if (i->operand[n].kind == OPK_MEM && i->operand[n].act & ACT_W)
+            return false;
+    return true;
+}
+
+/* The offset is in r8d: an access that goes beyond offset 4 GiB - 1 is #GP, wherever the base puts
+ * it. Without a base the TLB and the window's guard see to that. */
+static void straddle_check(struct tu *t, unsigned size)
+{
+    struct emit *e = &t->e;
+
+    emit_mov_rr64(e, R10, RCX);
+    emit_lea64(e, RCX, HMEM(R8, (int32_t)size - 1));
+    emit_mov_mr64(e, VCPU(bt.shift), RCX);
+    emit_mov_rm32(e, RCX, HMEM(R15, BT_OFF(bt.shift) + 4));
+    uint32_t inside = emit_jrcxz8(e);
+    miss_add(t, emit_jmp(e, e->at));
+    emit_here8(e, inside);
+    emit_mov_rr64(e, RCX, R10);
+}
+
+/* FS and GS may hold anything (bt/context.h). */
+static void limit_check(struct tu *t, unsigned seg)
+{
+    struct emit *e = &t->e;
+
+    emit_mov_rr64(e, R10, RCX);
+    emit_insn_m(e, 0, MAP_0F, 0xb6, RCX,
+                HMEM(R15, BT_OFF(seg[0].limited) + (int32_t)sizeof(struct seg) * (int32_t)seg));
+    uint32_t plain = emit_jrcxz8(e);
+    miss_add(t, emit_jmp(e, e->at));
+    emit_here8(e, plain);
+    emit_mov_rr64(e, RCX, R10);
+}
+
+static struct hmem operand_at_r8(struct tu *t, unsigned seg, unsigned size, unsigned what,
+                                 bool may_straddle)
+{
+    VMM_CHECK(size >= 1 && size <= 512);
+    if (seg >= SEG_FS)
+        limit_check(t, seg);
+    if (may_straddle && ctx_seg(t->ctx, seg) == CTX_SEG_BASED)
+        straddle_check(t, size);
+    if (ctx_seg(t->ctx, seg) == CTX_SEG_BASED) {
+        emit_mov_rm32(&t->e, R9,
+                      HMEM(R15, BT_OFF(seg[0].base) + (int32_t)sizeof(struct seg) * (int32_t)seg));
+        emit_lea32(&t->e, R8, HMEM_INDEX(R8, R9, 0, 0));
+    }
+    if (t->window)
+        return HMEM_INDEX(R14, R8, 0, 0);
+    return tlb_operand(t, size, what);
+}
+
+struct hmem tu_mem_r8(struct tu *t, unsigned seg, unsigned size, unsigned what)
+{
+    return operand_at_r8(t, seg, size, what, size > 1);
+}
+
+/* Can [r14 + ...] say it without r8d? */
+static bool window_direct(const struct tu *t, unsigned seg, int32_t disp)
+{
+    return t->window && ctx_seg(t->ctx, seg) == CTX_SEG_FLAT && disp >= -WINDOW_DISP_MAX &&
+           disp <= WINDOW_DISP_MAX;
+}
+
+struct hmem tu_mem_at(struct tu *t, unsigned seg, unsigned gpr, int32_t disp, unsigned size,
+                      unsigned what)
+{
+    if (window_direct(t, seg, disp))
+        return HMEM_INDEX(R14, host_gpr(gpr), 0, disp + folded(t, gpr));
+    lea_base(t, R8, gpr, disp);
+    return tu_mem_r8(t, seg, size, what);
+}
+
+struct hmem tu_mem(struct tu *t, const struct insn *i, unsigned size, unsigned what)
+{
+    if (i->addr_size == 4 && i->index == INSN_NO_REG) {
+        if (i->base != INSN_NO_REG)
+            return tu_mem_at(t, i->seg, i->base, i->disp, size, what);
+        if (t->window && ctx_seg(t->ctx, i->seg) == CTX_SEG_FLAT && i->disp >= 0)
+            return HMEM(R14, i->disp);
+    }
+    bool constant = i->base == INSN_NO_REG && i->index == INSN_NO_REG;
+    tu_ea(t, i, R8);
+    return operand_at_r8(t, i->seg, size, what,
+                         size > 1 && !(constant && (uint32_t)i->disp <= UINT32_MAX - (size - 1)));
+}

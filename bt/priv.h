@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* priv.h - what the files of bt/ share among themselves. */
+#ifndef RING1_BT_PRIV_H
+#define RING1_BT_PRIV_H
+
+#include "bt/adapt.h"
+#include "bt/tu.h"
+#include "monitor/vm.h"
+
+/* Arena offsets of the routines that bt_stubs_make() emits. */
+struct bt_stubs {
+    uint32_t enter;          /* unsigned enter(struct vcpu *, host entry, window base) */
+    uint32_t exit_chain;     /* r8d: slot */
+    uint32_t exit_lookup;    /* r8d: guest address */
+    uint32_t trap_exit;      /* state is in the vCPU, rsp is monitor_rsp */
+    uint32_t callout;        /* called; r8d: site */
+    uint32_t callout_step;   /* the same for an instruction that is not decoded here */
+    uint32_t callout_fn;     /* called; r8d: site, r9: bt_callout_fn */
+    uint32_t lookup[2];      /* r8d: guest address; by privilege class; lets interrupts in */
+    uint32_t return_miss[2]; /* bottom of the return stack: a RET without prediction */
+};
+
+#define BT_HEAT_ENTRIES 65536u
+
+struct bt {
+    struct adapt adapt;
+    struct bt_options opt;
+    struct code_cache cache;
+    struct bt_stubs stubs;
+    unsigned flush_count;
+    uint32_t jump_context[2];      /* what the jump tables' blocks were made for */
+    uint8_t heat[BT_HEAT_ENTRIES]; /* how often code was interpreted here, by hashed address */
+    bool jump_nonglobal;           /* the supervisor table holds addresses on non-global pages */
+};
+
+/* bt/stubs.c */
+void bt_stubs_make(struct vcpu *v, struct bt *bt);
+
+/* bt/callout.c: the C side of the callout stubs. Returns 0 to go on behind the instruction, 1 to
+ * leave
+ * to the dispatcher. fn NULL: the instruction's own handler. */
+unsigned bt_callout(struct vcpu *v, uint32_t site, bt_callout_fn *fn);
+
+/* The decoded instruction of a site; v->eip is its address. */
+const struct xinsn *bt_site_insn(struct vcpu *v, struct bt_site *s);
+
+/* The C side of callout_step: interprets the instruction at the site, whatever it is. Returns the
+ * host
+ * address of the block that comes next, or 0 to leave to the dispatcher. */
+uint64_t bt_callout_step(struct vcpu *v, uint32_t site);
+
+/* bt/translate.c: the unit that starts at v->eip = gla. Never NULL. May flush the cache. */
+struct bt_block *bt_translate(struct vcpu *v, uint32_t ctx, gpa_t gpa, const uint8_t *page_bytes);
+
+/* The instruction behind the current one, decoded; NULL when it crosses the page's end or is none.
+ * */
+const struct xinsn *tu_peek(struct tu *t);
+
+/* bt/control.c: writes the stubs of the unit's exits, behind its hot part. */
+void tu_write_exits(struct tu *t);
+/* bt/callout.c: writes the cold paths of missed memory operands. */
+void tu_write_cold(struct tu *t);
+
+/* Empties the host return stack. */
+static inline void bt_return_stack_reset(struct vcpu *v)
+{
+    v->bt.return_rsp = v->bt.return_top;
+}
+
+/* Host address of an arena offset, to be executed. */
+static inline uint64_t bt_host_address(const struct bt *bt, uint32_t at)
+{
+    return (uint64_t)(uintptr_t)(bt->cache.arena->rx + at);
+}
+
+#endif

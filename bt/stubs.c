@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stubs.c - the fixed routines at the start of the arena: the way into translated code and out of
+ * it.
+ *
+ * Promises   The C side sees the System V ABI kept; the guest side sees its registers and flags as
+ *            docs/codegen.md section 1 has them. The monitor's stack pointer is 16-byte aligned at
+ *            calls.
+ * Source     System V ABI for x86-64, section 3.2.
+ */
+#include "bt/priv.h"
+
+#define LIVE_FLAGS (EFL_ARITH | EFL_DF)
+#define IF_BIT     9
+
+#define GPR(n) VCPU(gpr[n])
+
+static const uint8_t saved_regs[] = {RBX, RBP, R12, R13, R14, R15};
+
+static void push_r(struct emit *e, unsigned reg)
+{
+    if (reg >= R8)
+        emit8(e, 0x41);
+    emit8(e, (uint8_t)(0x50 | (reg & 7)));
+}
+
+static void pop_r(struct emit *e, unsigned reg)
+{
+    if (reg >= R8)
+        emit8(e, 0x41);
+    emit8(e, (uint8_t)(0x58 | (reg & 7)));
+}
+
+/* op r32, imm32 with /ext of opcode 81 */
+static void alu_ri32(struct emit *e, unsigned ext, unsigned reg, uint32_t imm)
+{
+    emit_insn_r(e, 0, MAP_1, 0x81, ext, reg);
+    emit32(e, imm);
+}
+#define EXT_OR  1
+#define EXT_AND 4
+
+static void or_rr32(struct emit *e, unsigned dst, unsigned src)
+{
+    emit_insn_r(e, 0, MAP_1, 0x09, src, dst);
+}
+
+/* Guest registers and flags to the vCPU; the stack becomes the monitor's. Clobbers r10, r11; keeps
+ * r8,
+ * r9. */
+static void spill(struct emit *e)
+{
+    emit_mov_mr64(e, VCPU(bt.return_rsp), RSP);
+    emit_mov_rm64(e, RSP, VCPU(bt.monitor_rsp));
+    for (unsigned n = 0; n < GPR_COUNT; n++)
+        emit_mov_mr32(e, GPR(n), host_gpr(n));
+    emit8(e, 0x9c); /* pushfq */
+    pop_r(e, R10);
+    emit8(e, 0xfc); /* cld */
+    alu_ri32(e, EXT_AND, R10, LIVE_FLAGS);
+    emit_mov_rm32(e, R11, VCPU(eflags));
+    alu_ri32(e, EXT_AND, R11, ~(uint32_t)(LIVE_FLAGS | EFL_IF));
+    or_rr32(e, R10, R11);
+    emit_insn_m(e, 0, MAP_0F, 0xb6, R11, VCPU(bt.interrupt_flag)); /* movzx */
+    emit_insn_r(e, 0, MAP_1, 0xc1, 4, R11);                        /* shl */
+    emit8(e, IF_BIT);
+    or_rr32(e, R10, R11);
+    emit_mov_mr32(e, VCPU(eflags), R10);
+    emit_mov_mi8(e, VCPU(bt.in_cache), 0);
+}
+
+/* Arithmetic flags and DF from r10d. POPF takes some 25 cycles, SAHF one: it is for DF = 1 only.
+ * Clobbers
+ * rax, r10. */
+static void load_flags(struct emit *e)
+{
+    emit_insn_r(e, 0, MAP_1, 0xf7, 0, R10); /* test r10d, EFL_DF */
+    emit32(e, EFL_DF);
+    uint32_t down = emit_jcc8(e, 5); /* jnz */
+    emit_mov_rr32(e, RAX, R10);
+    emit_insn_r(e, 0, MAP_1, 0xc1, 4, RAX); /* shl eax, 8: AH is what LAHF would give */
+    emit8(e, 8);
+    emit_insn_r(e, 0, MAP_1, 0xc1, 5, R10); /* shr r10d, 11: OF to bit 0 */
+    emit8(e, 11);
+    alu_ri32(e, EXT_AND, R10, 1);
+    emit_insn_r(e, EMIT_BYTE, MAP_1, 0x80, 0, R10); /* add r10b, 0x7f: overflows when it is set */
+    emit8(e, 0x7f);
+    emit8(e, 0x9e); /* sahf */
+    uint32_t done = emit_jmp8(e);
+    emit_here8(e, down);
+    alu_ri32(e, EXT_AND, R10, LIVE_FLAGS);
+    alu_ri32(e, EXT_OR, R10, EFL_FIXED1 | EFL_IF); /* IF: the host's, which stays on */
+    push_r(e, R10);
+    emit8(e, 0x9d); /* popfq */
+    emit_here8(e, done);
+}
+
+/* The inverse of spill(), then the return stack. Clobbers r10; keeps r8, r9, r11. */
+static void reload(struct emit *e)
+{
+    emit_mov_mi8(e, VCPU(bt.in_cache), 1);
+    emit_mov_rm32(e, R10, VCPU(eflags));
+    emit_insn_r(e, 0, MAP_1, 0xc1, 5, R10); /* shr */
+    emit8(e, IF_BIT);
+    alu_ri32(e, EXT_AND, R10, 1);
+    emit_mov_mr8(e, VCPU(bt.interrupt_flag), R10);
+    emit_mov_rm32(e, R10, VCPU(eflags));
+    load_flags(e);
+    for (unsigned n = 0; n < GPR_COUNT; n++)
+        emit_mov_rm32(e, host_gpr(n), GPR(n));
+    emit_mov_rm64(e, RSP, VCPU(bt.return_rsp));
+}
+
+/* Back to bt_enter()'s caller with the exit kind; rsp is monitor_rsp. */
+static void epilogue(struct emit *e, enum bt_exit kind)
+{
+    emit_mov_ri32(e, RAX, kind);
+    emit_lea64(e, RSP, HMEM(RSP, 8));
+    for (unsigned n = ARRAY_LEN(saved_regs); n--;)
+        pop_r(e, saved_regs[n]);
+    emit_ret(e);
+}
+
+static uint32_t make_enter(struct emit *e)
+{
+    uint32_t at = e->at;
+
+    for (unsigned n = 0; n < ARRAY_LEN(saved_regs); n++)
+        push_r(e, saved_regs[n]);
+    emit_lea64(e, RSP, HMEM(RSP, -8)); /* 8 + 6 * 8 + 8 bytes since the caller's aligned rsp */
+    emit_lea64(e, R15, HMEM(RDI, BT_PTR_BIAS));
+    emit_mov_mr64(e, VCPU(bt.monitor_rsp), RSP);
+    emit_mov_rr64(e, R8, RSI);
+    emit_mov_rr64(e, R14, RDX);
+    reload(e);
+    emit_jmp_r(e, R8);
+    return at;
+}
+
+static uint32_t make_exit(struct emit *e, enum bt_exit kind)
+{
+    uint32_t at = e->at;
+
+    emit_mov_mr32(e, VCPU(bt.exit_arg), R8);
+    spill(e);
+    epilogue(e, kind);
+    return at;
+}
+
+static uint32_t make_trap_exit(struct emit *e)
+{
+    uint32_t at = e->at;
+
+    emit8(e, 0xfc); /* cld */
+    epilogue(e, BT_EXIT_TRAP);
+    return at;
+}
+
+static uint32_t make_callout(struct emit *e, uint64_t c_function)
+{
+    uint32_t at = e->at, leave;
+
+    spill(e);
+    emit_lea64(e, RDI, HMEM(R15, -BT_PTR_BIAS));
+    emit_mov_rr32(e, RSI, R8);
+    emit_mov_rr64(e, RDX, R9);
+    emit_mov_ri64(e, RAX, c_function);
+    emit_insn_r(e, 0, MAP_1, 0xff, 2, RAX);   /* call rax */
+    emit_insn_r(e, 0, MAP_1, 0x85, RAX, RAX); /* test */
+    leave = emit_jcc(e, 5, e->at);            /* jnz */
+    reload(e);
+    emit_ret(e);
+    emit_here32(e, leave);
+    epilogue(e, BT_EXIT_DISPATCH);
+    return at;
+}
+
+/* As make_callout(), but the C function says where to go on: a host address, or 0 to leave. */
+static uint32_t make_callout_step(struct emit *e)
+{
+    uint32_t at = e->at, leave;
+
+    spill(e);
+    emit_lea64(e, RDI, HMEM(R15, -BT_PTR_BIAS));
+    emit_mov_rr32(e, RSI, R8);
+    emit_mov_ri64(e, RAX, (uint64_t)(uintptr_t)bt_callout_step);
+    emit_insn_r(e, 0, MAP_1, 0xff, 2, RAX);        /* call rax */
+    emit_insn_r(e, EMIT_W, MAP_1, 0x85, RAX, RAX); /* test */
+    leave = emit_jcc(e, 4, e->at);                 /* jz */
+    emit_mov_rr64(e, R11, RAX);
+    reload(e);
+    emit_jmp_r(e, R11);
+    emit_here32(e, leave);
+    epilogue(e, BT_EXIT_DISPATCH);
+    return at;
+}
+
+/* docs/codegen.md, "jump table": goes to the block for guest address r8d, or out. Flag-free. */
+static void jump_by_table(struct emit *e, unsigned user, uint32_t miss)
+{
+    emit_movzx_rr16(e, R9, R8);
+    emit_mov_rr64(e, R10, RCX);
+    emit_mov_rm32(
+        e, RCX,
+        HMEM_INDEX(R15, R9, 2,
+                   BT_OFF(bt.jump[0].tag) + (int32_t)(user * sizeof(struct bt_jump_table))));
+    emit_lea32(e, RCX, HMEM_INDEX(RCX, R8, 0, 0));
+    uint32_t hit = emit_jrcxz8(e);
+    emit_mov_rr64(e, RCX, R10);
+    emit_jmp(e, miss);
+    emit_here8(e, hit);
+    emit_mov_rr64(e, RCX, R10);
+    emit_jmp_m(
+        e, HMEM_INDEX(R15, R9, 3,
+                      BT_OFF(bt.jump[0].host) + (int32_t)(user * sizeof(struct bt_jump_table))));
+}
+
+static uint32_t make_lookup(struct emit *e, unsigned user, uint32_t miss)
+{
+    uint32_t at = e->at;
+
+    emit_mov_rr64(e, R10, RCX);
+    emit_mov_rm32(e, RCX, VCPU(attention));
+    uint32_t quiet = emit_jrcxz8(e);
+    emit_mov_rr64(e, RCX, R10);
+    emit_jmp(e, miss);
+    emit_here8(e, quiet);
+    emit_mov_rr64(e, RCX, R10);
+    jump_by_table(e, user, miss);
+    return at;
+}
+
+void bt_stubs_make(struct vcpu *v, struct bt *bt)
+{
+    struct bt_stubs *s = &bt->stubs;
+    struct emit e = {.rw = bt->cache.arena->rw, .at = 0, .end = 4096};
+
+    (void)v;
+    s->enter = make_enter(&e);
+    s->exit_chain = make_exit(&e, BT_EXIT_CHAIN);
+    s->exit_lookup = make_exit(&e, BT_EXIT_LOOKUP);
+    s->trap_exit = make_trap_exit(&e);
+    s->callout = e.at;
+    emit_mov_ri32(&e, R9, 0);
+    s->callout_fn = make_callout(&e, (uint64_t)(uintptr_t)bt_callout);
+    s->callout_step = make_callout_step(&e);
+    for (unsigned user = 0; user < 2; user++) {
+        s->lookup[user] = make_lookup(&e, user, s->exit_lookup);
+        s->return_miss[user] = e.at;
+        emit_mov_rm64(&e, RSP, VCPU(bt.return_top)); /* the miss stub's address lies there again */
+        emit_jmp(&e, s->lookup[user]);
+    }
+    bt->cache.fixed = bt->cache.at = (e.at + 63) & ~63u;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tu.h - one translation unit in the making, and what the emitters of all instruction groups share.
+ *
+ * Emitter    void t_<group>(struct tu *t, const struct insn *i): writes the host code of one guest
+ *            instruction. It decides by t->ctx and *i and calls tu_callout(t) for every form it
+ *            does
+ *            not translate: that is always correct.
+ * Registers  docs/codegen.md section 1. Guest registers are where they belong at every instruction
+ *            boundary and at every host instruction that may trap. Scratch: r8-r11, r13.
+ * Flags      The host's arithmetic flags and DF *are* the guest's at every boundary and at every
+ *            host
+ *            instruction that may trap or go to a cold path: address arithmetic uses LEA, MOV, SHRX
+ *            and
+ *            JRCXZ only.
+ * Faults     Nothing the guest can see has changed when a guest instruction reaches a host
+ *            instruction
+ *            that may trap, or a cold path: the interpreter then runs the *whole* guest instruction
+ *            from its start. So: access memory first, then change registers, ESP last.
+ * Cold path  Out-of-line code after the block: restores what the check clobbered and calls the
+ *            interpreter's handler for the instruction, then goes on with the next one.
+ */
+#ifndef RING1_BT_TU_H
+#define RING1_BT_TU_H
+
+#include "bt/bt.h"
+#include "bt/cache/cache.h"
+#include "bt/context.h"
+#include "bt/emit.h"
+#include "decoder/insn.h"
+#include "monitor/interp/block.h"
+
+#define BT_MAX_INSNS 64u
+#define TU_MAX_COLD  256u
+#define TU_ESP_MAX   1000 /* |esp_delta| beyond this is flushed */
+#define TU_MAX_EXITS 200u
+#define TU_MAX_BYTES 32768u /* arena bytes that must be free before a translation starts */
+
+/* A branch to a cold path that is yet to be written. */
+struct tu_cold {
+    uint32_t site;    /* position of the branch's 32-bit displacement */
+    uint16_t insn;    /* index of the guest instruction in the unit */
+    bool restore_rcx; /* the guest's rcx is in r10 */
+};
+
+/* A direct branch out of the unit: its 32-bit displacement is resolved at the unit's end. */
+struct tu_exit {
+    uint32_t site;
+    gla_t target;
+};
+
+struct tu {
+    struct vcpu *v;
+    struct bt *bt;
+    struct emit e;
+    uint32_t ctx;
+    struct bt_block *block;
+    unsigned count; /* guest instructions begun; the current one's index is count - 1 */
+    struct xinsn decoded[BT_MAX_INSNS + 1]; /* of the unit, from its first on; only .insn is set */
+    unsigned decoded_count;
+    const struct xinsn *x;          /* the current one */
+    gla_t eip, next_eip;            /* of them; CS is flat, so linear = offset */
+    int32_t esp_delta;              /* guest esp = r12d + esp_delta (folding) */
+    bool window;                    /* the current instruction's memory operands use the window */
+    bool done;                      /* the unit ends after this instruction */
+    uint32_t pos[BT_MAX_INSNS + 1]; /* host position where each instruction starts */
+    int16_t esp_before[BT_MAX_INSNS + 1]; /* esp_delta at that point */
+    bool resumes_last;                    /* something may come back behind the last instruction */
+    const uint8_t *page_bytes;            /* of the unit's page */
+    unsigned exit_count;
+    struct tu_exit exits[TU_MAX_EXITS];
+    unsigned cold_count;
+    struct tu_cold cold[TU_MAX_COLD];
+};
+
+typedef void bt_emit_fn(struct tu *t, const struct insn *i);
+
+#define EMITTER(op, fn) bt_emit_fn fn;
+#include "bt/emitters.def"
+#undef EMITTER
+/* The emitter of an operation (bt/emitters.def); NULL: tu_callout(). */
+bt_emit_fn *bt_emitter(unsigned op);
+
+/* ---- vCPU fields as host memory operands ---- */
+#define BT_OFF(field) ((int32_t)offsetof(struct vcpu, field) - BT_PTR_BIAS)
+#define VCPU(field)   HMEM(R15, BT_OFF(field))
+
+/* Host register that holds a guest general register. */
+static inline unsigned host_gpr(unsigned guest)
+{
+    return guest == ESP ? R12 : guest;
+}
+
+/* ---- callouts (bt/callout.c) ---- */
+
+/* The current instruction is executed by the interpreter's handler, all registers exact. Goes on
+ * with
+ * the next instruction when EIP is the next one and neither attention, context nor code changed. */
+void tu_callout(struct tu *t);
+
+/* Emits a call of a C function on the monitor's stack for the current instruction: general
+ * registers
+ * and flags are in *v as before the instruction, v->eip and v->next_eip are set; the function may
+ * change them and may raise. The same rules for going on as tu_callout(). */
+typedef void bt_callout_fn(struct vcpu *v, const struct insn *i);
+void tu_call(struct tu *t, bt_callout_fn *fn);
+
+/* Makes r12d the guest's ESP again (esp_delta = 0). Keeps the flags. Before the first host byte of
+ * an
+ * instruction, or behind its last host instruction that may trap or miss; nowhere between. */
+void tu_flush_esp(struct tu *t);
+
+/* ---- memory operands (bt/operand.c) ---- */
+#define TU_R 1u
+#define TU_W 2u /* TU_R | TU_W: read-modify-write, checked for writing */
+
+/* Emits address arithmetic and check for the memory operand of *i, `size` bytes (1-16, 28, 108,
+ * ...), and
+ * returns the host operand that accesses it. The operand uses r8, r9 or r14 and guest registers and
+ * is
+ * valid until one of them is written; r10 and r11 are free afterwards, r13 is never used here. On a
+ * miss the cold path runs the whole instruction. `what`: TU_R, TU_W or both.
+ * Only when tu_mem_ok(t, i): else the emitter calls tu_callout(). */
+struct hmem tu_mem(struct tu *t, const struct insn *i, unsigned size, unsigned what);
+bool tu_mem_ok(const struct tu *t, const struct insn *i);
+/* Effective address (without the segment's base), zero-extended, into host register `reg` (LEA; the
+ * guest's
+ * folded ESP is taken into account). Handles 16-bit addressing. Keeps flags. */
+void tu_ea(struct tu *t, const struct insn *i, unsigned reg);
+/* The same check for [segment + guest register + disp], e.g. stack slots, string operands. */
+struct hmem tu_mem_at(struct tu *t, unsigned seg, unsigned gpr, int32_t disp, unsigned size,
+                      unsigned what);
+/* The same for the effective address in r8d (tu_ea(t, i, R8), perhaps changed since). */
+struct hmem tu_mem_r8(struct tu *t, unsigned seg, unsigned size, unsigned what);
+/* May SHRX, SHLX, SARX, RORX, PEXT be emitted? */
+bool tu_bmi2(const struct tu *t);
+
+/* ---- copying (bt/copy.c) ---- */
+/* Writes *i again with its memory operand replaced by m, or (m NULL) with register operands only:
+ * prefixes,
+ * REX for guest ESP and m, opcode, ModRM, immediate. Handles AH..BH beside an m that needs REX. */
+void tu_copy(struct tu *t, const struct insn *i, const struct hmem *m);
+
+/* ---- control (bt/control.c) ---- */
+/* Leaves the unit for a known target: chained when it lies on the same page, else through the jump
+ * table. `poll`: emit a poll first (backward branches). ESP must be flushed. */
+void tu_jump(struct tu *t, gla_t target);
+/* The guest target is in r8d: through the jump table. Clobbers r9, r10. */
+void tu_jump_indirect(struct tu *t);
+/* Lets an interrupt in: two loads; a poisoned vcpu.bt.poll traps. State as at the instruction's
+ * start. */
+void tu_poll(struct tu *t);
+
+#endif

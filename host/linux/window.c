@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* window.c - see window.h. Compile with -mgeneral-regs-only. */
+#define _GNU_SOURCE
+#include "host/linux/window.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "host/linux/vm_host.h"
+#include "shadow-mmu/window.h"
+
+#ifdef __SSE__
+#error "compile window.c with -mgeneral-regs-only: guest FPU registers are live in it"
+#endif
+
+#define WINDOW (1ull << 32)
+/* An operand is at most 2 GiB and the width of an access away from 0 to 4 GiB. */
+#define GUARD (3ull << 30)
+#define ALIGN (2ull << 20)
+/* What the monitor and the C library may need besides the windows. */
+#define OTHER_MAPPINGS 2048u
+
+/* ---- system calls, without the libc's wrappers, which could be bound lazily ---- */
+
+static long system_call3(long number, uint64_t a, uint64_t b, uint64_t c)
+{
+    long ret = number;
+
+    __asm__ volatile("syscall" : "+a"(ret) : "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
+    return ret;
+}
+
+static long map_fixed(uint64_t at, uint64_t len, int prot, int flags, int fd, uint64_t offset)
+{
+    register long r10 __asm__("r10") = flags | MAP_FIXED;
+    register long r8 __asm__("r8") = fd;
+    register uint64_t r9 __asm__("r9") = offset;
+    long ret = SYS_mmap;
+
+    __asm__ volatile("syscall"
+                     : "+a"(ret)
+                     : "D"(at), "S"(len), "d"((long)prot), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return ret == (long)at ? 0 : ret;
+}
+
+/* ---- struct vmm_host ---- */
+
+static uint64_t address(const struct linux_host *h, unsigned n, gla_t gla)
+{
+    return h->host.window_base[n] + gla;
+}
+
+static int reserve_again(uint64_t at, uint64_t len)
+{
+    return (int)map_fixed(at, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+static int window_map(void *opaque, unsigned n, gla_t gla, gpa_t gpa, uint64_t len, bool writable)
+{
+    const struct linux_host *h = opaque;
+    uint64_t at = address(h, n, gla);
+    int prot = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+    int err = (int)map_fixed(at, len, prot, MAP_SHARED, h->window.ram_fd, gpa);
+
+    /* The kernel may have given up half-way: nobody else must get this address space. */
+    if (err)
+        VMM_CHECK(reserve_again(at, len) == 0);
+    return err;
+}
+
+static int window_unmap(void *opaque, unsigned n, gla_t gla, uint64_t len)
+{
+    return reserve_again(address(opaque, n, gla), len);
+}
+
+static int window_protect(void *opaque, unsigned n, gla_t gla, uint64_t len, bool writable)
+{
+    int prot = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+
+    return (int)system_call3(SYS_mprotect, address(opaque, n, gla), len, (uint64_t)prot);
+}
+
+/* ---- creation: the guest does not run yet, libc is fine ---- */
+
+/* Does the kernel allow this process as many mappings as the windows may need? */
+static bool mappings_suffice(void)
+{
+    char text[32] = "";
+    int fd = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
+    ssize_t n;
+
+    if (fd < 0) /* no /proc: the default is enough */
+        return true;
+    n = read(fd, text, sizeof text - 1);
+    close(fd);
+    return n <= 0 || strtoul(text, NULL, 10) >= WINDOW_RUNS + OTHER_MAPPINGS;
+}
+
+void host_windows_create(struct host_windows *w, struct vmm_host *h, int ram_fd)
+{
+    size_t size = GUARD + HOST_WINDOWS * (WINDOW + GUARD) + ALIGN;
+    void *p = MAP_FAILED;
+
+    *w = (struct host_windows){.ram_fd = ram_fd};
+    h->window_count = 0;
+    if (mappings_suffice())
+        p = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        return;
+    w->reserved = p;
+    w->size = size;
+    for (unsigned n = 0; n < HOST_WINDOWS; n++)
+        h->window_base[n] =
+            (((uintptr_t)p + ALIGN - 1) & ~(ALIGN - 1)) + GUARD + n * (WINDOW + GUARD);
+    h->window_count = HOST_WINDOWS;
+    h->window_map = window_map;
+    h->window_unmap = window_unmap;
+    h->window_protect = window_protect;
+}
+
+void host_windows_destroy(struct host_windows *w)
+{
+    if (w->reserved)
+        munmap(w->reserved, w->size);
+    *w = (struct host_windows){.ram_fd = -1};
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * window.h - the windows of struct vmm_host on Linux: reserved address space in which guest RAM is
+ * mapped page by page.
+ *
+ * Promises   Every byte of the reservation that no window_map() covers stays inaccessible, the
+ *            guards between the windows always. FPU-SAFE: window.c is compiled with
+ *            -mgeneral-regs-only and makes its system calls itself.
+ * Sandbox    While the guest runs: mmap (of the RAM's memfd and of inaccessible memory, both
+ *            MAP_FIXED) and mprotect (PROT_READ with and without PROT_WRITE).
+ */
+#ifndef RING1_HOST_LINUX_WINDOW_H
+#define RING1_HOST_LINUX_WINDOW_H
+
+#include "include/ring1/host.h"
+
+struct host_windows {
+    uint8_t *reserved; /* NULL: none */
+    size_t size;
+    int ram_fd;
+};
+
+/* Reserves the windows and enters them into *h, whose opaque is the struct linux_host that contains
+ * *w. Address space that the host denies (ulimit -v, vm.max_map_count) means h->window_count = 0.
+ * ram_fd: the memfd of guest RAM; stays the caller's. */
+void host_windows_create(struct host_windows *w, struct vmm_host *h, int ram_fd);
+void host_windows_destroy(struct host_windows *w);
+
+#endif

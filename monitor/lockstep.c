@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lockstep.c - see lockstep.h: making both guests the same, and a step of both.
+ *
+ * REP        The translator and the interpreter may stop in the middle of a REP string at different
+ *            iterations; the shadow then goes on one iteration at a time until the counts agree.
+ */
+#include "monitor/lockstep.h"
+
+#include "include/ring1/mem.h"
+#include "monitor/fpu.h"
+#include "monitor/interp/block.h"
+#include "monitor/interp/interp.h"
+#include "shadow-mmu/mmu.h"
+
+#define BLOCKS_AT_ONCE 64u
+#define FPU_EVERY      8u /* a power of two */
+#define RAM_EVERY      (4u << 20)
+#define STEPS_MAX      100000u /* of the shadow until it must have faulted */
+
+/* ---- the same state ---- */
+
+static void copy_cpu(struct vcpu *to, const struct vcpu *from)
+{
+    memcpy(to->gpr, from->gpr, sizeof to->gpr);
+    to->eip = from->eip;
+    to->next_eip = from->next_eip;
+    to->eflags = from->eflags;
+    to->cpl = from->cpl;
+    to->shadow = from->shadow;
+    to->shadow_next = from->shadow_next;
+    to->halted = from->halted;
+    memcpy(to->seg, from->seg, sizeof to->seg);
+    to->ldtr = from->ldtr;
+    to->tr = from->tr;
+    to->gdtr = from->gdtr;
+    to->idtr = from->idtr;
+    to->cr0 = from->cr0;
+    to->cr2 = from->cr2;
+    to->cr3 = from->cr3;
+    to->cr4 = from->cr4;
+    memcpy(to->pdpte, from->pdpte, sizeof to->pdpte);
+    memcpy(to->dr, from->dr, sizeof to->dr);
+    to->dr_armed = from->dr_armed;
+    to->nmi_blocked = from->nmi_blocked;
+    to->dr6_pending = from->dr6_pending;
+    memcpy(&to->fpu, &from->fpu, sizeof to->fpu);
+    to->msr = from->msr;
+    to->delivering = 0xff;
+    to->exit_reason = EXIT_NONE;
+}
+
+static bool page_equal(const struct lockstep *ls, uint64_t at)
+{
+    return !memcmp(ls->shadow.ram + at, ls->real->ram + at, GUEST_PAGE_SIZE);
+}
+
+void lockstep_sync(struct lockstep *ls)
+{
+    struct vm *s = &ls->shadow;
+
+    fpu_park(ls->a);
+    fpu_park(ls->b);
+    for (uint64_t at = 0; at < s->ram_size; at += GUEST_PAGE_SIZE) {
+        s->page[at >> GUEST_PAGE_SHIFT] =
+            ls->real->page[at >> GUEST_PAGE_SHIFT] & (PAGE_MMIO | PAGE_ROM);
+        if (!page_equal(ls, at))
+            memcpy(s->ram + at, ls->real->ram + at, GUEST_PAGE_SIZE);
+    }
+    s->a20 = ls->real->a20;
+    copy_cpu(ls->b, ls->a);
+    interp_flush(ls->b);
+    mmu_flush_all(ls->b);
+    ls->b->attention = 0;
+    ls->used = ls->taken = 0;
+    ls->overflow = ls->delivered = false;
+    ls->syncs++;
+}
+
+void lockstep_event(struct vcpu *a, enum event_type type, unsigned vector, uint32_t error)
+{
+    struct lockstep *ls = a->vm->lockstep;
+    struct vcpu *b = ls->b;
+
+    if (ls->diverged)
+        return;
+    fpu_park(a);
+    /* What the run loop did before it called event_deliver(); all of it was compared when it was.
+     * */
+    b->eflags = a->eflags;
+    b->dr[6] = a->dr[6];
+    b->dr[7] = a->dr[7];
+    b->dr6_pending = a->dr6_pending;
+    b->shadow_next = a->shadow_next;
+    b->halted = false;
+    event_deliver(b, type, vector, error);
+    fpu_park(b);
+    ls->delivered = true;
+}
+
+/* ---- a step of both ---- */
+
+static void run_real(struct vcpu *a, void *arg)
+{
+    struct lockstep *ls = arg;
+
+    ls->count = 1;
+    if (ls->single)
+        ls->single(a, NULL);
+    else if (bt_usable(a))
+        ls->count = bt_run_block(a);
+    else
+        interp_step(a);
+}
+
+static bool at_rep(struct vcpu *b)
+{
+    const struct insn *i = interp_peek(b);
+
+    return (i->prefixes & (PFX_REP | PFX_REPNE)) && i->cls != CLS_IDENTICAL && i->nops == 0;
+}
+
+/* The real guest stopped within the REP string at eip: iterate until the counts agree. */
+static void iterate(struct lockstep *ls)
+{
+    struct vcpu *a = ls->a, *b = ls->b;
+    uint32_t start = b->eip, tf = b->eflags & EFL_TF;
+
+    while (b->eip == start && b->gpr[ECX] != a->gpr[ECX]) {
+        b->attention = 0;
+        b->eflags |= EFL_TF;
+        interp_step(b);
+        b->eflags = (b->eflags & ~EFL_TF) | tf;
+    }
+    b->eflags = (b->eflags & ~EFL_RF) | (a->eflags & EFL_RF);
+}
+
+/* Finishes the REP string at eip, which let go to look at the clock. */
+static void finish_rep(struct vcpu *b, uint32_t rf)
+{
+    uint32_t start = b->eip;
+
+    do {
+        b->eflags = (b->eflags & ~EFL_RF) | rf;
+        b->attention = 0;
+        interp_step(b);
+    } while (b->eip == start);
+    b->eflags = (b->eflags & ~EFL_RF) | rf;
+}
+
+/* One instruction of the shadow, a REP string to its end; `last`: the real guest may have stopped
+ * within it. */
+static void step(struct lockstep *ls, bool last)
+{
+    struct vcpu *b = ls->b;
+    uint32_t start = b->eip, rf = b->eflags & EFL_RF;
+
+    if (last && start == ls->a->eip && at_rep(b)) {
+        iterate(ls);
+        return;
+    }
+    b->attention = 0;
+    b->shadow_next = 0; /* that was for the instruction which runs now */
+    if (ls->single) {
+        ls->single(b, NULL);
+        return;
+    }
+    interp_step(b);
+    if (likely(b->eip != start) || !at_rep(b))
+        return;
+    finish_rep(b, rf); /* it let go to look at the clock */
+}
+
+static bool arrived(const struct lockstep *ls)
+{
+    return ls->b->eip == ls->a->eip && !memcmp(ls->b->gpr, ls->a->gpr, sizeof ls->a->gpr);
+}
+
+/* A whole block of the decode cache, if it has at most `most` instructions. Returns how many ran.
+ * */
+static unsigned run_decoded(struct lockstep *ls, unsigned most)
+{
+    struct vcpu *b = ls->b;
+    const struct block *k = block_get(b);
+    uint32_t start = b->eip, rf = b->eflags & EFL_RF, bytes = k->bytes;
+
+    if (k->count > most)
+        return 0;
+    if (k->count == most && ls->a->eip - start < k->bytes && (ls->a->eip != start || at_rep(b)))
+        return 0; /* the real guest may have stopped within */
+    uint64_t before = b->stats.insns;
+    b->attention = 0;
+    b->shadow_next = 0;
+    interp_run(b, 1);
+    /* It let go in the middle of a REP string; IRET may have come back to one. */
+    if (unlikely((b->eflags & EFL_RF) && !rf) && b->eip - start < bytes && at_rep(b))
+        finish_rep(b, rf);
+    return (unsigned)(b->stats.insns - before);
+}
+
+static void run_shadow(struct vcpu *b, void *arg)
+{
+    struct lockstep *ls = arg;
+    unsigned left = ls->faulted ? STEPS_MAX : ls->count; /* a fault ends it sooner */
+
+    (void)b;
+    ls->insns += ls->count;
+    while (left) {
+        unsigned done = ls->single ? 0 : run_decoded(ls, left);
+        if (!done || done > left) {
+            step(ls, !ls->faulted && left == 1);
+            done = 1;
+        }
+        left -= done;
+    }
+    /* The translator may not have counted the instruction that it gave to the interpreter. */
+    if (!ls->faulted && !arrived(ls))
+        step(ls, true);
+}
+
+/* What differs after a step, or NULL. */
+static const char *check(struct lockstep *ls, bool shadow_faulted)
+{
+    const char *what;
+
+    if (ls->why[0])
+        return ls->why;
+    if (shadow_faulted != ls->faulted)
+        return shadow_faulted ? "only the interpreter raises an exception"
+                              : "only the translator raises an exception";
+    if (ls->faulted &&
+        (ls->fault.vector != ls->shadow_fault.vector || ls->fault.error != ls->shadow_fault.error))
+        return "the exception's vector or error code";
+    if (ls->taken != ls->used)
+        return "only the translator accesses a device";
+    what = lockstep_difference(ls);
+    if (!what && (ls->blocks & (FPU_EVERY - 1)) == 0)
+        what = lockstep_fpu_difference(ls);
+    if (!what && ls->blocks % RAM_EVERY == 0) {
+        gpa_t at;
+        if (lockstep_ram_difference(ls, &at))
+            what = "RAM (written some time in the last blocks)";
+    }
+    return what;
+}
+
+static void diverge(struct lockstep *ls, const char *what)
+{
+    ls->diverged = true;
+    lockstep_report(ls, what);
+    ls->a->exit_reason = EXIT_DIVERGED;
+    vcpu_attend(ls->a, ATT_EXIT);
+}
+
+/* False: the caller stops. */
+static void one_block(struct lockstep *ls)
+{
+    struct vcpu *a = ls->a, *b = ls->b;
+    const char *what;
+
+    memcpy(ls->before.gpr, a->gpr, sizeof ls->before.gpr);
+    ls->before.eip = a->eip;
+    ls->before.eflags = a->eflags;
+    ls->used = ls->taken = 0;
+    ls->blocks++;
+    b->shadow = a->shadow;
+    b->shadow_next = a->shadow_next;
+    ls->running = true;
+    ls->faulted = fault_catch(a, run_real, ls, &ls->fault);
+    ls->running = false;
+    fpu_park(a);
+    if (ls->overflow) {
+        lockstep_sync(ls);
+        return;
+    }
+    lockstep_replay_map(ls);
+    bool shadow_faulted = fault_catch(b, run_shadow, ls, &ls->shadow_fault);
+    fpu_park(b);
+    what = check(ls, shadow_faulted);
+    if (what)
+        diverge(ls, what);
+}
+
+bool lockstep_run(struct vcpu *a, void (*single)(struct vcpu *, void *), struct fault *f)
+{
+    struct lockstep *ls = a->vm->lockstep;
+
+    ls->single = single;
+    ls->now = ls->host->now_ns(ls->host->opaque);
+    if (ls->delivered && !ls->diverged) {
+        const char *what = lockstep_difference(ls);
+        ls->delivered = false;
+        if (what) {
+            diverge(ls, what);
+            return false;
+        }
+    }
+    for (unsigned n = 0; n < BLOCKS_AT_ONCE; n++) {
+        /* As bt_run(): first the store, then the look. */
+        __atomic_store_n(&a->bt.poll, &a->bt.poll_ok, __ATOMIC_SEQ_CST);
+        if (!single && (__atomic_load_n(&a->attention, __ATOMIC_SEQ_CST) || a->shadow_next))
+            return false;
+        one_block(ls);
+        if (ls->faulted)
+            *f = ls->fault;
+        if (ls->faulted || ls->diverged || single)
+            return ls->faulted;
+        if ((a->eflags & (EFL_TF | EFL_RF)) || a->dr_armed || a->halted)
+            return false;
+    }
+    return false;
+}

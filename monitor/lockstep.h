@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lockstep.h - a second, interpreted copy of the guest that follows the translated one block by
+ * block (-exec lockstep), until they differ.
+ *
+ * Guests     The real one (vm, its CPU) runs translated and has the devices. The shadow has RAM,
+ *            CPU and interpreter of its own and no devices: what the real one read from
+ *            memory-mapped devices and ports is handed to it in the same order, what it writes
+ *            there is compared with what the real one wrote. Interrupts and exceptions that the run
+ *            loop delivers are delivered to both.
+ * Time       Stands still for the real guest during some blocks, so that both read the same TSC.
+ * Compared   After each block all registers except x87 and SSE, these every few blocks, RAM every
+ *            few million blocks and at a difference.
+ * Not here   Memory for the shadow (host/linux/lockstep.c); run.c and exception.c call in.
+ */
+#ifndef RING1_MONITOR_LOCKSTEP_H
+#define RING1_MONITOR_LOCKSTEP_H
+
+#include "bt/bt.h"
+#include "monitor/exception.h"
+#include "monitor/vm.h"
+
+#define LOCKSTEP_LOG 65536u
+
+enum lockstep_kind {
+    LOG_MEM_READ,
+    LOG_MEM_WRITE,
+    LOG_PORT_READ,
+    LOG_PORT_WRITE,
+    LOG_RANDOM, /* size: 1 when there was one */
+    LOG_A20,    /* val: on */
+    LOG_KIND,   /* vm_set_page_kind(): addr, val: length, size: PAGE_* */
+};
+
+struct lockstep_entry {
+    uint8_t kind, size;
+    uint32_t val;
+    uint64_t addr;
+};
+
+/* The real CPU at a block's start. */
+struct lockstep_before {
+    uint32_t gpr[GPR_COUNT];
+    uint32_t eip, eflags;
+};
+
+/* What the host brings along. */
+struct lockstep_config {
+    struct vcpu *cpu; /* zeroed, 64-byte aligned */
+    void *interp;     /* interp_size() bytes, zeroed */
+    uint8_t *ram;     /* as large as the real RAM */
+    uint8_t *page;    /* one byte for each page of it */
+    struct host_code_arena code;
+    void *opaque;
+    void (*say)(void *opaque, const char *line); /* one line of the report, without a newline */
+};
+
+struct lockstep {
+    struct vm *real;
+    struct vm shadow;
+    struct vcpu *a, *b;   /* the real CPU, the shadow's */
+    struct bus mem, port; /* the real devices; real->mem and real->port are recorders before them */
+    const struct vmm_host *host;
+    struct vmm_host real_host, shadow_host;
+    void *opaque;
+    void (*say)(void *opaque, const char *line);
+    bool running; /* the real guest executes: record, and let time stand still */
+    bool overflow, diverged, delivered;
+    ns_t now;
+    unsigned count; /* guest instructions of the block as the translator says */
+    bool faulted;   /* the real guest's block ended in `fault` */
+    struct fault fault, shadow_fault;
+    void (*single)(struct vcpu *, void *);
+    char why[128]; /* what the shadow's devices objected to; "" nothing */
+    struct lockstep_before before;
+    uint64_t blocks, insns, syncs;
+    unsigned used, taken; /* entries of log */
+    struct lockstep_entry log[LOCKSTEP_LOG];
+};
+
+/* Puts *ls (zeroed) between vm and its host, and makes the shadow. The devices go on ls->mem and
+ * ls->port. */
+void lockstep_init(struct lockstep *ls, struct vm *vm, const struct lockstep_config *cfg);
+
+/* Makes the shadow the same as the real guest: after a reset, and whenever the host changed RAM or
+ * CPU. */
+void lockstep_sync(struct lockstep *ls);
+
+/* For the run loop: executes a block, or one instruction through `single` if that is not NULL, in
+ * both. Returns as fault_catch() does. At a difference the CPU exits with EXIT_DIVERGED. */
+bool lockstep_run(struct vcpu *a, void (*single)(struct vcpu *, void *), struct fault *f);
+
+/* For event_deliver(): the real guest is about to take this event. */
+void lockstep_event(struct vcpu *a, enum event_type type, unsigned vector, uint32_t error);
+
+/* For the host: what the board does to the real guest's memory map. */
+void lockstep_note_a20(struct lockstep *ls, bool on);
+void lockstep_note_kind(struct lockstep *ls, gpa_t gpa, uint64_t len, uint8_t kind);
+
+/* ---- among the files ---- */
+
+/* lockstep_world.c: changes of the memory map that are next in the log. */
+void lockstep_replay_map(struct lockstep *ls);
+
+/* lockstep_compare.c: the name of something that differs, or NULL. */
+const char *lockstep_difference(const struct lockstep *ls);
+const char *lockstep_fpu_difference(const struct lockstep *ls);
+/* The first page that differs; false: none. */
+bool lockstep_ram_difference(const struct lockstep *ls, gpa_t *at);
+void lockstep_report(struct lockstep *ls, const char *what);
+
+#endif

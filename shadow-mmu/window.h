@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * window.h - windows: 4 GiB of host address space each, in which the host's own MMU does what the
+ * guest's page tables say.
+ *
+ * Promises   A window is a big TLB. What is mapped in it was allowed by a walk of the guest's
+ *            tables (A set; D set where it is writable) and stays so until the guest flushes; every
+ *            flush (mmu.h) compares the mapped entries with the tables and drops only what differs.
+ *            Nothing is writable that holds code (PAGE_CODE, PAGE_TRANSLATED), is ROM or watched by
+ *            a data breakpoint; devices are never mapped.
+ * Budgets    At most WINDOW_RUNS host mappings and window_size() bytes, whatever the guest does: a
+ *            whole window is dropped to make room.
+ * Windows    0: CPL 0-2, shared by all address spaces; supervisor pages, user pages only of 2 or 4
+ *            MiB and without SMAP (kernel accesses to user memory go through the software TLB). 1
+ *            to n - 2: CPL 3 of the n - 2 address spaces (CR3) used last. n - 1: always empty, for
+ *            the others.
+ * Not here   The software TLB (tlb.h). Executing: code is never fetched through a window.
+ */
+#ifndef RING1_SHADOW_MMU_WINDOW_H
+#define RING1_SHADOW_MMU_WINDOW_H
+
+#include "include/ring1/types.h"
+
+struct vcpu;
+
+/* Host mappings in all windows together; Linux gives a process 65530. */
+#define WINDOW_RUNS 32768u
+
+/* Bytes for window_init(), which the host allocates zeroed. */
+size_t window_size(void);
+
+/* v->windows = memory; v->vm->host's windows are in place. Without a call v->windows stays NULL and
+ * nothing here does anything. */
+void window_init(struct vcpu *v, void *memory);
+
+/* Can memory be accessed through v->bt.window[] at present? Constant between flushes. */
+bool window_usable(const struct vcpu *v);
+
+/* Translated code's access to gla trapped in the window of the present CPL. True: it is mapped now,
+ * run the instruction again, with v->bt.window[] read anew (an address space that was in the empty
+ * window has got its own). False: the interpreter must do this access; nothing has changed. */
+bool window_fill(struct vcpu *v, gla_t gla, bool write);
+
+/* Sets v->bt.window[] for the present CR3. The flushes do so by themselves. */
+void window_select(struct vcpu *v);
+
+/* ---- for tlb.c: the flushes of mmu.h ---- */
+
+/* CR3, CR0, CR4, EFER, A20 were loaded, or breakpoints changed. */
+void window_flush(struct vcpu *v, bool keep_global);
+void window_flush_page(struct vcpu *v, gla_t gla);
+/* The physical page is not plain RAM any more (vm.page[]). */
+void window_flush_gpa(struct vcpu *v, gpa_t page);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * window_priv.h - what is mapped in the windows, and the few operations that change it.
+ *
+ * Invariant  A page's bit in leaf.mapped (leaf.writable) is set exactly when the host maps it (for
+ *            writing).
+ * Invariant  A plain RAM page that a small page maps for writing has that mapping in windows.rmap.
+ * Lifetime   Whatever unmaps or protects may find the budget exceeded and drop the whole window; it
+ *            then returns false, and all pointers to that window's leaves are dead.
+ */
+#ifndef RING1_SHADOW_MMU_WINDOW_PRIV_H
+#define RING1_SHADOW_MMU_WINDOW_PRIV_H
+
+#include "shadow-mmu/mmu_priv.h"
+#include "shadow-mmu/window.h"
+
+#define WINDOW_BYTES (1ull << 32)
+#define LEAF_SHIFT   21 /* a leaf is inside one page-directory entry in both table formats */
+#define LEAF_PAGES   512u
+#define LEAF_REGIONS 2048u
+#define LEAF_WORDS   (LEAF_PAGES / 64)
+#define LEAF_COUNT   4096u /* record 0 is not used */
+#define TABLE_COUNT  1280u /* the same */
+#define RMAP_PAGES   (0xe0000000u >> GUEST_PAGE_SHIFT)
+
+enum leaf_kind {
+    LEAF_FLAT,  /* paging is off */
+    LEAF_BIG,   /* (half of) a 2- or 4-MiB page */
+    LEAF_SMALL, /* (half of) a page table */
+};
+
+/* What is mapped of 2 MiB of a window. */
+struct leaf {
+    uint64_t mapped[LEAF_WORDS], writable[LEAF_WORDS];
+    /* the page is mapped right behind its predecessor, also physically */
+    uint64_t joins[LEAF_WORDS];
+    uint64_t pde;        /* as it was when the pages were mapped */
+    gpa_t frame;         /* flat, big: of the first page */
+    uint16_t region;     /* linear address >> LEAF_SHIFT */
+    uint16_t table;      /* small: windows.table[] with copies of the entries; else 0 */
+    uint16_t prev, next; /* on the window's list of its kind */
+    uint16_t pages;      /* mapped */
+    uint16_t runs;       /* upper bound of the host mappings it needs */
+    uint8_t window, kind;
+    bool nonglobal; /* some page is not global */
+};
+
+struct window {
+    uint64_t key; /* address space; see window_key() */
+    uint64_t last_use;
+    uint32_t runs;
+    bool used;
+    uint16_t leaf_of[LEAF_REGIONS]; /* 0: nothing mapped there */
+    uint16_t list[2];               /* leaves; [1]: the small ones */
+};
+
+struct windows {
+    uint64_t mode;    /* window_mode() when the entries were judged */
+    unsigned current; /* window of the present CR3's CPL 3 */
+    uint64_t clock;   /* of last_use */
+    uint32_t runs;
+    uint16_t leaf_free, leaf_used, table_free, table_used;
+    struct window win[HOST_WINDOWS];
+    uint16_t table_next[TABLE_COUNT];
+    struct leaf leaf[LEAF_COUNT];
+    uint32_t rmap[RMAP_PAGES]; /* see window_map.c */
+    uint64_t table[TABLE_COUNT][LEAF_PAGES];
+};
+_Static_assert(sizeof(struct windows) < 16u << 20, "the promise of window.h");
+
+static inline bool bit_test(const uint64_t *map, unsigned n)
+{
+    return map[n / 64] >> (n % 64) & 1;
+}
+
+static inline unsigned window_empty(const struct vcpu *v)
+{
+    return v->vm->host->window_count - 1;
+}
+
+static inline struct leaf *leaf_find(struct windows *ws, unsigned n, gla_t gla)
+{
+    uint16_t at = ws->win[n].leaf_of[gla >> LEAF_SHIFT];
+
+    return at ? &ws->leaf[at] : NULL;
+}
+
+/* Linear address of page i. */
+static inline gla_t leaf_gla(const struct leaf *l, unsigned i)
+{
+    return ((gla_t)l->region << LEAF_SHIFT) + (i << GUEST_PAGE_SHIFT);
+}
+
+/* Physical address of page i, which is mapped. */
+gpa_t leaf_gpa(const struct vcpu *v, const struct leaf *l, unsigned i);
+
+/* Is there room for some runs? */
+bool window_has_room(const struct vcpu *v);
+/* Room for a leaf and some runs; drops windows until it is there. */
+void window_make_room(struct vcpu *v);
+/* After window_make_room(). */
+struct leaf *leaf_new(struct vcpu *v, unsigned n, unsigned region, enum leaf_kind kind);
+/* Pages first.. of *l, none of them mapped, to the physical pages from gpa on. Their table entries
+ * are copied already. False: the host refuses. */
+bool leaf_map(struct vcpu *v, struct leaf *l, unsigned first, unsigned count, gpa_t gpa,
+              bool writable);
+/* The same for pages that are all mapped. An emptied leaf stays; see leaf_trim(). */
+bool leaf_unmap(struct vcpu *v, struct leaf *l, unsigned first, unsigned count);
+bool leaf_protect(struct vcpu *v, struct leaf *l, unsigned first, unsigned count, bool writable);
+/* Frees it, if it is empty. */
+void leaf_trim(struct windows *ws, struct leaf *l);
+/* Unmaps everything in it and frees it. */
+bool leaf_drop(struct vcpu *v, struct leaf *l);
+
+/* Write-protects every writable mapping of the physical page. */
+void window_protect_gpa(struct vcpu *v, gpa_t page);
+
+/* Unmaps everything in window n. */
+void window_drop(struct vcpu *v, unsigned n);
+void window_drop_all(struct vcpu *v);
+
+/* May entries that differ in these bits stay? D is looked at separately. */
+static inline bool entry_changed(uint64_t now, uint64_t copy)
+{
+    return (now ^ copy) & ~(uint64_t)(0xe00u | PTE_G | PTE_D | 0x18u);
+}
+
+#endif

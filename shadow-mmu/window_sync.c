@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * window_sync.c - what the guest's flushes do to the windows.
+ *
+ * Promises   After a flush nothing that it covers is mapped other than a fresh walk would allow.
+ *            What still is as it was stays mapped: the entries that each mapping came from were
+ *            copied, and a flush compares them with the tables of now. So a switch of address
+ *            spaces costs a look at the entries in use, and no system call if nothing changed.
+ * A and D    The guest cleared A: the page is unmapped, so that the next access sets it again. It
+ *            cleared D: the page is write-protected.
+ * CR3        The windows of other address spaces are compared when their turn comes.
+ * Source     SDM vol. 3A, section 4.10.4.
+ */
+#include "monitor/control.h"
+#include "shadow-mmu/access.h"
+#include "shadow-mmu/window_priv.h"
+
+/* More changed page-directory entries than this: another program runs there. */
+#define CHANGED_MANY 8u
+
+/* Everything besides the tables that decides what may be mapped. CR4.PGE does not: guests toggle it
+ * to flush. */
+static uint64_t window_mode(const struct vcpu *v)
+{
+    return (v->cr0 & (CR0_PG | CR0_WP)) | (v->vm->a20 ? 2u : 0) |
+           (v->msr.efer & EFER_NXE ? 4u : 0) |
+           (uint64_t)(v->cr4 & (CR4_PSE | CR4_PAE | CR4_SMAP)) << 32;
+}
+
+/* The page-directory entry for a leaf, in the present address space; 0: none. */
+static uint64_t pde_now(const struct vcpu *v, unsigned region)
+{
+    bool pae = v->cr4 & CR4_PAE;
+    uint64_t pdpte = v->pdpte[region >> 9];
+    gpa_t gpa;
+
+    if (pae)
+        gpa = (pdpte & PAE_ADDR) + (region & 511) * 8;
+    else
+        gpa = (v->cr3 & ~GUEST_PAGE_MASK) + (region >> 1) * 4;
+    gpa = phys_a20(v->vm, gpa);
+    if ((pae && !(pdpte & PTE_P)) || (phys_kind(v->vm, gpa) & PAGE_MMIO))
+        return 0;
+    return phys_read(v->vm, gpa, pae ? 8 : 4);
+}
+
+/* The 512 page-table entries behind a small leaf, or NULL. */
+static const uint8_t *ptes_now(const struct vcpu *v, const struct leaf *l, uint64_t pde)
+{
+    gpa_t gpa;
+
+    if (v->cr4 & CR4_PAE)
+        gpa = pde & PAE_ADDR;
+    else
+        gpa = ((uint32_t)pde & ~GUEST_PAGE_MASK) + (l->region & 1) * (LEAF_PAGES * 4);
+    gpa = phys_a20(v->vm, gpa);
+    return phys_kind(v->vm, gpa) & PAGE_MMIO ? NULL : v->vm->ram + gpa;
+}
+
+/* Calls op for each run of set bits. False: the window is gone. */
+static bool for_runs(struct vcpu *v, struct leaf *l, const uint64_t *map,
+                     bool (*op)(struct vcpu *, struct leaf *, unsigned first, unsigned count))
+{
+    for (unsigned i = 0, first; i < LEAF_PAGES; i++) {
+        if (!map[i / 64]) {
+            i |= 63;
+            continue;
+        }
+        if (!bit_test(map, i))
+            continue;
+        for (first = i; i + 1 < LEAF_PAGES && bit_test(map, i + 1);)
+            i++;
+        if (!op(v, l, first, i - first + 1))
+            return false;
+    }
+    return true;
+}
+
+static bool make_readonly(struct vcpu *v, struct leaf *l, unsigned first, unsigned count)
+{
+    return leaf_protect(v, l, first, count, false);
+}
+
+/* Compares the pages in `which` with their entries. False: the window is gone. */
+static bool check_small(struct vcpu *v, struct leaf *l, const uint8_t *ptes, const uint64_t *which)
+{
+    const uint64_t *copy = v->windows->table[l->table];
+    uint64_t drop[LEAF_WORDS] = {0}, readonly[LEAF_WORDS] = {0};
+    bool pae = v->cr4 & CR4_PAE, some = false, rest = false;
+
+    for (unsigned k = 0; k < LEAF_WORDS; k++) {
+        for (uint64_t m = l->mapped[k] & which[k]; m; m &= m - 1) {
+            unsigned i = k * 64 + (unsigned)__builtin_ctzll(m);
+            uint64_t bit = m & -m, pte = 0;
+
+            if (pae)
+                memcpy(&pte, ptes + i * 8, 8);
+            else
+                memcpy(&pte, ptes + i * 4, 4);
+            l->nonglobal |= !(pte & PTE_G);
+            if (entry_changed(pte, copy[i]))
+                drop[k] |= bit;
+            else if (!(pte & PTE_D) && (l->writable[k] & bit))
+                readonly[k] |= bit;
+        }
+        some |= drop[k] || readonly[k];
+        rest |= l->mapped[k] != drop[k];
+    }
+    if (!some)
+        return true;
+    if (!rest)
+        return leaf_drop(v, l);
+    if (!for_runs(v, l, readonly, make_readonly) || !for_runs(v, l, drop, leaf_unmap))
+        return false;
+    leaf_trim(v->windows, l);
+    return true;
+}
+
+/* Compares a leaf with the tables of the present address space; of small pages, those in `which`.
+ * */
+static bool leaf_check(struct vcpu *v, struct leaf *l, const uint64_t *which)
+{
+    uint64_t pde, writable = 0;
+    const uint8_t *ptes;
+
+    if (l->kind == LEAF_FLAT)
+        return true;
+    pde = pde_now(v, l->region);
+    if (entry_changed(pde, l->pde))
+        return leaf_drop(v, l);
+    if (l->kind == LEAF_SMALL) {
+        ptes = ptes_now(v, l, pde);
+        return ptes ? check_small(v, l, ptes, which) : leaf_drop(v, l);
+    }
+    l->nonglobal |= !(pde & PTE_G);
+    for (unsigned k = 0; k < LEAF_WORDS; k++)
+        writable |= l->writable[k];
+    return (pde & PTE_D) || !writable || leaf_drop(v, l);
+}
+
+/* Is so much different that unmapping it all at once is cheaper? */
+static bool much_changed(const struct vcpu *v, const struct window *win)
+{
+    unsigned changed = 0;
+
+    for (unsigned small = 0; small < 2; small++)
+        for (uint16_t at = win->list[small]; at && changed <= CHANGED_MANY;) {
+            const struct leaf *l = &v->windows->leaf[at];
+
+            if (l->kind != LEAF_FLAT)
+                changed += entry_changed(pde_now(v, l->region), l->pde);
+            at = l->next;
+        }
+    return changed > CHANGED_MANY;
+}
+
+static void window_resync(struct vcpu *v, unsigned n, bool keep_global)
+{
+    static const uint64_t all[LEAF_WORDS] = {~0ull, ~0ull, ~0ull, ~0ull,
+                                             ~0ull, ~0ull, ~0ull, ~0ull};
+    struct windows *ws = v->windows;
+    struct window *win = &ws->win[n];
+    uint16_t next;
+
+    if (!win->list[0] && !win->list[1])
+        return;
+    v->stats.window_resyncs++;
+    if (n && much_changed(v, win)) {
+        window_drop(v, n);
+        return;
+    }
+    for (unsigned small = 0; small < 2; small++)
+        for (uint16_t at = win->list[small]; at; at = next) {
+            struct leaf *l = &ws->leaf[at];
+
+            next = l->next;
+            if ((!keep_global || l->nonglobal) && !leaf_check(v, l, all))
+                return;
+        }
+}
+
+/* Pages that a data breakpoint lies in are not mapped anywhere. */
+static void drop_watched(struct vcpu *v)
+{
+    for (unsigned d = 0; d < 4; d++)
+        for (unsigned n = 0; n < v->vm->host->window_count; n++) {
+            struct leaf *l = leaf_find(v->windows, n, v->dr[d]);
+            unsigned i = v->dr[d] >> GUEST_PAGE_SHIFT & (LEAF_PAGES - 1);
+
+            if (l && bit_test(l->mapped, i) && debug_page_watched(v, v->dr[d]) &&
+                leaf_unmap(v, l, i, 1))
+                leaf_trim(v->windows, l);
+        }
+}
+
+void window_flush(struct vcpu *v, bool keep_global)
+{
+    struct windows *ws = v->windows;
+    uint64_t mode = window_mode(v);
+
+    if (!v->vm->host->window_count)
+        return;
+    if (mode != ws->mode) {
+        window_drop_all(v);
+        ws->mode = mode;
+    }
+    if (v->dr_armed)
+        drop_watched(v);
+    window_resync(v, 0, keep_global && (v->cr4 & CR4_PGE));
+    window_select(v);
+    window_resync(v, ws->current, false);
+}
+
+/* The page of gla in window n; all of it where gla lies or lay in a big page. */
+static void flush_in(struct vcpu *v, unsigned n, gla_t gla)
+{
+    uint64_t which[LEAF_WORDS] = {0};
+    unsigned i = gla >> GUEST_PAGE_SHIFT & (LEAF_PAGES - 1);
+    struct leaf *l = leaf_find(v->windows, n, gla);
+
+    which[i / 64] = 1ull << (i % 64);
+    if (l)
+        leaf_check(v, l, which);
+    l = leaf_find(v->windows, n, gla ^ 1u << LEAF_SHIFT); /* the other half of 4 MiB */
+    if (l && l->kind == LEAF_BIG && !(v->cr4 & CR4_PAE))
+        leaf_check(v, l, which);
+}
+
+void window_flush_page(struct vcpu *v, gla_t gla)
+{
+    flush_in(v, 0, gla);
+    flush_in(v, v->windows->current, gla);
+}
+
+void window_flush_gpa(struct vcpu *v, gpa_t page)
+{
+    if (phys_kind(v->vm, page) & PAGE_MMIO)
+        window_drop_all(v); /* read-only mappings are on no map */
+    else
+        window_protect_gpa(v, page);
+}

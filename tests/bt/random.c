@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * random.c - bt-random: runs random instruction sequences twice from the same state, interpreted
+ * and translated, and compares everything: registers, FPU, RAM, how it ended. The first difference
+ * is made as small as it gets, shown, and ends the run with status 1.
+ *
+ * Use        bt-random [--seed N] [--count N] [--seconds N] [--drop I,J...] [--case FILE] [--show]
+ *            [--self] [--plain] [--fails N] --drop replaces instructions of the one case by NOPs,
+ *            --case runs "SEED [I,J...]" of each line of a file, --show prints cases before they
+ *            run, --self compares the interpreter with itself, --plain runs with the translator's
+ *            default options, --fails goes on until N differences are found.
+ * Repeats    A case depends on its seed only, and on the cases before it in its batch of 64 through
+ *            what the translator has kept of them. Every few milliseconds the CPU is asked to look
+ *            up (bt_break_in()), so a bug may need several tries; --calm leaves that out.
+ */
+#include "tests/bt/bt_random.h"
+
+#include <getopt.h>
+#include <sys/time.h>
+#include <time.h>
+
+/* Looks at the clock until an interpreted case is endless: some tens of thousands of instructions.
+ * The translator looks for statistics too; it has time until PATIENCE is over. */
+#define LOOKS_MAX     30u
+#define KICK_US       3000
+#define PATIENCE      1000u /* kicks until a case that goes on is ended */
+#define HANG          (PATIENCE + 3000u)
+#define DROP_TEXT_MAX 512u
+
+uint64_t fuzz_state;
+
+static struct {
+    struct bt_rig interpreted, translated;
+    uint8_t image[RAM_BYTES];
+    struct bt_case c;
+    uint64_t batch;
+    bool show, self, plain, calm;
+    unsigned long long done, endless, fails, fails_wanted;
+    unsigned ends[EXIT_COUNT];
+    volatile uint64_t seed;
+    volatile unsigned looks, kicks;
+} t = {.batch = ~0ull, .fails_wanted = 1};
+
+/* ---- time ---- */
+
+/* Stands still until the case is over for its length. */
+static ns_t look(void *opaque)
+{
+    struct bt_rig *r = opaque;
+    bool over = r == &t.interpreted ? ++t.looks > LOOKS_MAX : t.kicks > PATIENCE;
+
+    return over ? r->now + 10 * NS_PER_SEC : r->now;
+}
+
+static void say_seed(void)
+{
+    char line[200];
+
+    bt_rig_say(line,
+               snprintf(line, sizeof line,
+                        "bt-random: in seed %llu (of the batch that begins with %llu)\n",
+                        (unsigned long long)t.seed, (unsigned long long)(t.seed / BATCH * BATCH)));
+}
+
+static void on_kick(int sig)
+{
+    struct bt_rig *r = bt_rig_running;
+
+    (void)sig;
+    if (!r)
+        return;
+    if (++t.kicks > HANG) {
+        bt_rig_say("hangs\n", 6);
+        say_seed();
+        _exit(1);
+    }
+    if (t.calm && t.kicks <= PATIENCE)
+        return;
+    vcpu_attend(r->cpu, ATT_KICK);
+    if (r->cpu->translator)
+        bt_break_in(r->cpu);
+}
+
+/* ---- one case ---- */
+
+enum verdict { SAME, ENDLESS, DIFFERENT };
+
+static unsigned run(struct bt_rig *r)
+{
+    state_apply(&t.c, t.image, r);
+    r->ferr = false;
+    t.looks = t.kicks = 0;
+    return bt_rig_run(r);
+}
+
+/* Runs t.c both ways; what differs goes to `out`. */
+static enum verdict run_both(FILE *out)
+{
+    state_image(&t.c, t.image);
+    unsigned a = run(&t.interpreted);
+    if (a == EXIT_SLICE)
+        return ENDLESS;
+    unsigned b = run(&t.translated);
+    unsigned differences = compare(&t.interpreted, &t.translated, out);
+    t.ends[a]++;
+    if (a != b) {
+        differences++;
+        if (out)
+            fprintf(out, "  ends           interpreted by exit %u   translated by exit %u%s\n", a,
+                    b, b == EXIT_SLICE ? " (does not end)" : "");
+    }
+    return differences ? DIFFERENT : SAME;
+}
+
+static void fresh(void)
+{
+    static const struct bt_options defaults;
+
+    interp_flush(t.interpreted.cpu);
+    interp_flush(t.translated.cpu);
+    bt_rig_options(&t.translated, t.plain ? &defaults : &t.c.options);
+}
+
+static void make(uint64_t seed)
+{
+    t.seed = seed;
+    case_make(&t.c, seed, &t.interpreted.vm.decoder);
+    if (seed / BATCH != t.batch) {
+        t.batch = seed / BATCH;
+        fresh();
+    }
+}
+
+/* ---- a difference ---- */
+
+/* Does it show without what the translator kept from the cases before? */
+static bool differs_alone(void)
+{
+    fresh();
+    return run_both(NULL) == DIFFERENT;
+}
+
+static void minimise(void)
+{
+    for (unsigned pass = 0; pass < 2; pass++)
+        for (unsigned n = 0; n < t.c.count; n++) {
+            if (t.c.insn[n].dropped)
+                continue;
+            t.c.insn[n].dropped = true;
+            if (!differs_alone())
+                t.c.insn[n].dropped = false;
+        }
+}
+
+static void drop_text(char *out)
+{
+    unsigned len = 0;
+
+    *out = 0;
+    for (unsigned n = 0; n < t.c.count; n++)
+        if (t.c.insn[n].dropped)
+            len += (unsigned)snprintf(out + len, DROP_TEXT_MAX - len, "%s%u", len ? "," : "", n);
+}
+
+static void report(void)
+{
+    char drop[DROP_TEXT_MAX];
+    unsigned long long first = t.seed / BATCH * BATCH;
+    bool alone = differs_alone();
+
+    if (alone) {
+        minimise();
+        fresh();
+    } else { /* the whole batch up to here */
+        uint64_t seed = t.seed;
+        t.batch = ~0ull;
+        for (uint64_t s = first; s < seed; s++) {
+            make(s);
+            run_both(NULL);
+        }
+        make(seed);
+    }
+    drop_text(drop);
+    printf("\nseed %llu: interpreter and translator differ\n", (unsigned long long)t.seed);
+    case_print(&t.c, &t.interpreted.vm.decoder, stdout);
+    if (run_both(stdout) != DIFFERENT)
+        printf("  ... but not when it ran again: %s\n",
+               alone ? "a matter of timing" : "of timing, or of cases before the batch");
+    if (alone)
+        printf("again: bt-random --seed %llu%s%s\n", (unsigned long long)t.seed,
+               *drop ? " --drop " : "", drop);
+    else
+        printf("only after others: bt-random --seed %llu --count %llu\n", first,
+               (unsigned long long)t.seed - first + 1);
+    fflush(stdout);
+    t.batch = ~0ull;
+}
+
+/* False: enough. */
+static bool judge(void)
+{
+    if (t.show) {
+        printf("seed %llu\n", (unsigned long long)t.seed);
+        case_print(&t.c, &t.interpreted.vm.decoder, stdout);
+        fflush(stdout);
+    }
+    t.done++;
+    switch (run_both(NULL)) {
+    case SAME:
+        return true;
+    case ENDLESS:
+        t.endless++;
+        return true;
+    case DIFFERENT:
+        break;
+    }
+    report();
+    return ++t.fails < t.fails_wanted;
+}
+
+static void drop_these(const char *list)
+{
+    char *end;
+
+    while (*list) {
+        unsigned long n = strtoul(list, &end, 10);
+        if (end == list)
+            break;
+        if (n < t.c.count)
+            t.c.insn[n].dropped = true;
+        list = *end ? end + 1 : end;
+    }
+}
+
+static bool run_one(uint64_t seed, const char *drop)
+{
+    make(seed);
+    drop_these(drop);
+    return judge();
+}
+
+static int run_file(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    unsigned long long seed;
+    char line[1024], drop[1024];
+
+    if (!f) {
+        perror(path);
+        return 2;
+    }
+    while (fgets(line, sizeof line, f)) {
+        int fields = sscanf(line, "%llu %1023s", &seed, drop);
+        if (fields < 1)
+            continue;
+        t.batch = ~0ull;
+        if (!run_one(seed, fields > 1 ? drop : ""))
+            break;
+    }
+    fclose(f);
+    return t.fails != 0;
+}
+
+/* ---- the program ---- */
+
+static void build(void)
+{
+    struct sigaction sa = {.sa_handler = on_kick, .sa_flags = SA_ONSTACK | SA_RESTART};
+    struct itimerval every = {{0, KICK_US}, {0, KICK_US}};
+
+    bt_rig_last_words = say_seed;
+    bt_rig_signals();
+    bt_rig_create(&t.interpreted, RAM_BYTES, false);
+    bt_rig_create(&t.translated, RAM_BYTES, !t.self);
+    t.interpreted.host.now_ns = t.translated.host.now_ns = look;
+    sigaction(SIGALRM, &sa, NULL);
+    setitimer(ITIMER_REAL, &every, NULL);
+}
+
+static void say_totals(void)
+{
+    const struct vcpu_stats *a = &t.interpreted.cpu->stats, *b = &t.translated.cpu->stats;
+
+    printf("%llu cases, %llu endless, %llu different; %llu instructions, %llu exceptions\n", t.done,
+           t.endless, t.fails, (unsigned long long)a->insns, (unsigned long long)a->exceptions);
+    printf("translated: %llu blocks, %llu callouts, %llu traps, %llu interpreted\n",
+           (unsigned long long)b->bt_blocks, (unsigned long long)b->bt_callouts,
+           (unsigned long long)b->exit_trap, (unsigned long long)b->bt_interpreted);
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: bt-random [--seed N] [--count N] [--seconds N] [--drop I,J...] [--case "
+                    "FILE] [--show] "
+                    "[--self] [--plain] [--calm] [--fails N]\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {{"seed", required_argument, NULL, 's'},
+                                            {"count", required_argument, NULL, 'n'},
+                                            {"seconds", required_argument, NULL, 't'},
+                                            {"drop", required_argument, NULL, 'd'},
+                                            {"case", required_argument, NULL, 'c'},
+                                            {"fails", required_argument, NULL, 'f'},
+                                            {"show", no_argument, NULL, 'v'},
+                                            {"self", no_argument, NULL, 'S'},
+                                            {"plain", no_argument, NULL, 'p'},
+                                            {"calm", no_argument, NULL, 'q'},
+                                            {0}};
+    unsigned long long first = 0, count = 0, seconds = 0;
+    const char *drop = "", *file = NULL;
+    int opt;
+
+    while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1)
+        switch (opt) {
+        case 's':
+            first = strtoull(optarg, NULL, 0);
+            break;
+        case 'n':
+            count = strtoull(optarg, NULL, 0);
+            break;
+        case 't':
+            seconds = strtoull(optarg, NULL, 0);
+            break;
+        case 'd':
+            drop = optarg;
+            break;
+        case 'c':
+            file = optarg;
+            break;
+        case 'f':
+            t.fails_wanted = strtoull(optarg, NULL, 0);
+            break;
+        case 'v':
+            t.show = true;
+            break;
+        case 'S':
+            t.self = true;
+            break;
+        case 'p':
+            t.plain = true;
+            break;
+        case 'q':
+            t.calm = true;
+            break;
+        default:
+            return usage();
+        }
+    if (optind < argc)
+        return usage();
+    if (!count && !seconds)
+        count = 1;
+    build();
+    if (file)
+        return run_file(file);
+    time_t end = time(NULL) + (time_t)seconds;
+    for (uint64_t n = 0; count ? n < count : time(NULL) < end; n++)
+        if (!run_one(first + n, drop))
+            break;
+    say_totals();
+    return t.fails != 0;
+}
