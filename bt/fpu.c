@@ -63,6 +63,27 @@ static bool needs_sse(const struct insn *i)
     return !mmx;
 }
 
+static bool names_mmx(const struct insn *i)
+{
+    for (unsigned n = 0; n < i->nops; n++)
+        if (i->operand[n].kind == OPK_MMX)
+            return true;
+    return false;
+}
+
+/* A host CPU turns to MMX (TOP = 0) even when the memory operand then faults: in a window the
+ * access is tried
+ * first, at both ends. What it reads or writes is what is there. */
+static void probe(struct tu *t, const struct operand *o, struct hmem m)
+{
+    for (unsigned end = 0; end < 2; end++) {
+        emit_insn_m(&t->e, 0, MAP_0F, 0xb6, R11, m); /* movzx r11d, byte */
+        if (o->act & ACT_W)
+            emit_mov_mr8(&t->e, m, R11);
+        m.disp += o->size - 1;
+    }
+}
+
 void t_simd(struct tu *t, const struct insn *i)
 {
     const struct operand *o = memory_operand(i);
@@ -74,7 +95,13 @@ void t_simd(struct tu *t, const struct insn *i)
     }
     if (names_esp(i))
         tu_flush_esp(t);
-    copy(t, i, o, &m);
+    if (!o || !t->window || !names_mmx(i)) {
+        copy(t, i, o, &m);
+        return;
+    }
+    m = tu_mem(t, i, o->size, (o->act & ACT_R ? TU_R : 0) | (o->act & ACT_W ? TU_W : 0));
+    probe(t, o, m);
+    tu_copy(t, i, &m);
 }
 
 /* ---- x87 ---- */
@@ -193,13 +220,19 @@ static bool fdp_is_conditional(const struct tu *t)
     return model && model->feat_7_ebx & CPUID_7_EBX_FDP_EXCPTN_ONLY;
 }
 
+/* With CR0.NE = 0 every x87 instruction may change FERR#: the interpreter's handler does that. */
+static bool native_x87(const struct tu *t)
+{
+    return (t->ctx & CTX_FPU) && (t->ctx & CTX_X87_NE);
+}
+
 void t_x87(struct tu *t, const struct insn *i)
 {
     const struct operand *o = memory_operand(i);
     bool control = is_control(i);
     struct hmem m;
 
-    if (!(t->ctx & CTX_FPU) || (o && (!tu_mem_ok(t, i) || (!control && fdp_is_conditional(t))))) {
+    if (!native_x87(t) || (o && (!tu_mem_ok(t, i) || (!control && fdp_is_conditional(t))))) {
         tu_callout(t);
         return;
     }
@@ -212,7 +245,7 @@ void t_x87(struct tu *t, const struct insn *i)
 void t_fwait(struct tu *t, const struct insn *i)
 {
     (void)i;
-    if (t->ctx & CTX_FPU)
+    if (native_x87(t))
         emit8(&t->e, 0x9b);
     else
         tu_callout(t);

@@ -126,6 +126,13 @@ static struct hmem plus(struct hmem m, int32_t disp)
     return m;
 }
 
+/* Traps where a store would, and changes nothing. */
+static void probe_write(struct tu *t, struct hmem m)
+{
+    emit_mov_rm32(&t->e, R11, m);
+    emit_mov_mr32(&t->e, m, R11);
+}
+
 void t_pusha(struct tu *t, const struct insn *i)
 {
     struct hmem m;
@@ -137,6 +144,10 @@ void t_pusha(struct tu *t, const struct insn *i)
     }
     fold_begin(t);
     m = slot(t, -ALL_BYTES, ALL_BYTES, TU_W);
+    if (t->window) { /* both ends can be written, or nothing is */
+        probe_write(t, m);
+        probe_write(t, plus(m, ALL_BYTES - 4));
+    }
     for (n = 0; n < GPR_COUNT; n++) {
         unsigned reg = host_gpr((unsigned)n);
 

@@ -155,7 +155,7 @@ static void step(struct lockstep *ls, bool last)
     struct vcpu *b = ls->b;
     uint32_t start = b->eip, rf = b->eflags & EFL_RF;
 
-    if (last && start == ls->a->eip && at_rep(b)) {
+    if (last && start == ls->a->eip && !(b->eflags & EFL_TF) && at_rep(b)) {
         iterate(ls);
         return;
     }
@@ -163,6 +163,8 @@ static void step(struct lockstep *ls, bool last)
     b->shadow_next = 0; /* that was for the instruction which runs now */
     if (ls->single) {
         ls->single(b, NULL);
+        if (b->eip == start && ls->a->eip != start && !ls->faulted && at_rep(b))
+            finish_rep(b, 0); /* RF is used up at its end */
         return;
     }
     interp_step(b);

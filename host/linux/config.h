@@ -28,7 +28,7 @@ enum exec_mode {
     EXEC_LOCKSTEP, /* both, block by block, until they differ */
 };
 /* What -exec is when it is not given. */
-#define EXEC_DEFAULT EXEC_INTERPRET
+#define EXEC_DEFAULT EXEC_TRANSLATE
 
 enum sandbox_mode {
     SANDBOX_OFF,

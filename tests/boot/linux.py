@@ -179,6 +179,27 @@ def repeat(count):
     return run
 
 
+def two_at_once(ring1, guest):
+    """Two processes, each its own machine: nothing is shared but the host."""
+    boots = [None, None]
+
+    def run(n):
+        boots[n] = Boot(ring1, guest, IDENTITY, ["686", "686-pae"][n], seconds=2 * BOOT_SECONDS)
+    threads = [threading.Thread(target=run, args=(n,)) for n in (0, 1)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    for boot in boots:
+        identity(boot, 256)
+
+
+def lockstep(ring1, guest):
+    """Translator and interpreter side by side, from the kernel's first instruction to a shell command."""
+    boot = Boot(ring1, guest, "uname -m", options=["--exec=lockstep", "-m", "64"], seconds=5400).clean()
+    boot.demand(boot.output == "i686\n", "the command ran")
+
+
 CASES = {
     "686": simple(),
     "686-pae": simple("686-pae"),
@@ -194,6 +215,14 @@ CASES = {
     "fpu": fpu,
     "clock60": clock(60),
     "clock600": clock(600),
+    "interpret": simple(options=["--exec=interpret"]),
+    "interpret-pae": simple("686-pae", options=["--exec=interpret"]),
+    "soft": simple(options=["--bt", "soft"]),
+    "soft-pae": simple("686-pae", options=["--bt", "soft"]),
+    "nochain": simple(options=["--bt", "chain=off,return-stack=off,heat=0"]),
+    "tiny-cache": simple(options=["--cache-size", "1M"]),
+    "two-at-once": two_at_once,
+    "lockstep": lockstep,
     "repeat10": repeat(10),
     "repeat30": repeat(30),
 }

@@ -34,6 +34,7 @@ LINE = {
     "exit": rf"[A-Z_]+ {AT} after \d+ instructions",
 }
 
+DECODED = ["fetch", "decode"]  # stages of the interpreter's decode cache, which sees little of a translated guest
 TRANSLATED = ["bt", "emit"]  # stages of -exec translate
 
 
@@ -102,6 +103,8 @@ def traced(tmp, stage, args, status):
     path = os.path.join(tmp, stage)
     if stage in TRANSLATED:
         args = args + ["-exec", "translate"]
+    if stage in DECODED:
+        args = args + ["-exec", "interpret"]
     out, err = run(args + ["-d", stage, "-D", path], status)
     check(err == "", f"{stage}: -D leaves standard error alone, but there is {err[:200]!r}")
     with open(path) as f:

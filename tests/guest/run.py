@@ -18,6 +18,7 @@ CONFIGS = {
     "translate": ["--exec=translate", "--bt", "heat=0"],
     "soft": ["--exec=translate", "--bt", "heat=0,soft"],
     "nochain": ["--exec=translate", "--bt", "heat=0,chain=off,return-stack=off"],
+    "lockstep": ["--exec=lockstep"],
     "single": ["--exec=translate", "--bt", "heat=0,insns=1", "--cache-size", "1M"],
 }
 
