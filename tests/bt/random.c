@@ -19,6 +19,8 @@
 #include <sys/time.h>
 #include <time.h>
 
+#include "monitor/interp/fpu_image.h"
+
 /* Looks at the clock until an interpreted case is endless: some tens of thousands of instructions.
  * The translator looks for statistics too; it has time until PATIENCE is over. */
 #define LOOKS_MAX     30u
@@ -35,7 +37,7 @@ static struct {
     struct bt_case c;
     uint64_t batch;
     bool show, self, plain, calm;
-    unsigned long long done, endless, fails, fails_wanted;
+    unsigned long long done, endless, fails, fails_wanted, excused;
     unsigned ends[EXIT_COUNT];
     volatile uint64_t seed;
     volatile unsigned looks, kicks;
@@ -196,6 +198,18 @@ static void report(void)
     t.batch = ~0ull;
 }
 
+/* docs/DEVIATIONS.md, section 4: a store that an unmasked x87 exception suppresses. The interpreter
+ * looks at the
+ * address first; translated code in a window does as the CPU does and leaves the exception pending.
+ * */
+static bool is_suppressed_store(void)
+{
+    const uint8_t *a = t.interpreted.cpu->fpu.area, *b = t.translated.cpu->fpu.area;
+
+    return (~image_get16(t.c.fpu, FX_FCW) & 0x3f) && !(image_get16(a, FX_FSW) & FSW_ES) &&
+           (image_get16(b, FX_FSW) & FSW_ES);
+}
+
 /* False: enough. */
 static bool judge(void)
 {
@@ -212,6 +226,10 @@ static bool judge(void)
         t.endless++;
         return true;
     case DIFFERENT:
+        if (is_suppressed_store()) {
+            t.excused++;
+            return true;
+        }
         break;
     }
     report();
@@ -281,8 +299,10 @@ static void say_totals(void)
 {
     const struct vcpu_stats *a = &t.interpreted.cpu->stats, *b = &t.translated.cpu->stats;
 
-    printf("%llu cases, %llu endless, %llu different; %llu instructions, %llu exceptions\n", t.done,
-           t.endless, t.fails, (unsigned long long)a->insns, (unsigned long long)a->exceptions);
+    printf("%llu cases, %llu endless, %llu different, %llu excused; %llu instructions, %llu "
+           "exceptions\n",
+           t.done, t.endless, t.fails, t.excused, (unsigned long long)a->insns,
+           (unsigned long long)a->exceptions);
     printf("translated: %llu blocks, %llu callouts, %llu traps, %llu interpreted\n",
            (unsigned long long)b->bt_blocks, (unsigned long long)b->bt_callouts,
            (unsigned long long)b->exit_trap, (unsigned long long)b->bt_interpreted);
