@@ -4,6 +4,7 @@
 
 #include "bt/bt.h"
 #include "monitor/interp/interp.h"
+#include "shadow-mmu/dirty.h"
 #include "shadow-mmu/mmu.h"
 
 void vm_set_intr(struct vm *vm, unsigned cpu, bool level)
@@ -83,6 +84,8 @@ void vm_ram_written(struct vm *vm, gpa_t gpa, uint64_t len)
     while (gpa < end) {
         gpa_t page = gpa & ~(gpa_t)GUEST_PAGE_MASK;
         gpa_t stop = page + GUEST_PAGE_SIZE < end ? page + GUEST_PAGE_SIZE : end;
+        if (vm->page[page >> GUEST_PAGE_SHIFT] & PAGE_LOGGED)
+            dirty_log_note(vm, page);
         code_written(vm, page, (unsigned)(gpa - page), (unsigned)(stop - 1 - page));
         gpa = stop;
     }
@@ -93,7 +96,7 @@ void vm_set_page_kind(struct vm *vm, gpa_t gpa, uint64_t len, uint8_t kind)
     for (gpa_t p = gpa & ~(gpa_t)GUEST_PAGE_MASK; p < gpa + len && p < vm->ram_size;
          p += GUEST_PAGE_SIZE) {
         uint8_t *k = &vm->page[p >> GUEST_PAGE_SHIFT];
-        if ((*k & ~(PAGE_CODE | PAGE_TRANSLATED)) == kind)
+        if ((*k & ~(PAGE_CODE | PAGE_TRANSLATED | PAGE_LOGGED)) == kind)
             continue;
         vm_ram_written(vm, p, GUEST_PAGE_SIZE);
         *k = kind;

@@ -17,6 +17,8 @@
 #define PAGE_ROM        0x02u /* reads come from ram[], writes are dropped (PAM, SeaBIOS shadow) */
 #define PAGE_CODE       0x04u /* holds decoded instructions: writes take the slow path */
 #define PAGE_TRANSLATED 0x08u /* translated code was made from it: the same */
+#define PAGE_LOGGED                                                                                \
+    0x10u /* the dirty log waits for its first write: the same (shadow-mmu/dirty.h) */
 
 /* What the CPU asks of the board. Any member may be NULL except where said. */
 struct board_ops {
@@ -35,6 +37,7 @@ struct vm {
     uint8_t *ram;      /* linear mapping of guest RAM, physical address 0 first */
     uint64_t ram_size; /* bytes, multiple of a page, at most 0xe0000000 */
     uint8_t *page;     /* PAGE_* of each page below ram_size */
+    uint64_t *dirty;   /* the dirty log's bitmap, NULL while it is off (shadow-mmu/dirty.h) */
     bool a20;          /* false: physical address bit 20 reads as 0 */
     struct bus mem, port;
     struct decoder decoder;

@@ -9,6 +9,7 @@
 #include "include/ring1/mem.h"
 #include "monitor/trace.h"
 #include "shadow-mmu/access.h"
+#include "shadow-mmu/dirty.h"
 #include "shadow-mmu/mmu_priv.h"
 
 /* Largest naturally aligned piece at gpa of at most `len` bytes that a bus takes. */
@@ -92,6 +93,8 @@ void phys_store(struct vm *vm, gpa_t gpa, const void *in, unsigned len)
                    (unsigned long long)gpa, len);
         return;
     }
+    if (kind & PAGE_LOGGED)
+        dirty_log_note(vm, gpa);
     if (kind & (PAGE_CODE | PAGE_TRANSLATED)) {
         if (memcmp(vm->ram + gpa, in, len) == 0)
             return;
