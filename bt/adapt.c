@@ -4,11 +4,14 @@
 
 /* Measured: docs/PERFORMANCE.md, "Windows". */
 #define SPACE_HOT_TICKS 3u
-#define TRAPS_EMULATED  2u /* weight of an emulated access ... */
-#define TRAPS_FILLED    1u /* ... and of a filled one ... */
-#define TRAPS_SOFT      6u /* that makes a site soft */
-#define SWEEP_NS        16000000ull
-#define LEVEL_MAX       8u
+/* An emulated access gains nothing and is likely to come again; a filled one is an investment: the
+ * loop over an array that causes thousands of them in its first round runs at full speed after. */
+#define TRAPS_EMULATED   64u
+#define TRAPS_FILLED     1u
+#define TRAPS_SOFT       256u /* between two sweeps: makes a site soft */
+#define SWEEP_NS         16000000ull
+#define LEVEL_MAX        8u /* of sites that are emulated */
+#define LEVEL_MAX_FILLED 1u
 
 static struct adapt_site *site_slot(struct adapt *a, gpa_t gpa)
 {
@@ -45,13 +48,13 @@ void adapt_trap(struct vcpu *v, gpa_t gpa, bool filled)
     }
     if (s->soft)
         return; /* another block of it, not yet made anew, or a trap of another kind */
-    s->traps = (uint8_t)(s->traps + (filled ? TRAPS_FILLED : TRAPS_EMULATED));
+    s->traps = (uint16_t)(s->traps + (filled ? TRAPS_FILLED : TRAPS_EMULATED));
     if (s->traps < TRAPS_SOFT)
         return;
     s->soft = true;
     s->traps = 0;
     s->until = vm_now(v->vm) + (SWEEP_NS << s->level);
-    if (s->level < LEVEL_MAX)
+    if (s->level < (filled ? LEVEL_MAX_FILLED : LEVEL_MAX))
         s->level++;
     retranslate(v, gpa);
 }
@@ -62,6 +65,8 @@ static void sweep(struct vcpu *v, struct adapt *a, ns_t now)
     for (unsigned n = 0; n < ADAPT_SITES; n++) {
         struct adapt_site *s = &a->site[n];
 
+        if (!s->soft && !s->traps && s->level)
+            s->level--;
         s->traps = 0;
         if (s->soft && s->until <= now) {
             s->soft = false;

@@ -25,10 +25,10 @@ struct bt;
 #define ADAPT_SPACES 16u
 
 struct adapt_site {
-    gpa_t gpa;     /* of the instruction */
-    ns_t until;    /* soft until then */
-    uint8_t traps; /* since the last sweep */
-    uint8_t level; /* how often it became soft: the next time is twice as long */
+    gpa_t gpa;      /* of the instruction */
+    ns_t until;     /* soft until then */
+    uint16_t traps; /* since the last sweep, weighted */
+    uint8_t level;  /* how often it became soft: the next time is twice as long */
     bool soft;
 };
 
