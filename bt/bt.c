@@ -183,7 +183,9 @@ static unsigned enter(struct vcpu *v, struct bt *bt, uint64_t host)
 
     memcpy(&fn, &stub, sizeof fn);
     fpu_unpark(v);
-    return fn(v, host, v->bt.window[ctx_user(v->bt.context)]);
+    unsigned why = fn(v, host, v->bt.window[ctx_user(v->bt.context)]);
+    bt_x87_settle(v, why == BT_EXIT_TRAP ? &bt->cache.sites[v->bt.exit_arg] : NULL);
+    return why;
 }
 
 /* A direct branch without a target: finds it and links the branch. Returns the target's entry, 0:

@@ -58,6 +58,7 @@ uint64_t bt_callout_step(struct vcpu *v, uint32_t site)
     v->bt.return_rsp += 8;
     v->eip = v->translator->cache.sites[site].eip;
     v->stats.bt_interpreted++;
+    bt_x87_settle(v, NULL);
     interp_step(v);
     v->bt.exit_arg = site;
     if (!undisturbed(v) || bt_context(v) != v->bt.context ||
@@ -74,6 +75,7 @@ unsigned bt_callout(struct vcpu *v, uint32_t site, bt_callout_fn *fn)
     /* The return address of the callout does not stay on the return stack if a fault unwinds. */
     v->bt.return_rsp += 8;
     v->eip = s->eip;
+    bt_x87_settle(v, s);
     const struct xinsn *x = bt_site_insn(v, s);
     const struct insn *i = &x->insn;
     uint32_t next = s->eip + i->len;
@@ -105,6 +107,7 @@ void tu_callout(struct tu *t)
     emit_mov_ri32(&t->e, R8, current_site(t));
     emit_call(&t->e, t->bt->stubs.callout);
     t->resumes_last = true;
+    t->x87_last = t->x87_mem = 0; /* bt_callout() settled them */
 }
 
 void tu_call(struct tu *t, bt_callout_fn *fn)
@@ -114,6 +117,7 @@ void tu_call(struct tu *t, bt_callout_fn *fn)
     emit_mov_ri64(&t->e, R9, (uint64_t)(uintptr_t)fn);
     emit_call(&t->e, t->bt->stubs.callout_fn);
     t->resumes_last = true;
+    t->x87_last = t->x87_mem = 0; /* bt_callout() settled them */
 }
 
 static void add_to_esp(struct tu *t, int32_t delta)

@@ -63,7 +63,10 @@ struct bt_cpu {
     bool in_cache;      /* translated code runs: general registers are in the host's */
     uint8_t trap_kind;  /* enum bt_trap_kind, set by bt_host_trap() */
     uint64_t trap_addr; /* host address whose access trapped */
-    uint64_t shift;     /* scratch of shifts that keep the flags (bt/operand.c) */
+    /* Sites (their numbers + 1; 0: none) whose x87 pointers vcpu.fpu does not show yet, first that
+     * which determines all of them: bt/pointers.c. */
+    uint32_t x87_full, x87_bare;
+    uint64_t shift; /* scratch of shifts that keep the flags (bt/operand.c) */
     /* Mirrors of state that blocks were found under; see bt_run(). */
     uint32_t context;
     uint32_t generation_all, generation_nonglobal, generation_fetch;

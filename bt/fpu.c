@@ -6,11 +6,9 @@
  *            its memory operand and its general register replaced. Its exceptions come from the
  *            host, at the instruction that the guest's CPU would blame: the trap has the
  *            interpreter run that one and raise #MF, #XM, #UD, #GP(0), or assert FERR#.
- * Promises   x87 instructions keep vcpu.fpu's instruction and data pointers as the interpreter does
- *            (monitor/interp/x87.c), with stores behind the instruction, when it cannot trap any
- *            more.
- * Not here   What has no row in emitters.def: instructions that load or store whole environments,
- *            or may take FERR# back (FNCLEX, FNINIT), LDMXCSR (reserved bits) and MASKMOVx.
+ * Not here   The x87 instruction and data pointers (pointers.c); what has no row in emitters.def:
+ *            instructions that load or store whole environments, or may take FERR# back (FNCLEX,
+ *            FNINIT), LDMXCSR (reserved bits) and MASKMOVx.
  * Source     SDM vol. 1, sections 8.1.8 (pointers) and 8.1.9 (opcode); vol. 3A, sections 2.5
  *            (CR0.EM, TS; CR4.OSFXSR) and 13.1.
  */
@@ -106,11 +104,6 @@ void t_simd(struct tu *t, const struct insn *i)
 
 /* ---- x87 ---- */
 
-static bool is_x87(const struct insn *i)
-{
-    return i->map == 0 && (i->opcode & 0xf8) == 0xd8;
-}
-
 /* FLDCW, FNSTCW, FNSTSW, and DB E0-E7 (FNCLEX, FNINIT, and what does nothing since the 387): they
  * leave the pointers alone (SDM vol. 1, section 8.1.8). So do the loads and stores of environments.
  * */
@@ -121,95 +114,6 @@ static bool is_control(const struct insn *i)
     if (i->modrm >> 6 == 3)
         return (i->opcode == 0xdf && i->modrm == 0xe0) || (i->opcode == 0xdb && reg == 4);
     return (i->opcode == 0xd9 || i->opcode == 0xdd) && reg >= 4;
-}
-
-/* May it write vcpu.fpu's selectors other than as an x87 instruction does, or change a segment
- * register, or can the unit be entered behind it? */
-static bool disturbs_selectors(const struct insn *i)
-{
-    switch (i->op) {
-    case OP_jcc:
-        return false;
-    case OP_fldenv:
-    case OP_frstor:
-    case OP_fnsave:
-    case OP_fninit:
-    case OP_fxrstor:
-    case OP_mov_seg:
-    case OP_pop_seg:
-    case OP_lds:
-    case OP_les:
-    case OP_lfs:
-    case OP_lgs:
-    case OP_lss:
-        return true;
-    default:
-        return i->cls == CLS_CONTROL || i->cls == CLS_PRIVILEGED || i->cls == CLS_SENSITIVE;
-    }
-}
-
-/* Which selectors does the unit know to be recorded already? An x87 instruction further up did it,
- * in emitted code or in the interpreter. */
-static void known_selectors(const struct tu *t, unsigned seg, bool *fcs, bool *fds)
-{
-    const struct bt_site *site = &t->bt->cache.sites[t->block->first_site];
-
-    *fcs = *fds = false;
-    for (unsigned n = t->count - 1; n-- > 0;) {
-        const struct insn *i = &site[n].x->insn;
-        if (disturbs_selectors(i))
-            return;
-        if (!is_x87(i) || is_control(i))
-            continue;
-        *fcs = true;
-        if (!memory_operand(i))
-            continue;
-        *fds = i->seg == seg;
-        return;
-    }
-}
-
-static void store_selector(struct tu *t, unsigned seg, struct hmem to)
-{
-    emit_insn_m(&t->e, 0, MAP_0F, 0xb7, R10, VCPU(seg[seg].sel)); /* movzx */
-    emit_mov_mr16(&t->e, to, R10);
-}
-
-/* vcpu.fpu.fdp = effective address of *i. *m is its memory operand on the host. */
-static void store_data_pointer(struct tu *t, const struct insn *i, const struct hmem *m)
-{
-    struct hmem to = VCPU(fpu.fdp);
-    bool no_index = i->index == INSN_NO_REG;
-
-    if (i->base == INSN_NO_REG && no_index) {
-        emit_mov_mi32(&t->e, to, i->addr_size == 2 ? i->disp & 0xffff : (uint32_t)i->disp);
-    } else if (i->addr_size == 4 && i->base != INSN_NO_REG && i->base != ESP && no_index &&
-               !i->disp) {
-        emit_mov_mr32(&t->e, to, host_gpr(i->base));
-    } else if (ctx_seg(t->ctx, i->seg) == CTX_SEG_FLAT && m->index == R8 && !m->scale && !m->disp) {
-        emit_mov_mr32(&t->e, to, R8); /* the linear address, which is the effective one */
-    } else {
-        tu_ea(t, i, R10);
-        emit_mov_mr32(&t->e, to, R10);
-    }
-}
-
-static void store_pointers(struct tu *t, const struct insn *i, const struct hmem *m)
-{
-    uint32_t fop = (uint32_t)(i->opcode & 7) << 8 | i->modrm;
-    bool fcs, fds;
-
-    known_selectors(t, i->seg, &fcs, &fds);
-    if (m) /* first: it may use r8 */
-        store_data_pointer(t, i, m);
-    emit_mov_mi32(&t->e, VCPU(fpu.fip), t->eip);
-    _Static_assert(offsetof(struct vcpu_fpu, fop_high) == offsetof(struct vcpu_fpu, fop) + 2,
-                   "one store for both: a 16-bit immediate would be slow to decode");
-    emit_mov_mi32(&t->e, VCPU(fpu.fop), fop);
-    if (!fcs)
-        store_selector(t, SEG_CS, VCPU(fpu.fcs));
-    if (m && !fds)
-        store_selector(t, i->seg, VCPU(fpu.fds));
 }
 
 /* Such a CPU records the data pointer only when an exception came up: the interpreter looks. */
@@ -232,13 +136,14 @@ void t_x87(struct tu *t, const struct insn *i)
     bool control = is_control(i);
     struct hmem m;
 
-    if (!native_x87(t) || (o && (!tu_mem_ok(t, i) || (!control && fdp_is_conditional(t))))) {
+    if (!native_x87(t) ||
+        (o && (!tu_mem_ok(t, i) || (!control && (i->addr_size == 2 || fdp_is_conditional(t)))))) {
         tu_callout(t);
         return;
     }
     copy(t, i, o, &m);
     if (!control)
-        store_pointers(t, i, o ? &m : NULL);
+        tu_x87_remember(t, i, o);
 }
 
 /* CTX_FPU says CR0.TS = 0, so there is no #NM. */

@@ -56,6 +56,20 @@ struct bt_block *bt_translate(struct vcpu *v, uint32_t ctx, gpa_t gpa, const uin
  * */
 const struct xinsn *tu_peek(struct tu *t);
 
+/* bt/pointers.c: x87 instruction and data pointers. */
+/* Behind the copy of an x87 instruction that is not a control instruction. */
+void tu_x87_remember(struct tu *t, const struct insn *i, bool memory);
+/* Before the site of *i is made; then what the site must say. */
+void tu_x87_before(struct tu *t, const struct insn *i);
+void tu_x87_mark(const struct tu *t, struct bt_site *s);
+/* Behind the code of *i. */
+void tu_x87_after(struct tu *t, const struct insn *i);
+/* Stores what is remembered. */
+void tu_x87_flush(struct tu *t);
+/* Makes vcpu.fpu exact. `at`: the site before which translated code was left, with the guest's
+ * registers in *v; NULL: at the end of a unit. Before any C code that may look. */
+void bt_x87_settle(struct vcpu *v, const struct bt_site *at);
+
 /* bt/control.c: writes the stubs of the unit's exits, behind its hot part. */
 void tu_write_exits(struct tu *t);
 /* bt/callout.c: writes the cold paths of missed memory operands. */

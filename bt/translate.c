@@ -40,6 +40,7 @@ static void translate_insn(struct tu *t, const struct xinsn *x)
 {
     bt_emit_fn *emit = bt_emitter(x->insn.op);
 
+    tu_x87_before(t, &x->insn);
     t->x = x;
     t->next_eip = t->eip + x->insn.len;
     t->resumes_last = false;
@@ -47,6 +48,7 @@ static void translate_insn(struct tu *t, const struct xinsn *x)
     t->esp_before[t->count] = (int16_t)t->esp_delta;
     struct bt_site *site =
         cache_site_add(&t->bt->cache, t->block, x, t->eip, t->e.at, t->esp_delta);
+    tu_x87_mark(t, site);
     if (t->count && t->decoded[t->count - 1].insn.op == OP_sti)
         site->rebased |= BT_AFTER_STI;
     t->count++;
@@ -57,6 +59,7 @@ static void translate_insn(struct tu *t, const struct xinsn *x)
         emit(t, &x->insn);
     else
         tu_callout(t);
+    tu_x87_after(t, &x->insn);
     if (!emit && x->insn.cls == CLS_CONTROL)
         t->done = true; /* INT3, far transfers, UD ...: hardly ever comes back here */
     t->eip = t->next_eip;
@@ -122,11 +125,13 @@ struct bt_block *bt_translate(struct vcpu *v, uint32_t ctx, gpa_t gpa, const uin
     t.eip = v->eip;
     t.count = t.cold_count = t.exit_count = t.decoded_count = 0;
     t.esp_delta = 0;
+    t.x87_last = t.x87_mem = 0;
     t.done = false;
     t.block = cache_block_begin(&bt->cache, v->eip, gpa, ctx);
     t.e = (struct emit){
         .rw = bt->cache.arena->rw, .at = t.block->entry, .end = t.block->entry + TU_MAX_BYTES};
     bool whole = translate_run(&t, insn_limit(bt));
+    tu_x87_flush(&t);
     t.pos[t.count] = t.e.at;
     t.esp_before[t.count] = (int16_t)t.esp_delta;
     bool goes_on = !t.done || last_may_resume(&t);

@@ -61,6 +61,7 @@ struct tu {
     const struct xinsn *x;          /* the current one */
     gla_t eip, next_eip;            /* of them; CS is flat, so linear = offset */
     int32_t esp_delta;              /* guest esp = r12d + esp_delta (folding) */
+    uint8_t x87_last, x87_mem;      /* bt/pointers.c: number of the instruction + 1; 0: none */
     bool window;                    /* the current instruction's memory operands use the window */
     bool done;                      /* the unit ends after this instruction */
     uint32_t pos[BT_MAX_INSNS + 1]; /* host position where each instruction starts */

@@ -21,6 +21,12 @@
 struct xinsn;
 struct bt_block;
 
+/* Where an x87 instruction found its operand, by the guest's registers at a later site. */
+struct x87_address {
+    int32_t disp;
+    uint8_t base, index, scale, seg;
+};
+
 /* One guest instruction in the cache: maps a host position to it. In ascending order of `host`. */
 struct bt_site {
     /* Decoded instruction, while decode cache flush number `epoch` is the last (bt/callout.c). */
@@ -32,6 +38,10 @@ struct bt_site {
     uint8_t rebased;  /* BT_REBASED_*: a trap finds host addresses in rsi, rdi */
     uint32_t epoch;
     uint32_t block; /* index of its block */
+    /* bt/pointers.c: so many sites back are those that the x87 pointers stem from; 0: in memory */
+    uint8_t x87_back, mem_back;
+    uint16_t x87_seg : 3, fop : 11; /* an x87 instruction's own; segment of the data pointer */
+    struct x87_address ea;
 };
 
 #define BT_REBASED_SI 1u /* subtract r13 from rsi */

@@ -71,13 +71,6 @@ static void rig_start(struct rig *r, uint32_t ctx)
     r->block.gla = EIP;
 }
 
-/* In the place of other groups' emitters. */
-static void emit_other(struct tu *t, const struct insn *i)
-{
-    (void)t;
-    (void)i;
-}
-
 /* Emits bytes[0..len) as the next instruction. False: no instruction. */
 static bool rig_emit(struct rig *r, const uint8_t *bytes, unsigned len, bt_emit_fn *fn)
 {
@@ -90,7 +83,7 @@ static bool rig_emit(struct rig *r, const uint8_t *bytes, unsigned len, bt_emit_
         return false;
     if (!fn)
         fn = bt_emitter(x->insn.op);
-    if (fn != t_x87 && fn != t_simd && fn != t_fwait && fn != emit_other)
+    if (fn != t_x87 && fn != t_simd && fn != t_fwait)
         return false;
     t->x = x;
     t->next_eip = t->eip + x->insn.len;
@@ -209,36 +202,20 @@ static bool is_probe(const ZydisDecodedInstruction *i, const ZydisDecodedOperand
             o[1].reg.value == ZYDIS_REGISTER_R11B);
 }
 
-/* vcpu fields written behind the copy, by offset. Returns how many; *bytes gets them. */
-static unsigned field_stores(const struct host_code *h, int32_t offset, unsigned *bytes)
-{
-    unsigned found = 0;
-
-    for (unsigned n = h->at + 1; n < h->count; n++)
-        if (h->insn[n].mnemonic == ZYDIS_MNEMONIC_MOV &&
-            h->op[n][0].type == ZYDIS_OPERAND_TYPE_MEMORY &&
-            h->op[n][0].mem.base == ZYDIS_REGISTER_R15 && h->op[n][0].mem.disp.value == offset) {
-            *bytes = h->op[n][0].size / 8;
-            found++;
-        }
-    return found;
-}
-
 static void text_of(const uint8_t *bytes, unsigned len, char *out)
 {
     for (unsigned n = 0; n < len; n++)
         sprintf(out + 3 * n, "%02x ", bytes[n]);
 }
 
-/* The copy is there once, all else is harmless; x87 pointers are recorded behind it or not at all.
- * */
+/* The copy is there once, all else is harmless. */
 static void check_code(struct rig *r, const uint8_t *bytes, uint32_t from, struct host_code *h,
                        bool window)
 {
     const struct insn *i = &r->insns[r->t.count - 1].insn;
     ZydisDecodedInstruction gi;
     ZydisDecodedOperand go[ZYDIS_MAX_OPERAND_COUNT];
-    unsigned copies = 0, size;
+    unsigned copies = 0;
     char text[64];
 
     text_of(bytes, i->len, text);
@@ -262,13 +239,9 @@ static void check_code(struct rig *r, const uint8_t *bytes, uint32_t from, struc
     bool control = i->op == OP_fldcw || i->op == OP_fnstcw || i->op == OP_fnstsw ||
                    (i->opcode == 0xdb && (i->modrm & 0xf8) == 0xe0);
     bool mem = i->off_modrm && i->modrm >> 6 != 3;
-    cr_expect_eq(field_stores(h, BT_OFF(fpu.fip), &size), x87 && !control, "%s", text);
-    cr_expect_eq(field_stores(h, BT_OFF(fpu.fop), &size), x87 && !control, "%s", text);
-    cr_expect_eq(field_stores(h, BT_OFF(fpu.fdp), &size), x87 && !control && mem, "%s", text);
-    if (x87 && !control)
-        cr_expect_eq(size, 4, "%s", text);
-    else
-        cr_expect_eq(h->at, h->count - 1, "%s", text);
+    cr_expect_eq(h->at, h->count - 1, "%s", text); /* pointers are stored later */
+    cr_expect_eq(r->t.x87_last, x87 && !control, "%s", text);
+    cr_expect_eq(r->t.x87_mem, x87 && !control && mem, "%s", text);
     /* FS and GS have their limits looked at, and offsets that may straddle 4 GiB. */
     unsigned looks = mem && i->seg >= SEG_FS ? 1 : 0;
     unsigned misses = mem && !window ? 1 : 0;
@@ -277,13 +250,20 @@ static void check_code(struct rig *r, const uint8_t *bytes, uint32_t from, struc
     r->seen[i->op] |= mem ? 2 : 1;
 }
 
+/* An x87 instruction whose data pointer pointers.c cannot follow. */
+static bool has_odd_address(const struct insn *i)
+{
+    return i->map == 0 && (i->opcode & 0xf8) == 0xd8 && i->addr_size == 2 && i->modrm >> 6 != 3 &&
+           i->op != OP_fldcw && i->op != OP_fnstcw && i->op != OP_fnstsw;
+}
+
 static void try_encoding(struct rig *r, uint32_t ctx, const uint8_t *bytes, int32_t esp_delta)
 {
     struct host_code h;
 
     rig_start(r, ctx);
     r->t.esp_delta = esp_delta;
-    if (rig_emit(r, bytes, INSN_MAX_LEN, NULL))
+    if (rig_emit(r, bytes, INSN_MAX_LEN, NULL) && !has_odd_address(&r->insns[0].insn))
         check_code(r, bytes, 64, &h, ctx & CTX_WINDOW);
 }
 
@@ -363,65 +343,125 @@ Test(bt_fpu, every_encoding)
     }
 }
 
-static unsigned emitted_selectors(struct rig *r, const uint8_t *bytes, unsigned len, bt_emit_fn *fn)
+/* ---- x87 pointers ---- */
+
+static void unit_add(struct rig *r, const char *bytes, unsigned len)
 {
-    struct host_code h;
-    uint32_t from = r->t.e.at;
-    unsigned size, found = 0;
+    struct tu *t = &r->t;
+    uint8_t code[INSN_MAX_LEN] = {0};
+    struct xinsn *x = &t->decoded[t->count];
 
-    cr_assert(rig_emit(r, bytes, len, fn));
-    cr_assert(host_decode(r, from, &h));
-    h.at = 0;
-    found |= field_stores(&h, BT_OFF(fpu.fcs), &size) ? 1 : 0;
-    found |= field_stores(&h, BT_OFF(fpu.fds), &size) ? 2 : 0;
-    return found;
+    memcpy(code, bytes, len);
+    cr_assert_eq(decoder_decode(&r->vm.decoder, (struct decode_mode){true, true}, code, sizeof code,
+                                &x->insn),
+                 DECODE_OK);
+    tu_x87_before(t, &x->insn);
+    r->sites[t->count] = (struct bt_site){.x = x, .host = t->e.at, .eip = t->eip};
+    tu_x87_mark(t, &r->sites[t->count]);
+    t->next_eip = t->eip + x->insn.len;
+    t->pos[t->count] = t->e.at;
+    r->bt.cache.site_count = ++t->count;
+    if ((code[0] & 0xf8) == 0xd8)
+        t_x87(t, &x->insn);
+    tu_x87_after(t, &x->insn);
+    t->eip = t->next_eip;
 }
-#define SELECTORS(r, ...)                                                                          \
-    emitted_selectors((r), (const uint8_t[INSN_MAX_LEN]){__VA_ARGS__}, INSN_MAX_LEN, NULL)
+#define ADD(r, bytes) unit_add((r), bytes, sizeof(bytes) - 1)
 
-#define OTHER(r, ...)                                                                              \
-    emitted_selectors((r), (const uint8_t[INSN_MAX_LEN]){__VA_ARGS__}, INSN_MAX_LEN, emit_other)
+#define OLD 0x55u
 
-Test(bt_fpu, selectors_once)
+static void settle_at(struct rig *r, unsigned site)
+{
+    struct vcpu_fpu *f = &r->cpu.fpu;
+
+    f->fip = f->fdp = f->fop = f->fcs = f->fds = OLD;
+    bt_x87_settle(&r->cpu, &r->sites[site]);
+}
+
+static void expect_pointers(const struct rig *r, uint32_t ip, uint32_t op, uint32_t dp, uint32_t ds)
+{
+    const struct vcpu_fpu *f = &r->cpu.fpu;
+
+    cr_expect_eq(f->fip, ip, "fip %x", f->fip);
+    cr_expect_eq(f->fop, op, "fop %x", f->fop);
+    cr_expect_eq(f->fcs, ip == OLD ? OLD : 0x11, "fcs %x", f->fcs);
+    cr_expect_eq(f->fdp, dp, "fdp %x", f->fdp);
+    cr_expect_eq(f->fds, ds, "fds %x", f->fds);
+}
+
+static struct rig *pointer_rig(void)
 {
     struct rig *r = rig_new();
 
-    rig_start(r, CTX_FLAT);
-    cr_expect_eq(SELECTORS(r, 0xd9, 0xe8), 1);       /* fld1 */
-    cr_expect_eq(SELECTORS(r, 0xd8, 0x01), 2);       /* fadd m32: FDS the first time */
-    cr_expect_eq(SELECTORS(r, 0xd9, 0x3b), 0);       /* fnstcw */
-    cr_expect_eq(SELECTORS(r, 0xd8, 0x03), 0);       /* the same segment */
-    cr_expect_eq(SELECTORS(r, 0xd9, 0xc9), 0);       /* fxch */
-    cr_expect_eq(SELECTORS(r, 0xd8, 0x04, 0x24), 2); /* SS */
-    cr_expect_eq(SELECTORS(r, 0xd8, 0x03), 2);       /* DS */
+    rig_start(r, CTX_FLAT | CTX_WINDOW);
+    r->cpu.translator = &r->bt;
+    r->cpu.seg[SEG_CS].sel = 0x11;
+    r->cpu.seg[SEG_DS].sel = 0x22;
+    r->cpu.seg[SEG_SS].sel = 0x33;
+    r->cpu.gpr[EAX] = 0x1000;
+    r->cpu.gpr[ECX] = 0x20;
+    r->cpu.gpr[ESP] = 0x8000;
+    return r;
 }
 
-Test(bt_fpu, selectors_again)
+/* Where the unit is left in the middle. */
+Test(bt_fpu, pointers_at_sites)
 {
-    static const uint8_t between[][4] = {
-        {0xdb, 0xe3},       /* fninit */
-        {0xd9, 0x21},       /* fldenv */
-        {0x8e, 0xd8},       /* mov ds, eax */
-        {0xe8, 0, 0, 0},    /* call: a return site follows */
-        {0x0f, 0xae, 0x09}, /* fxrstor */
-        {0x9a, 0, 0, 0},    /* call far */
-        {0x1f},             /* pop ds */
-    };
-    struct rig *r = rig_new();
+    struct rig *r = pointer_rig();
 
-    for (unsigned k = 0; k < ARRAY_LEN(between); k++) {
-        uint8_t bytes[INSN_MAX_LEN] = {0};
-        memcpy(bytes, between[k], sizeof between[k]);
-        rig_start(r, CTX_FLAT);
-        cr_expect_eq(SELECTORS(r, 0xd8, 0x01), 3);
-        emitted_selectors(r, bytes, sizeof bytes, emit_other);
-        cr_expect_eq(SELECTORS(r, 0xd8, 0x01), 3, "%u", k);
-    }
-    rig_start(r, CTX_FLAT);
-    cr_expect_eq(SELECTORS(r, 0xd8, 0x01), 3);
-    OTHER(r, 0x74, 0x10);             /* jz */
-    OTHER(r, 0x0f, 0xae, 0x51, 0x04); /* ldmxcsr */
-    cr_expect_eq(SELECTORS(r, 0xd8, 0x01), 0);
+    ADD(r, "\x8b\x03");         /* mov eax, [ebx] */
+    ADD(r, "\xdd\x44\x88\x08"); /* fld [eax+ecx*4+8] */
+    ADD(r, "\x83\xc0\x10");     /* add eax, 16 */
+    ADD(r, "\x49");             /* dec ecx */
+    ADD(r, "\xde\xc1");         /* faddp */
+    ADD(r, "\xd9\x3b");         /* fnstcw */
+    ADD(r, "\xdd\x1c\x24");     /* fstp [esp] */
+    ADD(r, "\xd9\xe8");         /* fld1 */
+    settle_at(r, 1);
+    expect_pointers(r, OLD, OLD, OLD, OLD);
+    settle_at(r, 2);
+    expect_pointers(r, EIP + 2, 0x544, 0x1088, 0x22);
+    r->cpu.gpr[EAX] += 16;
+    settle_at(r, 3);
+    expect_pointers(r, EIP + 2, 0x544, 0x1088, 0x22);
+    r->cpu.gpr[ECX]--;
+    settle_at(r, 4);
+    expect_pointers(r, EIP + 2, 0x544, 0x1088, 0x22);
+    settle_at(r, 5);
+    expect_pointers(r, EIP + 10, 0x6c1, 0x1088, 0x22);
+    settle_at(r, 6);
+    expect_pointers(r, EIP + 10, 0x6c1, 0x1088, 0x22);
+    settle_at(r, 7);
+    expect_pointers(r, EIP + 14, 0x51c, 0x8000, 0x33);
+    cr_expect_eq(r->t.x87_last, 8);
+    cr_expect_eq(r->t.x87_mem, 7);
+}
+
+/* What the stores say. */
+Test(bt_fpu, pointers_flushed)
+{
+    struct rig *r = pointer_rig();
+
+    ADD(r, "\xdd\x00");     /* fld [eax] */
+    ADD(r, "\x5b");         /* pop ebx: a flush */
+    ADD(r, "\xde\xc1");     /* faddp */
+    ADD(r, "\x74\x00");     /* jz: another */
+    ADD(r, "\xdd\x04\x24"); /* fld [esp] */
+    ADD(r, "\x90");
+    cr_expect_eq(r->sites[1].x87_back, 0);
+    cr_expect_eq(r->sites[3].x87_back, 0);
+    cr_expect_eq(r->sites[5].x87_back, 1);
+    r->cpu.bt.x87_full = 1; /* the fld's */
+    settle_at(r, 1);
+    expect_pointers(r, EIP, 0x500, OLD, 0x22);
+    r->cpu.bt.x87_full = 1;
+    r->cpu.bt.x87_bare = 3;
+    settle_at(r, 3);
+    expect_pointers(r, EIP + 3, 0x6c1, OLD, 0x22);
+    r->cpu.bt.x87_bare = 3;
+    settle_at(r, 5);
+    expect_pointers(r, EIP + 7, 0x504, 0x8000, 0x33);
+    cr_expect_eq(r->cpu.bt.x87_full | r->cpu.bt.x87_bare, 0);
 }
 
 static bool is_callout(const struct rig *r)
