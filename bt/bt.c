@@ -236,6 +236,9 @@ static void keep_shadow(struct vcpu *v, const struct bt_site *s)
         v->shadow_next = SHADOW_STI;
 }
 
+/* What begins behind this may end beyond 4 GiB: #GP, which must not make the page dirty. */
+#define FILL_LAST (UINT32_MAX - 15u)
+
 static void handle_trap(struct vcpu *v, struct bt *bt)
 {
     uint64_t off = v->bt.trap_addr - v->bt.window[ctx_user(v->bt.context)];
@@ -250,7 +253,7 @@ static void handle_trap(struct vcpu *v, struct bt *bt)
         keep_shadow(v, s);
         return; /* the reason is in v->attention */
     }
-    if ((v->bt.context & CTX_WINDOW) && v->bt.trap_kind != BT_TRAP_OTHER && off >> 32 == 0) {
+    if ((v->bt.context & CTX_WINDOW) && v->bt.trap_kind != BT_TRAP_OTHER && off <= FILL_LAST) {
         if (window_fill(v, (gla_t)off, v->bt.trap_kind == BT_TRAP_MEMORY_WRITE)) {
             v->stats.hidden_faults++;
             adapt_trap(v, trapped_gpa(v, bt), true);
