@@ -249,10 +249,11 @@ void t_bit(struct tu *t, const struct insn *i)
 {
     bool string = i->operand[0].kind == OPK_MEM && i->operand[1].kind == OPK_GPR;
 
-    /* In a window the host finds the dword by itself, up to 256 MiB away: the guards are larger. */
-    if (!string || (t->window && i->addr_size == 4))
+    /* In a window the host finds the dword by itself, up to 256 MiB away: the guards are larger.
+     * With a base the dword may straddle the segment's end without leaving the window. */
+    if (!string || (t->window && i->addr_size == 4 && ctx_seg(t->ctx, i->seg) == CTX_SEG_FLAT))
         t_copy(t, i);
-    else if (!t->window && i->addr_size == 4 && i->opsize == 4 && tu_bmi2(t) && tu_mem_ok(t, i))
+    else if (i->addr_size == 4 && i->opsize == 4 && tu_bmi2(t) && tu_mem_ok(t, i))
         bit_string_tlb(t, i);
     else
         tu_callout(t);

@@ -498,3 +498,34 @@ Test(bt_escape, software_tlb)
 {
     escape(false, 0x7f4a7c15);
 }
+
+/* BT FS:[EAX], ECX: the bit's dword begins at offset 4 GiB - 3, where FS's base makes an ordinary
+ * linear address of it: #GP all the same. */
+Test(bt_escape, bit_string_beyond_the_limit)
+{
+    static const uint8_t code[] = {0x64, 0x0f, 0xa3, 0x08, 0xf4};
+    struct bt_rig *rig[2];
+    struct program p = {.len = sizeof code};
+    uint8_t *image = make_image();
+
+    watch_signals();
+    seen.windows = true;
+    memcpy(p.bytes, code, sizeof code);
+    for (unsigned n = 0; n < 2; n++) {
+        rig[n] = bt_rig_zeroed(sizeof *rig[n]);
+        bt_rig_create(rig[n], RAM, n);
+        prepare(rig[n], &p, &ops[0], image, 1);
+        struct vcpu *v = rig[n]->cpu;
+        bt_rig_flat(rig[n], 0);
+        bt_rig_seg(v, SEG_FS, 0x10, FREE + 0x8000, ~0u, 0xc093);
+        v->idtr = (struct table_reg){.base = IDT, .limit = 255};
+        v->eip = CODE;
+        memcpy(rig[n]->vm.ram + CODE, code, sizeof code);
+        bt_rig_wrote(rig[n], CODE, sizeof code);
+        v->gpr[EAX] = 0xffffffed;
+        v->gpr[ECX] = 0x80;
+        v->gpr[ESP] = STACK;
+        bt_rig_run(rig[n]);
+        cr_expect(v->eip == HANDLER + 1, "%s: eip %x", n ? "translated" : "interpreted", v->eip);
+    }
+}
