@@ -179,8 +179,8 @@ test_main:
     dec edi
     jnz 7b
     /* interrupts reach loops that do nothing else: direct, over CALL and RET, over memory, through a table, LOOP,
-     * JECXZ and a long REP; within 100 us as a rule, and each within 100 ms */
-.macro LATENCY name, entry, limit=1
+     * JECXZ; within 100 us as a rule, and each within 100 ms */
+.macro LATENCY name, entry
     mov dword ptr [best], -1
     mov edi, 10
 7:  mov dword ptr [irq0_count], 0
@@ -212,7 +212,7 @@ test_main:
     not edx
     and eax, edx
     xor edx, edx
-    imul ecx, [tenth_ms], \limit
+    mov ecx, [tenth_ms]
     cmp ecx, eax
     setb dl
     EXPECT "\name: the best in time", edx, 0
@@ -249,7 +249,6 @@ test_main:
     LATENCY "ret to itself", spin_ret
     LATENCY "loop", spin_loop
     LATENCY "jecxz", spin_jecxz
-    LATENCY "rep stosd", spin_rep, 500 /* long, and compared under lockstep */
     LATENCY "recursion", spin_deep
     ret
 hot:
@@ -349,17 +348,6 @@ spin_jecxz:
     xor ecx, ecx
 2:  jecxz 2b
 1:  GATE idt+0x20*8, SEL_CODE32, "offset irq0_handler", 0x8e
-    ret
-spin_rep:
-    cld
-    mov ebp, edi
-    xor eax, eax
-1:  mov edi, 0x1000000
-    mov ecx, 0x80000
-    rep stosd
-    cmp dword ptr [irq0_count], 0
-    je 1b
-    mov edi, ebp
     ret
 spin_deep:
     mov ebx, esp
