@@ -9,6 +9,7 @@
  *            and the return stack. sync() empties what the change concerns before anything is
  *            entered.
  */
+#include "bt/code_page.h"
 #include "bt/priv.h"
 #include "include/ring1/mem.h"
 #include "monitor/fpu.h"
@@ -33,6 +34,7 @@ void bt_init(struct vcpu *v, void *memory, const struct bt_options *options)
     cache_init(&bt->cache, (uint8_t *)memory + ((sizeof *bt + 63) & ~(size_t)63), &h->cache);
     bt_stubs_make(v, bt);
     jump_table_init(v);
+    code_page_init(v);
     v->translator = bt;
     v->bt.poll = &v->bt.poll_ok;
     v->bt.return_limit = h->return_limit;

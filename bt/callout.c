@@ -7,6 +7,7 @@
  *            changed that
  *            the unit depends on.
  */
+#include "bt/code_page.h"
 #include "bt/priv.h"
 #include "monitor/fpu.h"
 #include "monitor/interp/interp.h"
@@ -81,6 +82,8 @@ unsigned bt_callout(struct vcpu *v, uint32_t site, bt_callout_fn *fn)
     uint32_t next = s->eip + i->len;
     v->next_eip = next;
     v->stats.bt_callouts++;
+    bool write_missed = v->bt.write_missed;
+    v->bt.write_missed = false;
     if (fn)
         fn(v, i);
     else
@@ -90,6 +93,8 @@ unsigned bt_callout(struct vcpu *v, uint32_t site, bt_callout_fn *fn)
         return leave(v, site);
     if (may_change_context(i) && bt_context(v) != v->bt.context)
         return leave(v, site);
+    if (write_missed)
+        code_page_note(v);
     fpu_unpark(v);
     v->bt.return_rsp -= 8;
     return 0;
@@ -151,7 +156,14 @@ void tu_write_cold(struct tu *t)
     for (unsigned k = 0; k < t->cold_count; k++) {
         const struct tu_cold *c = &t->cold[k];
 
+        uint32_t hit = 0;
+
         emit_here32(&t->e, c->site);
+        if (c->write) {
+            emit_mov_mi8(&t->e, VCPU(bt.write_shift), (uint8_t)(64 - c->write));
+            emit_call(&t->e, t->bt->stubs.code_write[ctx_user(t->ctx)]);
+            hit = emit_jrcxz8(&t->e);
+        }
         if (c->restore_rcx)
             emit_mov_rr64(&t->e, RCX, R10);
         add_to_esp(t, t->esp_before[c->insn]);
@@ -159,5 +171,10 @@ void tu_write_cold(struct tu *t)
         emit_call(&t->e, t->bt->stubs.callout);
         add_to_esp(t, -t->esp_before[c->insn + 1]);
         emit_jmp(&t->e, t->pos[c->insn + 1]);
+        if (!c->write)
+            continue;
+        emit_here8(&t->e, hit);
+        emit_mov_rr64(&t->e, RCX, R10);
+        emit_jmp(&t->e, c->hit);
     }
 }

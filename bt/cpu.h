@@ -40,6 +40,27 @@ static inline uint32_t bt_jump_empty(unsigned n)
     return -(uint32_t)(n ^ 1u);
 }
 
+/* Pages that hold code and are written beside it (bt/code_page.h): reached by the lower bits of the
+ * linear page number, for each privilege class. */
+#define BT_WRITE_TAGS 256u
+#define BT_CODE_PAGES 16u
+
+struct bt_write_tag {
+    uint32_t tag;    /* minus the linear page address */
+    uint64_t addend; /* host address of the page minus that */
+    const uint8_t *bits;
+    uint64_t unused;
+};
+_Static_assert(sizeof(struct bt_write_tag) == 32, "translated code scales the index by 32");
+
+struct bt_code_page {
+    gpa_t page;
+    gla_t gla;
+    uint8_t user;
+    /* Bit n: byte n is part of a block. Beyond the page: ones, for accesses that leave it. */
+    uint8_t bits[GUEST_PAGE_SIZE / 8 + 8];
+};
+
 /* Why bt_enter() came back. */
 enum bt_exit {
     BT_EXIT_CHAIN,    /* a direct branch without translated target: slot in exit_arg */
@@ -71,6 +92,13 @@ struct bt_cpu {
     uint32_t context;
     uint32_t generation_all, generation_nonglobal, generation_fetch;
     struct bt_jump_table jump[2];
+    bool write_missed;   /* the write at write_gla must take the slow path */
+    uint8_t write_shift; /* 64 - size of the write in question */
+    uint8_t code_writes; /* slow writes to the page of code_writes_gla, one after the other */
+    gla_t write_gla, code_writes_gla;
+    unsigned code_page_count;
+    struct bt_write_tag write_tag[2][BT_WRITE_TAGS];
+    struct bt_code_page code_page[BT_CODE_PAGES];
 };
 
 #endif

@@ -21,6 +21,21 @@ static void emit_room(const struct emit *e, unsigned len)
     VMM_CHECK(e->at <= e->end && e->end - e->at >= len);
 }
 
+/* The parts of an instruction are written at a pointer, with one check for the whole: none is
+ * longer than INSN_ROOM before its immediate. */
+#define INSN_ROOM 16u
+
+static uint8_t *begin(const struct emit *e)
+{
+    emit_room(e, INSN_ROOM);
+    return e->rw + e->at;
+}
+
+static void end(struct emit *e, const uint8_t *p)
+{
+    e->at = (uint32_t)(p - e->rw);
+}
+
 void emit8(struct emit *e, uint8_t b)
 {
     emit_room(e, 1);
@@ -61,26 +76,27 @@ static bool fits8(int32_t disp)
 }
 
 /* Legacy prefixes, REX if it says anything (or `force`), opcode with its map. */
-static void head(struct emit *e, unsigned flags, enum emit_map map, uint8_t opcode, unsigned rxb,
-                 bool force)
+static uint8_t *head(uint8_t *p, unsigned flags, enum emit_map map, uint8_t opcode, unsigned rxb,
+                     bool force)
 {
     unsigned rex = rxb | (flags & EMIT_W ? REX_W : 0);
 
     if (flags & EMIT_66)
-        emit8(e, 0x66);
+        *p++ = 0x66;
     if (flags & EMIT_F2)
-        emit8(e, 0xf2);
+        *p++ = 0xf2;
     if (flags & EMIT_F3)
-        emit8(e, 0xf3);
+        *p++ = 0xf3;
     if (flags & EMIT_LOCK)
-        emit8(e, 0xf0);
+        *p++ = 0xf0;
     if (rex || force)
-        emit8(e, (uint8_t)(REX | rex));
+        *p++ = (uint8_t)(REX | rex);
     if (map != MAP_1)
-        emit8(e, 0x0f);
+        *p++ = 0x0f;
     if (map == MAP_0F38 || map == MAP_0F3A)
-        emit8(e, map == MAP_0F38 ? 0x38 : 0x3a);
-    emit8(e, opcode);
+        *p++ = map == MAP_0F38 ? 0x38 : 0x3a;
+    *p++ = opcode;
+    return p;
 }
 
 /* Without REX the byte registers 4-7 would be AH..BH. */
@@ -91,22 +107,25 @@ static bool byte_needs_rex(unsigned flags, unsigned reg)
 
 /* ModRM, SIB and displacement. rm 4 (rsp, r12) means "SIB follows"; mod 0 with rm or base 5 (rbp,
  * r13) means "no base", so those take a displacement of 0; index 4 means none, but 12 is r12. */
-static void modrm_mem(struct emit *e, unsigned reg, struct hmem m)
+static uint8_t *modrm_mem(uint8_t *p, unsigned reg, struct hmem m)
 {
     bool sib = m.index != HOST_NO_REG || (m.base & 7) == RSP;
     unsigned mod = !m.disp && (m.base & 7) != RBP ? 0 : fits8(m.disp) ? 1 : 2;
 
     VMM_CHECK(m.base < 16 && m.scale < 4);
     VMM_CHECK(m.index == HOST_NO_REG || (m.index < 16 && m.index != RSP));
-    emit8(e, (uint8_t)(mod << 6 | (reg & 7) << 3 | (sib ? RSP : m.base & 7u)));
+    *p++ = (uint8_t)(mod << 6 | (reg & 7) << 3 | (sib ? RSP : m.base & 7u));
     if (sib) {
         unsigned index = m.index == HOST_NO_REG ? RSP : m.index & 7u;
-        emit8(e, (uint8_t)(m.scale << 6 | index << 3 | (m.base & 7)));
+        *p++ = (uint8_t)(m.scale << 6 | index << 3 | (m.base & 7));
     }
-    if (mod == 1)
-        emit8(e, (uint8_t)m.disp);
-    else if (mod == 2)
-        emit32(e, (uint32_t)m.disp);
+    if (mod == 1) {
+        *p++ = (uint8_t)m.disp;
+    } else if (mod == 2) {
+        memcpy(p, &m.disp, 4);
+        p += 4;
+    }
+    return p;
 }
 
 void emit_insn_m(struct emit *e, unsigned flags, enum emit_map map, uint8_t opcode, unsigned reg,
@@ -114,41 +133,65 @@ void emit_insn_m(struct emit *e, unsigned flags, enum emit_map map, uint8_t opco
 {
     unsigned rxb = (reg & 8 ? REX_R : 0) | (m.base & 8 ? REX_B : 0) |
                    (m.index != HOST_NO_REG && m.index & 8 ? REX_X : 0);
+    uint8_t *p = begin(e);
 
     VMM_CHECK(reg < 16);
-    head(e, flags, map, opcode, rxb, byte_needs_rex(flags, reg));
-    modrm_mem(e, reg, m);
+    p = head(p, flags, map, opcode, rxb, byte_needs_rex(flags, reg));
+    end(e, modrm_mem(p, reg, m));
 }
 
 void emit_insn_r(struct emit *e, unsigned flags, enum emit_map map, uint8_t opcode, unsigned reg,
                  unsigned rm)
 {
     unsigned rxb = (reg & 8 ? REX_R : 0) | (rm & 8 ? REX_B : 0);
+    uint8_t *p = begin(e);
 
     VMM_CHECK(reg < 16 && rm < 16);
-    head(e, flags, map, opcode, rxb, byte_needs_rex(flags, reg) || byte_needs_rex(flags, rm));
-    emit8(e, (uint8_t)(0xc0 | (reg & 7) << 3 | (rm & 7)));
+    p = head(p, flags, map, opcode, rxb, byte_needs_rex(flags, reg) || byte_needs_rex(flags, rm));
+    *p++ = (uint8_t)(0xc0 | (reg & 7) << 3 | (rm & 7));
+    end(e, p);
 }
 
-/* VEX.128/LZ.F2.map.W0 with registers only: R, X, B and vvvv are stored inverted; pp = 3 is F2. */
-static void vex_f2_rrr(struct emit *e, unsigned map, uint8_t opcode, unsigned reg, unsigned vvvv,
-                       unsigned rm)
+/* VEX.LZ.pp.map with registers only: R, X, B and vvvv are stored inverted. */
+static void vex_rrr(struct emit *e, unsigned pp, bool wide, unsigned map, uint8_t opcode,
+                    unsigned reg, unsigned vvvv, unsigned rm)
 {
-    emit8(e, 0xc4);
-    emit8(e, (uint8_t)((reg & 8 ? 0 : 0x80) | 0x40 | (rm & 8 ? 0 : 0x20) | map));
-    emit8(e, (uint8_t)((~vvvv & 15) << 3 | 3));
-    emit8(e, opcode);
-    emit8(e, (uint8_t)(0xc0 | (reg & 7) << 3 | (rm & 7)));
+    uint8_t *p = begin(e);
+
+    *p++ = 0xc4;
+    *p++ = (uint8_t)((reg & 8 ? 0 : 0x80) | 0x40 | (rm & 8 ? 0 : 0x20) | map);
+    *p++ = (uint8_t)((wide ? 0x80 : 0) | (~vvvv & 15) << 3 | pp);
+    *p++ = opcode;
+    *p++ = (uint8_t)(0xc0 | (reg & 7) << 3 | (rm & 7));
+    end(e, p);
 }
+#define PP_66 1
+#define PP_F3 2
+#define PP_F2 3
 
 void emit_shrx_rrr32(struct emit *e, unsigned dst, unsigned src, unsigned count)
 {
-    vex_f2_rrr(e, 2, 0xf7, dst, count, src);
+    vex_rrr(e, PP_F2, false, 2, 0xf7, dst, count, src);
+}
+
+void emit_shrx_rrr64(struct emit *e, unsigned dst, unsigned src, unsigned count)
+{
+    vex_rrr(e, PP_F2, true, 2, 0xf7, dst, count, src);
+}
+
+void emit_shlx_rrr64(struct emit *e, unsigned dst, unsigned src, unsigned count)
+{
+    vex_rrr(e, PP_66, true, 2, 0xf7, dst, count, src);
+}
+
+void emit_pext_rrr32(struct emit *e, unsigned dst, unsigned src, unsigned mask)
+{
+    vex_rrr(e, PP_F3, false, 2, 0xf5, dst, src, mask);
 }
 
 void emit_rorx_rri32(struct emit *e, unsigned dst, unsigned src, uint8_t count)
 {
-    vex_f2_rrr(e, 3, 0xf0, dst, 0, src);
+    vex_rrr(e, PP_F2, false, 3, 0xf0, dst, 0, src);
     emit8(e, count);
 }
 
@@ -165,7 +208,7 @@ void emit_mov_rr64(struct emit *e, unsigned dst, unsigned src)
 void emit_mov_ri32(struct emit *e, unsigned dst, uint32_t imm)
 {
     VMM_CHECK(dst < 16);
-    head(e, 0, MAP_1, (uint8_t)(0xb8 | (dst & 7)), dst & 8 ? REX_B : 0, false);
+    end(e, head(begin(e), 0, MAP_1, (uint8_t)(0xb8 | (dst & 7)), dst & 8 ? REX_B : 0, false));
     emit32(e, imm);
 }
 
@@ -178,7 +221,8 @@ void emit_mov_ri64(struct emit *e, unsigned dst, uint64_t imm)
         emit32(e, (uint32_t)imm);
     } else {
         VMM_CHECK(dst < 16);
-        head(e, EMIT_W, MAP_1, (uint8_t)(0xb8 | (dst & 7)), dst & 8 ? REX_B : 0, false);
+        end(e,
+            head(begin(e), EMIT_W, MAP_1, (uint8_t)(0xb8 | (dst & 7)), dst & 8 ? REX_B : 0, false));
         emit64(e, imm);
     }
 }

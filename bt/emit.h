@@ -74,6 +74,9 @@ void emit_insn_r(struct emit *e, unsigned flags, enum emit_map map, uint8_t opco
                  unsigned rm);
 /* VEX-encoded three-operand BMI2 form on 32-bit registers: shrx dst, src, count. */
 void emit_shrx_rrr32(struct emit *e, unsigned dst, unsigned src, unsigned count);
+void emit_shrx_rrr64(struct emit *e, unsigned dst, unsigned src, unsigned count);
+void emit_shlx_rrr64(struct emit *e, unsigned dst, unsigned src, unsigned count);
+void emit_pext_rrr32(struct emit *e, unsigned dst, unsigned src, unsigned mask);
 void emit_rorx_rri32(struct emit *e, unsigned dst, unsigned src, uint8_t count);
 
 void emit_mov_rr32(struct emit *e, unsigned dst, unsigned src);

@@ -142,6 +142,10 @@ static struct hmem tlb_operand(struct tu *t, unsigned size, unsigned what)
     emit_here8(e, hit);
     emit_mov_rr64(e, RCX, R10);
     emit_mov_rm64(e, R9, HMEM_INDEX(R15, R9, 3, BT_OFF(tlb.entry[0][0].addend) + set));
+    if (what & TU_W && size <= TU_WRITE_MAX && tu_bmi2(t)) {
+        t->cold[t->cold_count - 1].write = (uint8_t)size;
+        t->cold[t->cold_count - 1].hit = e->at;
+    }
     return HMEM_INDEX(R9, R8, 0, 0);
 }
 

@@ -16,6 +16,7 @@ struct bt_stubs {
     uint32_t callout;        /* called; r8d: site */
     uint32_t callout_step;   /* the same for an instruction that is not decoded here */
     uint32_t callout_fn;     /* called; r8d: site, r9: bt_callout_fn */
+    uint32_t code_write[2];  /* called; r8d: address, bt.write_shift: rcx = 0 and r9, or a miss */
     uint32_t lookup[2];      /* r8d: guest address; by privilege class; lets interrupts in */
     uint32_t return_miss[2]; /* bottom of the return stack: a RET without prediction */
 };

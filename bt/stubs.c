@@ -230,6 +230,51 @@ static uint32_t make_lookup(struct emit *e, unsigned user, uint32_t miss)
     return at;
 }
 
+/* r9 = offset of the entry for r8d in write_tag[], divided by 8. */
+static void write_tag_offset(struct emit *e)
+{
+    emit_shrx_rrr32(e, R9, R8, R15);
+    emit_movzx_rr8(e, R9, R9);
+    emit_lea32(e, R9, HMEM_INDEX(R9, R9, 0, 0));
+    emit_lea32(e, R9, HMEM_INDEX(R9, R9, 0, 0));
+}
+_Static_assert(BT_WRITE_TAGS == 256, "write_tag_offset() takes a byte");
+
+/* Does the write at r8d touch code? bt/code_page.h. Returns rcx = 0 and r9 = addend if it does not
+ * and may be done; else rcx is not 0. Flag-free; r10, r11, r13 are kept. */
+static uint32_t make_code_write(struct emit *e, unsigned user)
+{
+    const int32_t set = (int32_t)(user * sizeof(struct bt_write_tag) * BT_WRITE_TAGS);
+    uint32_t at = e->at, match, free, miss;
+
+    write_tag_offset(e);
+    emit_mov_rm32(e, RCX, HMEM_INDEX(R15, R9, 3, BT_OFF(bt.write_tag[0][0].tag) + set));
+    emit_lea32(e, RCX, HMEM_INDEX(RCX, R8, 0, 0));
+    emit_shrx_rrr32(e, RCX, RCX, R15);
+    match = emit_jrcxz8(e);
+    miss = e->at;
+    emit_mov_mr32(e, VCPU(bt.write_gla), R8);
+    emit_mov_mi8(e, VCPU(bt.write_missed), 1);
+    emit_ret(e);
+    emit_here8(e, match);
+    emit_mov_rm64(e, R9, HMEM_INDEX(R15, R9, 3, BT_OFF(bt.write_tag[0][0].bits) + set));
+    emit_mov_ri32(e, RCX, GUEST_PAGE_MASK & ~7u);
+    emit_pext_rrr32(e, RCX, R8, RCX); /* byte of the map */
+    emit_mov_rm64(e, RCX, HMEM_INDEX(R9, RCX, 0, 0));
+    emit_mov_ri32(e, R9, 7);
+    emit_pext_rrr32(e, R9, R8, R9); /* bit in it */
+    emit_shrx_rrr64(e, RCX, RCX, R9);
+    emit_insn_m(e, 0, MAP_0F, 0xb6, R9, VCPU(bt.write_shift)); /* movzx */
+    emit_shlx_rrr64(e, RCX, RCX, R9);
+    free = emit_jrcxz8(e);
+    emit_jmp(e, miss);
+    emit_here8(e, free);
+    write_tag_offset(e);
+    emit_mov_rm64(e, R9, HMEM_INDEX(R15, R9, 3, BT_OFF(bt.write_tag[0][0].addend) + set));
+    emit_ret(e);
+    return at;
+}
+
 void bt_stubs_make(struct vcpu *v, struct bt *bt)
 {
     struct bt_stubs *s = &bt->stubs;
@@ -245,6 +290,7 @@ void bt_stubs_make(struct vcpu *v, struct bt *bt)
     s->callout_fn = make_callout(&e, (uint64_t)(uintptr_t)bt_callout);
     s->callout_step = make_callout_step(&e);
     for (unsigned user = 0; user < 2; user++) {
+        s->code_write[user] = make_code_write(&e, user);
         s->lookup[user] = make_lookup(&e, user, s->exit_lookup);
         s->return_miss[user] = e.at;
         emit_mov_rm64(&e, RSP, VCPU(bt.return_top)); /* the miss stub's address lies there again */

@@ -8,7 +8,6 @@
  */
 #include "bt/dump.h"
 #include "bt/priv.h"
-#include "monitor/fpu.h"
 
 /* Decodes one more instruction of the unit, at linear `eip`; NULL: it crosses the page's end or is
  * none. */
@@ -20,8 +19,8 @@ static const struct xinsn *decode_next(struct tu *t, gla_t eip)
 
     if ((eip ^ t->block->gla) >> GUEST_PAGE_SHIFT)
         return NULL;
-    if (decoder_decode(&t->v->vm->decoder, mode, t->page_bytes + off,
-                       left < INSN_MAX_LEN ? left : INSN_MAX_LEN, &x->insn) != DECODE_OK)
+    if (interp_decode(t->v, mode, t->page_bytes + off, left < INSN_MAX_LEN ? left : INSN_MAX_LEN,
+                      &x->insn) != DECODE_OK)
         return NULL;
     if (x->insn.op == OP_ud)
         return NULL;
@@ -117,7 +116,6 @@ struct bt_block *bt_translate(struct vcpu *v, uint32_t ctx, gpa_t gpa, const uin
 
     if (!cache_has_room(&bt->cache))
         bt_flush(v);
-    fpu_park(v); /* the decoder is a library */
     t.v = v;
     t.bt = bt;
     t.ctx = ctx;

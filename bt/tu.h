@@ -32,6 +32,7 @@
 
 #define BT_MAX_INSNS 64u
 #define TU_MAX_COLD  256u
+#define TU_WRITE_MAX 16u  /* largest write that bt/code_page.h is asked about */
 #define TU_ESP_MAX   1000 /* |esp_delta| beyond this is flushed */
 #define TU_MAX_EXITS 200u
 #define TU_MAX_BYTES 32768u /* arena bytes that must be free before a translation starts */
@@ -41,6 +42,8 @@ struct tu_cold {
     uint32_t site;    /* position of the branch's 32-bit displacement */
     uint16_t insn;    /* index of the guest instruction in the unit */
     bool restore_rcx; /* the guest's rcx is in r10 */
+    uint8_t write;    /* bytes written at r8d, if bt/code_page.h shall be asked; else 0 */
+    uint32_t hit;     /* where to go on then, with r9 = addend and rcx restored */
 };
 
 /* A direct branch out of the unit: its 32-bit displacement is resolved at the unit's end. */

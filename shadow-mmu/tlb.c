@@ -11,6 +11,7 @@
  * Source     SDM vol. 3A, section 4.10 (what must be invalidated when).
  */
 #include "bt/cache/cache.h"
+#include "bt/code_page.h"
 #include "monitor/control.h"
 #include "monitor/trace.h"
 #include "shadow-mmu/mmu_priv.h"
@@ -85,6 +86,7 @@ void mmu_flush_all(struct vcpu *v)
     v->stats.tlb_flushes++;
     v->fetch_generation++;
     v->flushes_all++;
+    code_page_forget(v);
     if (v->windows)
         window_flush(v, false);
     if (!t->ready) {
@@ -105,6 +107,7 @@ void mmu_flush_nonglobal(struct vcpu *v)
     v->stats.tlb_flushes++;
     v->fetch_generation++;
     v->flushes_nonglobal++;
+    code_page_forget(v);
     if (v->windows)
         window_flush(v, true);
     if (!t->ready) {
@@ -149,6 +152,7 @@ void mmu_flush_page(struct vcpu *v, gla_t gla)
     unsigned n = tlb_index(gla);
     bool big = t->big[gla >> 28] & 1ull << ((gla >> 22) & 63);
 
+    code_page_forget(v);
     if (trace_wants(v->vm, TRACE_BIT(TRACE_MMU)))
         trace_line(v->vm, TRACE_MMU, "flush page 0x%08x at 0x%04x:0x%08x", PAGE_BASE(gla),
                    v->seg[SEG_CS].sel, v->eip);
@@ -188,6 +192,7 @@ void mmu_flush_gpa(struct vm *vm, gpa_t page)
     for (unsigned c = 0; c < vm->cpu_count; c++) {
         struct vcpu *v = vm->cpu[c];
 
+        code_page_forget(v);
         for (unsigned set = 0; v->tlb.ready && set < 2; set++)
             drop_gpa(&v->tlb, set, page);
         if (v->windows)

@@ -132,6 +132,9 @@ unsigned cache_invalidate(struct vcpu *v, struct code_cache *c, gpa_t page, unsi
 /* How many writes killed blocks of the page since the last flush. */
 unsigned cache_page_invalidations(const struct code_cache *c, gpa_t page);
 
+/* Marks the bytes of the page that are part of a block (bt/code_page.h). */
+void cache_mark_code(const struct code_cache *c, gpa_t page, uint8_t *bits);
+
 /* Forgets all blocks. */
 void cache_flush(struct vcpu *v, struct code_cache *c);
 

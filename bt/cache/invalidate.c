@@ -9,6 +9,7 @@
  *            often they were written to.
  */
 #include "bt/cache/cache.h"
+#include "bt/code_page.h"
 #include "bt/priv.h"
 #include "include/ring1/mem.h"
 #include "shadow-mmu/mmu.h"
@@ -99,6 +100,15 @@ void cache_page_add(struct vcpu *v, struct code_cache *c, struct bt_block *b)
     p->blocks = b;
     p->chunks |= chunk_mask(first_byte(b), last_byte(b));
     page_mark(v, page);
+    code_page_drop(v->vm, page);
+}
+
+void cache_mark_code(const struct code_cache *c, gpa_t page, uint8_t *bits)
+{
+    const struct cache_page *p = cache_page_find(c, page);
+
+    for (const struct bt_block *b = p ? p->blocks : NULL; b; b = b->page_next)
+        code_page_mark(bits, first_byte(b), last_byte(b));
 }
 
 void cache_pages_forget(struct vcpu *v, struct code_cache *c)

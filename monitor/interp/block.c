@@ -2,8 +2,8 @@
 /* block.c - see block.h: fill, look up, invalidate. */
 #include "monitor/interp/block.h"
 
+#include "bt/code_page.h"
 #include "include/ring1/mem.h"
-#include "monitor/fpu.h"
 #include "monitor/interp/interp.h"
 #include "monitor/trace.h"
 
@@ -111,7 +111,7 @@ static enum decode_status decode_one(struct vcpu *v, const uint8_t *bytes, unsig
                                      uint8_t mode, struct xinsn *x)
 {
     struct decode_mode m = {.code32 = mode & BLOCK_CODE32, .stack32 = mode & BLOCK_STACK32};
-    enum decode_status st = decoder_decode(&v->vm->decoder, m, bytes, len, &x->insn);
+    enum decode_status st = interp_decode(v, m, bytes, len, &x->insn);
 
     if (st == DECODE_OK) {
         x->fn = interp_select(&x->insn);
@@ -169,6 +169,9 @@ static void block_insert(struct vcpu *v, struct block *b)
     page_link(page_add(v, page), b, 0, first, last > GUEST_PAGE_MASK ? GUEST_PAGE_MASK : last);
     if (b->page2 != NO_PAGE)
         page_link(page_add(v, b->page2), b, 1, 0, last - GUEST_PAGE_SIZE);
+    code_page_drop(v->vm, page);
+    if (b->page2 != NO_PAGE)
+        code_page_drop(v->vm, b->page2);
     b->cached = true;
     v->stats.blocks_decoded++;
 }
@@ -201,7 +204,6 @@ static struct block *fill_bytewise(struct vcpu *v, gla_t gla, gpa_t gpa, uint8_t
             fault_gp0(v);
         bytes[n] = fetch_byte(v, gla + n);
         n++;
-        fpu_park(v);
         st = decode_one(v, bytes, n, mode, &b->insns[0]);
     }
     if (st == DECODE_MORE) /* 15 bytes and still not complete */
@@ -230,7 +232,6 @@ static struct block *fill(struct vcpu *v, gla_t gla, const uint8_t *page_bytes, 
     if (!page_bytes)
         return fill_bytewise(v, gla, gpa, mode, false);
     struct block *b = block_new(v, gpa, mode);
-    fpu_park(v);
     while (b->count < max && off < GUEST_PAGE_SIZE) {
         unsigned left = GUEST_PAGE_SIZE - off;
         struct xinsn *x = &b->insns[b->count];
@@ -311,14 +312,33 @@ static void block_unhash(struct interp *in, struct block *b)
     b->quick->run = quick_dead; /* shortcuts may still lead here */
 }
 
-static bool block_overlaps(const struct block *b, gpa_t page, unsigned first, unsigned last)
+/* The bytes of the link's page that its block is made from. */
+static void link_range(const struct block_link *l, unsigned *first, unsigned *last)
 {
+    const struct block *b = l->block;
     unsigned start = (unsigned)b->gpa & GUEST_PAGE_MASK;
     unsigned stop = start + b->bytes - 1;
 
-    if (b->page2 == page && (b->gpa & ~(gpa_t)GUEST_PAGE_MASK) != page)
-        return first <= stop - GUEST_PAGE_SIZE;
-    return start <= last && first <= stop;
+    if (l == &b->link[1]) {
+        *first = 0;
+        *last = stop - GUEST_PAGE_SIZE;
+    } else {
+        *first = start;
+        *last = stop > GUEST_PAGE_MASK ? GUEST_PAGE_MASK : stop;
+    }
+}
+
+void interp_mark_code(const struct vcpu *v, gpa_t page, uint8_t *bits)
+{
+    const struct code_page *p = page_find(v->interp, page);
+    unsigned first, last;
+
+    for (const struct block_link *l = p ? p->blocks : NULL; l; l = l->next) {
+        if (l->block->dead)
+            continue;
+        link_range(l, &first, &last);
+        code_page_mark(bits, first, last);
+    }
 }
 
 void interp_invalidate(struct vcpu *v, gpa_t page, unsigned first, unsigned last)
@@ -333,7 +353,10 @@ void interp_invalidate(struct vcpu *v, gpa_t page, unsigned first, unsigned last
     struct block_link **at = &p->blocks;
     while (*at) {
         struct block *b = (*at)->block;
-        if (!b->dead && block_overlaps(b, page, first, last)) {
+        unsigned start, stop;
+
+        link_range(*at, &start, &stop);
+        if (!b->dead && start <= last && first <= stop) {
             block_unhash(in, b);
             vcpu_attend(v, ATT_SMC);
             v->stats.code_invalidations++;
@@ -342,11 +365,7 @@ void interp_invalidate(struct vcpu *v, gpa_t page, unsigned first, unsigned last
             *at = (*at)->next;
             continue;
         }
-        unsigned lo = b->page2 == page ? 0 : (unsigned)b->gpa & GUEST_PAGE_MASK;
-        unsigned hi = b->page2 == page
-                          ? ((unsigned)b->gpa & GUEST_PAGE_MASK) + b->bytes - 1 - GUEST_PAGE_SIZE
-                          : lo + b->bytes - 1;
-        for (unsigned c = lo / 64; c <= hi / 64 && c < 64; c++)
+        for (unsigned c = start / 64; c <= stop / 64; c++)
             chunks |= 1ull << c;
         at = &(*at)->next;
     }

@@ -14,6 +14,7 @@
 #ifndef RING1_MONITOR_INTERP_BLOCK_H
 #define RING1_MONITOR_INTERP_BLOCK_H
 
+#include "monitor/interp/decode_cache.h"
 #include "monitor/interp/handler.h"
 #include "monitor/interp/quick.h"
 
@@ -84,6 +85,7 @@ struct interp {
     struct code_page pages[CACHE_PAGES];
     _Alignas(64) struct quick quick[CACHE_INSNS];
     struct xinsn insns[CACHE_INSNS];
+    struct decode_cache decoded;
 };
 
 static inline uint8_t block_mode(const struct vcpu *v)

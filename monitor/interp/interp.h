@@ -29,6 +29,8 @@ const struct insn *interp_peek(struct vcpu *v);
 
 /* Drops decoded blocks of the physical page (bytes first..last within it). Sets ATT_SMC. */
 void interp_invalidate(struct vcpu *v, gpa_t page, unsigned first, unsigned last);
+/* Marks the bytes of the page that are part of a decoded block (bt/code_page.h). */
+void interp_mark_code(const struct vcpu *v, gpa_t page, uint8_t *bits);
 void interp_flush(struct vcpu *v);
 
 #endif

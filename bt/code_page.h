@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * code_page.h - writes to data on pages that hold code, without leaving translated code.
+ *
+ * Why        Such a page never has a tag for writing in the software TLB, so that a write to the
+ *            code is seen. Data beside code (counters, tables, stacks of trampolines) would cost a
+ *            callout at each write.
+ * How        For a few linear pages that are written often, a map of the bytes that are code (of a
+ *            block, decoded or translated). The cold path of a write asks it first
+ *            (docs/codegen.md, section 4): a write that touches no code byte is done there.
+ * Promises   An entry is as good as a tag: writing is allowed for that privilege, D is set, no
+ *            breakpoint lies on the page, and its map holds every byte that is part of a block of
+ *            any CPU. What flushes the TLB forgets all entries; what adds code to a page forgets
+ *            that page's.
+ */
+#ifndef RING1_BT_CODE_PAGE_H
+#define RING1_BT_CODE_PAGE_H
+
+#include "include/ring1/types.h"
+
+struct vcpu;
+struct vm;
+
+/* No entries: zeroed memory is not that. */
+void code_page_init(struct vcpu *v);
+
+/* After a callout for a write that the map did not allow: makes an entry for a page that has had
+ * some. */
+void code_page_note(struct vcpu *v);
+
+/* Forgets the entries of a physical page, on all CPUs. */
+void code_page_drop(struct vm *vm, gpa_t page);
+
+/* Forgets all entries of the CPU. */
+void code_page_forget(struct vcpu *v);
+
+/* Sets bits first..last of a map. */
+void code_page_mark(uint8_t *bits, unsigned first, unsigned last);
+
+#endif
