@@ -23,7 +23,7 @@ _Static_assert(BT_PTR_BIAS % 32 == GUEST_PAGE_SHIFT, "shrx by r15d shifts by a p
  * (0: CPL 0-2, 1: CPL 3). Index: the address's low 16 bits. */
 #define BT_JUMP_ENTRIES 65536u
 #define BT_JUMP_USED    4096u
-#define BT_JUMP_PAGES   1024u
+#define BT_JUMP_PAGES   65536u
 
 struct bt_jump_table {
     uint32_t tag[BT_JUMP_ENTRIES]; /* minus the guest linear address; bt_jump_empty(n) when empty */
@@ -31,7 +31,9 @@ struct bt_jump_table {
     /* Not for translated code: what bt/cache/jump_table.c needs to empty the table cheaply. */
     uint32_t used_count;         /* of used[]; beyond its size: everything may be in use */
     uint16_t used[BT_JUMP_USED]; /* indices that are not empty; some twice, some emptied since */
-    uint16_t page_live[BT_JUMP_PAGES]; /* entries on linear pages of this number modulo the size */
+    /* Entries on linear pages of this number modulo the size, which keeps code and data apart that
+     * lie within 256 MiB. */
+    uint16_t page_live[BT_JUMP_PAGES];
 };
 
 /* A tag that no address with index n has: index n ^ 1. */
