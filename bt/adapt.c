@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* adapt.c - see adapt.h. */
 #include "bt/priv.h"
+#include "shadow-mmu/access.h"
 
 /* Measured: docs/PERFORMANCE.md, "Windows". */
 #define SPACE_HOT_TICKS 3u
@@ -26,6 +27,30 @@ bool adapt_is_soft(const struct bt *bt, gpa_t gpa)
     return s->soft && s->gpa == gpa;
 }
 
+unsigned adapt_user_operands(const struct bt *bt, gpa_t gpa)
+{
+    const struct adapt_site *s = &bt->adapt.site[(uint32_t)gpa * 2654435761u >> 22];
+
+    return s->soft && s->gpa == gpa ? s->user : 0;
+}
+
+static bool is_user_page(struct vcpu *v, gla_t gla)
+{
+    struct mmu_walk w;
+
+    return mmu_walk(v, gla, MMU_USER | MMU_READ | MMU_PROBE, &w);
+}
+
+/* Under SMAP, user pages are in the user set of the software TLB only (shadow-mmu/tlb.c). */
+static unsigned user_operands(struct vcpu *v, gla_t at)
+{
+    if (v->cpl == 3 || !(v->cr0 & CR0_PG) || !(v->cr4 & CR4_SMAP))
+        return 0;
+    return (is_user_page(v, v->gpr[ESI]) ? ADAPT_USER_SI : 0) |
+           (is_user_page(v, v->gpr[EDI]) ? ADAPT_USER_DI : 0) |
+           (is_user_page(v, at) ? ADAPT_USER_ANY : 0);
+}
+
 /* The blocks with the instruction at gpa are made anew. */
 static void retranslate(struct vcpu *v, gpa_t gpa)
 {
@@ -36,7 +61,7 @@ static void retranslate(struct vcpu *v, gpa_t gpa)
     v->stats.bt_adapted++;
 }
 
-void adapt_trap(struct vcpu *v, gpa_t gpa, bool filled)
+void adapt_trap(struct vcpu *v, gpa_t gpa, gla_t at, bool filled)
 {
     struct adapt *a = &v->translator->adapt;
     struct adapt_site *s = site_slot(a, gpa);
@@ -52,6 +77,7 @@ void adapt_trap(struct vcpu *v, gpa_t gpa, bool filled)
     if (s->traps < TRAPS_SOFT)
         return;
     s->soft = true;
+    s->user = (uint8_t)user_operands(v, at);
     s->traps = 0;
     s->until = vm_now(v->vm) + (SWEEP_NS << s->level);
     if (s->level < (filled ? LEVEL_MAX_FILLED : LEVEL_MAX))

@@ -30,7 +30,13 @@ struct adapt_site {
     uint16_t traps; /* since the last sweep, weighted */
     uint8_t level;  /* how often it became soft: the next time is twice as long */
     bool soft;
+    uint8_t user; /* ADAPT_USER_*: supervisor code that accesses user pages here */
 };
+
+/* Which operand of a soft instruction lies on user pages: through SI, DI, another address. */
+#define ADAPT_USER_SI  1u
+#define ADAPT_USER_DI  2u
+#define ADAPT_USER_ANY 4u
 
 struct adapt_space {
     uint32_t cr3;
@@ -53,10 +59,12 @@ bool adapt_user_window(const struct vcpu *v);
 /* Shall the instruction at gpa be translated in the software-TLB form? */
 bool adapt_is_soft(const struct bt *bt, gpa_t gpa);
 
-/* The instruction at gpa trapped; `filled`: a mapping was missing, else it had to be emulated. May
- * drop the
- * blocks that contain it. */
-void adapt_trap(struct vcpu *v, gpa_t gpa, bool filled);
+/* ADAPT_USER_* of such an instruction. */
+unsigned adapt_user_operands(const struct bt *bt, gpa_t gpa);
+
+/* The instruction at gpa trapped at linear address `at`; `filled`: a mapping was missing, else it
+ * had to be emulated. May drop the blocks that contain it. */
+void adapt_trap(struct vcpu *v, gpa_t gpa, gla_t at, bool filled);
 
 /* The host broke into translated code, about once in a millisecond. */
 void adapt_tick(struct vcpu *v);

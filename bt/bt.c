@@ -258,12 +258,12 @@ static void handle_trap(struct vcpu *v, struct bt *bt)
     if ((v->bt.context & CTX_WINDOW) && v->bt.trap_kind != BT_TRAP_OTHER && off <= FILL_LAST) {
         if (window_fill(v, (gla_t)off, v->bt.trap_kind == BT_TRAP_MEMORY_WRITE)) {
             v->stats.hidden_faults++;
-            adapt_trap(v, trapped_gpa(v, bt), true);
+            adapt_trap(v, trapped_gpa(v, bt), (gla_t)off, true);
             keep_shadow(v, s);
             return;
         }
         v->stats.true_faults++;
-        adapt_trap(v, trapped_gpa(v, bt), false);
+        adapt_trap(v, trapped_gpa(v, bt), (gla_t)off, false);
     }
     run_trapped(v, bt);
 }

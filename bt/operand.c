@@ -13,6 +13,7 @@
  * Not here   Segment limits and types: CTX_SEG_OTHER is the interpreter's.
  * Source     SDM vol. 1, section 3.7.5 (effective address); vol. 3A, section 5.3 (limit checks).
  */
+#include "bt/adapt.h"
 #include "bt/tu.h"
 #include "monitor/vm.h"
 
@@ -124,11 +125,34 @@ static void miss_add(struct tu *t, uint32_t site)
         (struct tu_cold){.site = site, .insn = (uint16_t)(t->count - 1), .restore_rcx = true};
 }
 
-/* The linear address is in r8d. */
-static struct hmem tlb_operand(struct tu *t, unsigned size, unsigned what)
+/* AC is the only bit of its byte that is set while a kernel copies from or to its user. */
+#define AC_BYTE (EFL_AC >> 16)
+_Static_assert(AC_BYTE == 4, "EFLAGS bit 18");
+
+int32_t tu_tlb_set(struct tu *t, unsigned which)
 {
     struct emit *e = &t->e;
-    int32_t set = ctx_user(t->ctx) ? (int32_t)sizeof(struct tlb_entry) * (int32_t)TLB_SETS : 0;
+    int32_t user = (int32_t)sizeof(struct tlb_entry) * (int32_t)TLB_SETS;
+
+    if (ctx_user(t->ctx))
+        return user;
+    if (!(t->user_operands & which))
+        return 0;
+    emit_mov_rr64(e, R10, RCX);
+    emit_insn_m(e, 0, MAP_0F, 0xb6, RCX, HMEM(R15, BT_OFF(eflags) + 2)); /* movzx */
+    emit_lea32(e, RCX, HMEM(RCX, -(int32_t)AC_BYTE));
+    uint32_t lifted = emit_jrcxz8(e);
+    miss_add(t, emit_jmp(e, e->at));
+    emit_here8(e, lifted);
+    emit_mov_rr64(e, RCX, R10);
+    return user;
+}
+
+/* The linear address is in r8d. */
+static struct hmem tlb_operand(struct tu *t, unsigned size, unsigned what, unsigned which)
+{
+    struct emit *e = &t->e;
+    int32_t set = tu_tlb_set(t, which);
     int32_t tag = what & TU_W ? BT_OFF(tlb.entry[0][0].tag_w) : BT_OFF(tlb.entry[0][0].tag_r);
 
     tlb_index_get(t, R9);
@@ -210,7 +234,7 @@ static struct hmem operand_at_r8(struct tu *t, unsigned seg, unsigned size, unsi
     }
     if (t->window)
         return HMEM_INDEX(R14, R8, 0, 0);
-    return tlb_operand(t, size, what);
+    return tlb_operand(t, size, what, t->string_operand ? t->string_operand : ADAPT_USER_ANY);
 }
 
 struct hmem tu_mem_r8(struct tu *t, unsigned seg, unsigned size, unsigned what)

@@ -76,7 +76,9 @@ static void move_there(struct tu *t, unsigned gpr, unsigned delta)
 static void delta_get(struct tu *t, unsigned delta, unsigned seg, unsigned gpr, unsigned size,
                       unsigned what)
 {
+    t->string_operand = gpr == ESI ? ADAPT_USER_SI : ADAPT_USER_DI;
     tu_mem_at(t, seg, gpr, 0, size, what);
+    t->string_operand = 0;
     emit_mov_rr64(&t->e, delta, t->window ? R14 : R9);
 }
 
@@ -142,10 +144,10 @@ static void shrx_page64(struct emit *e, unsigned dst, unsigned src)
 
 /* For the bytes from [gpr] on, r13 + 1 of them: miss = 0 if they lie on one page that hits, addend
  * = its addend. The sum has 64 bits: a tag of another page cannot make it small. */
-static void page_check(struct tu *t, unsigned gpr, unsigned what, unsigned addend, unsigned miss)
+static void page_check(struct tu *t, unsigned gpr, unsigned what, unsigned addend, unsigned miss,
+                       int32_t set)
 {
     struct emit *e = &t->e;
-    int32_t set = ctx_user(t->ctx) ? (int32_t)sizeof(struct tlb_entry) * (int32_t)TLB_SETS : 0;
     int32_t tag = what & TU_W ? BT_OFF(tlb.entry[0][0].tag_w) : BT_OFF(tlb.entry[0][0].tag_r);
 
     emit_shrx_rrr32(e, addend, gpr, R15);
@@ -187,11 +189,13 @@ static void direction_get(struct emit *e, unsigned reg)
 static void rep_soft(struct tu *t, const struct insn *i, struct string_use use)
 {
     struct emit *e = &t->e;
+    int32_t di_set = tu_tlb_set(t, ADAPT_USER_DI);
+    int32_t si_set = use.si ? tu_tlb_set(t, ADAPT_USER_SI) : 0;
 
     last_offset(e, i->opsize);
-    page_check(t, RDI, use.di, R9, R10);
+    page_check(t, RDI, use.di, R9, R10, di_set);
     if (use.si) {
-        page_check(t, RSI, use.si, R8, R11);
+        page_check(t, RSI, use.si, R8, R11, si_set);
         emit_lea64(e, R10, HMEM_INDEX(R10, R11, 0, 0));
     }
     direction_get(e, R11);

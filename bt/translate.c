@@ -54,6 +54,10 @@ static void translate_insn(struct tu *t, const struct xinsn *x)
     t->window =
         (t->ctx & CTX_WINDOW) && !adapt_is_soft(t->bt, (t->block->gpa & ~(gpa_t)GUEST_PAGE_MASK) |
                                                            (t->eip & GUEST_PAGE_MASK));
+    t->user_operands = t->string_operand = 0;
+    if ((t->ctx & CTX_WINDOW) && !t->window && !ctx_user(t->ctx))
+        t->user_operands = (uint8_t)adapt_user_operands(
+            t->bt, (t->block->gpa & ~(gpa_t)GUEST_PAGE_MASK) | (t->eip & GUEST_PAGE_MASK));
     if (emit)
         emit(t, &x->insn);
     else

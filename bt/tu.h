@@ -66,6 +66,8 @@ struct tu {
     int32_t esp_delta;              /* guest esp = r12d + esp_delta (folding) */
     uint8_t x87_last, x87_mem;      /* bt/pointers.c: number of the instruction + 1; 0: none */
     bool window;                    /* the current instruction's memory operands use the window */
+    uint8_t string_operand;         /* ADAPT_USER_SI or _DI while its check is emitted, else 0 */
+    uint8_t user_operands;          /* ADAPT_USER_*; bt/adapt.h */
     bool done;                      /* the unit ends after this instruction */
     uint32_t pos[BT_MAX_INSNS + 1]; /* host position where each instruction starts */
     int16_t esp_before[BT_MAX_INSNS + 1]; /* esp_delta at that point */
@@ -136,6 +138,10 @@ struct hmem tu_mem_at(struct tu *t, unsigned seg, unsigned gpr, int32_t disp, un
                       unsigned what);
 /* The same for the effective address in r8d (tu_ea(t, i, R8), perhaps changed since). */
 struct hmem tu_mem_r8(struct tu *t, unsigned seg, unsigned size, unsigned what);
+/* Offset of the software TLB's set for an operand whose ADAPT_USER_* bit is `which`: the user's, if
+ * the operand lies on user pages. For supervisor code such a unit looks at EFLAGS.AC first: what is
+ * emitted here goes to the cold path when AC is clear. Clobbers r10. */
+int32_t tu_tlb_set(struct tu *t, unsigned which);
 /* May SHRX, SHLX, SARX, RORX, PEXT be emitted? */
 bool tu_bmi2(const struct tu *t);
 
