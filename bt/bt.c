@@ -49,7 +49,7 @@ void bt_break_in(struct vcpu *v)
 
 /* ---- context ---- */
 
-static enum ctx_seg seg_state(const struct seg *s)
+enum ctx_seg bt_seg_state(const struct seg *s)
 {
     if (s->limited)
         return CTX_SEG_OTHER;
@@ -75,7 +75,7 @@ uint32_t bt_context(const struct vcpu *v)
     if ((v->eflags & EFL_AC) && v->cpl == 3 && (v->cr0 & CR0_AM))
         return 0;
     for (unsigned n = 0; n < ARRAY_LEN(data); n++)
-        ctx |= (uint32_t)seg_state(&v->seg[data[n]]) << (CTX_SEG_SHIFT + 2 * data[n]);
+        ctx |= (uint32_t)bt_seg_state(&v->seg[data[n]]) << (CTX_SEG_SHIFT + 2 * data[n]);
     ctx |= (uint32_t)CTX_SEG_FLAT << (CTX_SEG_SHIFT + 2 * SEG_CS);
     if (v->seg[SEG_SS].attr & SEGA_DB)
         ctx |= CTX_STACK32;
@@ -124,6 +124,7 @@ static void sync(struct vcpu *v, struct bt *bt, uint32_t ctx)
     }
     bool changed = ctx != v->bt.context || v->fetch_generation != v->bt.generation_fetch;
     v->bt.context = ctx;
+    v->bt.window_now = v->bt.window[user];
     v->bt.generation_all = v->flushes_all;
     v->bt.generation_nonglobal = v->flushes_nonglobal;
     v->bt.generation_fetch = v->fetch_generation;
@@ -185,7 +186,7 @@ static unsigned enter(struct vcpu *v, struct bt *bt, uint64_t host)
 
     memcpy(&fn, &stub, sizeof fn);
     fpu_unpark(v);
-    unsigned why = fn(v, host, v->bt.window[ctx_user(v->bt.context)]);
+    unsigned why = fn(v, host, v->bt.window_now);
     bt_x87_settle(v, why == BT_EXIT_TRAP ? &bt->cache.sites[v->bt.exit_arg] : NULL);
     return why;
 }
@@ -312,6 +313,24 @@ static bool may_go_on(struct vcpu *v)
     if (att)
         __atomic_fetch_and(&v->attention, ~ATT_OURS, __ATOMIC_RELAXED);
     return true;
+}
+
+uint64_t bt_resume(struct vcpu *v)
+{
+    struct bt *bt = v->translator;
+    unsigned n = v->eip & 0xffff;
+
+    if (bt->opt.no_chain || !may_go_on(v))
+        return 0;
+    uint32_t ctx = bt_context(v);
+    if (!ctx)
+        return 0;
+    sync(v, bt, ctx);
+    const struct bt_jump_table *jump = &v->bt.jump[ctx_user(ctx)];
+    if (jump->tag[n] + v->eip != 0)
+        return 0;
+    fpu_unpark(v);
+    return jump->host[n];
 }
 
 void bt_run(struct vcpu *v)

@@ -100,6 +100,21 @@ unsigned bt_callout(struct vcpu *v, uint32_t site, bt_callout_fn *fn)
     return 0;
 }
 
+uint64_t bt_callout_far(struct vcpu *v, uint32_t site)
+{
+    struct bt_site *s = &v->translator->cache.sites[site];
+
+    v->bt.return_rsp += 8;
+    v->eip = s->eip;
+    const struct xinsn *x = bt_site_insn(v, s);
+    v->next_eip = s->eip + x->insn.len;
+    v->stats.bt_callouts++;
+    x->fn(v, &x->insn);
+    v->eip = v->next_eip;
+    v->bt.exit_arg = site;
+    return bt_resume(v);
+}
+
 /* Index of the current instruction's site. */
 static uint32_t current_site(const struct tu *t)
 {
@@ -113,6 +128,14 @@ void tu_callout(struct tu *t)
     emit_call(&t->e, t->bt->stubs.callout);
     t->resumes_last = true;
     t->x87_last = t->x87_mem = 0; /* bt_callout() settled them */
+}
+
+void tu_callout_far(struct tu *t)
+{
+    tu_flush_esp(t);
+    emit_mov_ri32(&t->e, R8, current_site(t));
+    emit_call(&t->e, t->bt->stubs.callout_far);
+    t->done = true;
 }
 
 void tu_call(struct tu *t, bt_callout_fn *fn)

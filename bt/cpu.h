@@ -79,6 +79,7 @@ struct bt_cpu {
     uint64_t return_rsp;   /* the host return stack's pointer, while C code runs */
     uint64_t return_top;   /* its value when empty: there lies the address of the miss stub */
     uint64_t return_limit; /* lowest usable address; a guard page lies below */
+    uint64_t window_now;   /* the one of the present context */
     uint64_t window[2];    /* host address of guest linear 0 for CPL 0-2 and for CPL 3; r14 */
     /* EFLAGS.IF as 0 or 1 while translated code runs (CLI is one store that keeps the flags live);
      * vcpu.eflags' bit 9 is exact whenever C code runs. */

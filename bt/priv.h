@@ -15,13 +15,25 @@ struct bt_stubs {
     uint32_t trap_exit;      /* state is in the vCPU, rsp is monitor_rsp */
     uint32_t callout;        /* called; r8d: site */
     uint32_t callout_step;   /* the same for an instruction that is not decoded here */
+    uint32_t callout_far;    /* the same for one that is, and goes elsewhere */
     uint32_t callout_fn;     /* called; r8d: site, r9: bt_callout_fn */
     uint32_t code_write[2];  /* called; r8d: address, bt.write_shift: rcx = 0 and r9, or a miss */
+    uint32_t load_seg[2];    /* called; r13d: selector, r9d: register, r8d: site; [1]: POP */
+    uint32_t rdtsc;          /* called */
     uint32_t lookup[2];      /* r8d: guest address; by privilege class; lets interrupts in */
     uint32_t return_miss[2]; /* bottom of the return stack: a RET without prediction */
 };
 
 #define BT_HEAT_ENTRIES 65536u
+#define BT_SEG_ENTRIES  32u
+
+/* What loading a selector at a privilege level does, as long as its descriptor is `raw`. */
+struct bt_seg_load {
+    uint64_t raw;
+    uint16_t sel; /* 0: none */
+    uint8_t cpl;
+    struct seg seg;
+};
 
 struct bt {
     struct adapt adapt;
@@ -31,7 +43,8 @@ struct bt {
     unsigned flush_count;
     uint32_t jump_context[2];      /* what the jump tables' blocks were made for */
     uint8_t heat[BT_HEAT_ENTRIES]; /* how often code was interpreted here, by hashed address */
-    bool jump_nonglobal;           /* the supervisor table holds addresses on non-global pages */
+    struct bt_seg_load seg_load[BT_SEG_ENTRIES]; /* by selector index */
+    bool jump_nonglobal; /* the supervisor table holds addresses on non-global pages */
 };
 
 /* bt/stubs.c */
@@ -42,6 +55,13 @@ void bt_stubs_make(struct vcpu *v, struct bt *bt);
  * to the dispatcher. fn NULL: the instruction's own handler. */
 unsigned bt_callout(struct vcpu *v, uint32_t site, bt_callout_fn *fn);
 
+/* bt/segment.c: the C side of the load_seg stubs. Loads a data segment register if that neither
+ * raises nor changes the context; false: nothing was done. */
+bool bt_load_segment(struct vcpu *v, unsigned seg, unsigned sel);
+
+/* bt/bt.c */
+enum ctx_seg bt_seg_state(const struct seg *s);
+
 /* The decoded instruction of a site; v->eip is its address. */
 const struct xinsn *bt_site_insn(struct vcpu *v, struct bt_site *s);
 
@@ -49,6 +69,12 @@ const struct xinsn *bt_site_insn(struct vcpu *v, struct bt_site *s);
  * host
  * address of the block that comes next, or 0 to leave to the dispatcher. */
 uint64_t bt_callout_step(struct vcpu *v, uint32_t site);
+/* The same for callout_far: the instruction's handler; the context may change. */
+uint64_t bt_callout_far(struct vcpu *v, uint32_t site);
+
+/* bt/bt.c: host address of the block at v->eip if translated code can go on there at once, after
+ * whatever changed; else 0. */
+uint64_t bt_resume(struct vcpu *v);
 
 /* bt/translate.c: the unit that starts at v->eip = gla. Never NULL. May flush the cache. */
 struct bt_block *bt_translate(struct vcpu *v, uint32_t ctx, gpa_t gpa, const uint8_t *page_bytes);

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * segment.c - emitters of PUSH Sreg and MOV r/m, Sreg: the guest's selectors, which the host's
- * segment registers know nothing of.
+ * segment.c - emitters of PUSH Sreg, POP Sreg and MOV with segment registers: the guest's
+ * selectors, which the host's segment registers know nothing of.
  *
- * Promises   Loads of segment registers are the interpreter's: they read descriptors, which may
- *            have changed, and change the context.
- * Source     SDM vol. 2A: MOV; vol. 2B: PUSH.
+ * Loads      Kernels load DS, ES, FS and GS at every entry and exit. bt_load_segment() does what
+ *            cannot fault and leaves the context as it is; the interpreter's handler does the rest,
+ *            and SS with its interrupt shadow. The descriptor is read from memory at each load;
+ *            what follows from its bytes is remembered.
+ * Source     SDM vol. 2A: MOV; vol. 2B: POP, PUSH; vol. 3A, section 5.6.
  */
-#include "bt/tu.h"
+#include "monitor/segment.h"
+#include "bt/priv.h"
+#include "include/ring1/mem.h"
 
 /* Where segment register n's selector lies, from r15. */
 static struct hmem selector(unsigned n)
@@ -62,12 +66,107 @@ static void store_selector(struct tu *t, const struct insn *i)
         movzx_rm16(e, host_gpr(o->reg), from);
 }
 
+/* Selector in r13d to segment register `seg`; ESP is flushed. */
+static void load_seg(struct tu *t, unsigned seg, bool pop)
+{
+    emit_mov_ri32(&t->e, R8, t->block->first_site + t->count - 1);
+    emit_mov_ri32(&t->e, R9, seg);
+    emit_call(&t->e, t->bt->stubs.load_seg[pop]);
+    t->resumes_last = true;
+}
+
+static bool is_data_seg(unsigned seg)
+{
+    return seg == SEG_ES || seg == SEG_DS || seg == SEG_FS || seg == SEG_GS;
+}
+
 void t_mov_seg(struct tu *t, const struct insn *i)
 {
-    bool stores = i->operand[1].kind == OPK_SEG;
+    const struct operand *from = &i->operand[1];
 
-    if (stores && (i->operand[0].kind == OPK_GPR || tu_mem_ok(t, i)))
-        store_selector(t, i);
-    else
+    if (from->kind == OPK_SEG) {
+        if (i->operand[0].kind == OPK_GPR || tu_mem_ok(t, i))
+            store_selector(t, i);
+        else
+            tu_callout(t);
+        return;
+    }
+    if (!is_data_seg(i->operand[0].reg) || (from->kind == OPK_MEM && !tu_mem_ok(t, i))) {
         tu_callout(t);
+        return;
+    }
+    tu_flush_esp(t);
+    if (from->kind == OPK_MEM)
+        movzx_rm16(&t->e, R13, tu_mem(t, i, 2, TU_R));
+    else
+        emit_movzx_rr16(&t->e, R13, host_gpr(from->reg));
+    load_seg(t, i->operand[0].reg, false);
+}
+
+void t_pop_seg(struct tu *t, const struct insn *i)
+{
+    unsigned seg = pushed_register(i);
+    bool stack = t->ctx & CTX_STACK32 && ctx_seg(t->ctx, SEG_SS) != CTX_SEG_OTHER;
+
+    if (i->opsize != 4 || !stack || !is_data_seg(seg)) {
+        tu_callout(t);
+        return;
+    }
+    tu_flush_esp(t);
+    movzx_rm16(&t->e, R13, tu_mem_at(t, SEG_SS, ESP, 0, 2, TU_R));
+    load_seg(t, seg, true);
+}
+
+/* ---- loading ---- */
+
+/* The GDT's descriptor for sel as it is in memory, if reading it is a matter of course. */
+static bool raw_descriptor(const struct vcpu *v, unsigned sel, uint64_t *raw)
+{
+    gla_t gla = v->gdtr.base + (sel & 0xfff8u);
+    const struct tlb_entry *e = &v->tlb.entry[0][tlb_index(gla)];
+
+    if ((sel & 4) || (sel | 7u) > v->gdtr.limit || !tlb_hit(e->tag_r, gla, 8))
+        return false;
+    memcpy(raw, tlb_host(e, gla), sizeof *raw);
+    return true;
+}
+
+/* The result of a load that does not raise and leaves the descriptor as it is; NULL otherwise. */
+static const struct seg *load_result(struct vcpu *v, unsigned sel)
+{
+    struct bt_seg_load *l = &v->translator->seg_load[sel >> 3 & (BT_SEG_ENTRIES - 1)];
+    struct descriptor d;
+    uint64_t raw;
+
+    if (!raw_descriptor(v, sel, &raw))
+        return NULL;
+    if (l->raw == raw && l->sel == sel && l->cpl == v->cpl)
+        return &l->seg;
+    d = (struct descriptor){(uint32_t)raw, (uint32_t)(raw >> 32)};
+    if (!desc_is_readable(d) || !desc_present(d) || !(d.hi & 0x100))
+        return NULL;
+    if (!desc_is_conforming(d) && (desc_dpl(d) < v->cpl || desc_dpl(d) < (sel & 3)))
+        return NULL;
+    *l = (struct bt_seg_load){.raw = raw, .sel = (uint16_t)sel, .cpl = v->cpl};
+    seg_from_descriptor(&l->seg, (uint16_t)sel, d);
+    return &l->seg;
+}
+
+bool bt_load_segment(struct vcpu *v, unsigned seg, unsigned sel)
+{
+    struct seg *s = &v->seg[seg];
+    v->stats.bt_callouts++;
+    bool any = seg >= SEG_FS; /* the context does not say what FS and GS are */
+
+    if (sel_is_null((uint16_t)sel)) {
+        if (!any && ctx_seg(v->bt.context, seg) != CTX_SEG_OTHER)
+            return false;
+        seg_set_null(s, (uint16_t)sel);
+        return true;
+    }
+    const struct seg *now = load_result(v, sel);
+    if (!now || (!any && bt_seg_state(now) != ctx_seg(v->bt.context, seg)))
+        return false;
+    *s = *now;
+    return true;
 }

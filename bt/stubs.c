@@ -9,6 +9,7 @@
  * Source     System V ABI for x86-64, section 3.2.
  */
 #include "bt/priv.h"
+#include "monitor/control.h"
 
 #define LIVE_FLAGS (EFL_ARITH | EFL_DF)
 #define IF_BIT     9
@@ -175,19 +176,92 @@ static uint32_t make_callout(struct emit *e, uint64_t c_function)
     return at;
 }
 
+/* Guest registers that a C function may clobber. */
+static const uint8_t clobbered[] = {EAX, ECX, EDX, ESI, EDI};
+
+static void clobbered_reload(struct emit *e)
+{
+    for (unsigned n = 0; n < ARRAY_LEN(clobbered); n++)
+        emit_mov_rm32(e, host_gpr(clobbered[n]), GPR(clobbered[n]));
+}
+
+/* Calls a C function that needs none of the guest's state but those registers, with rsi = r9 and
+ * rdx = r13. Leaves r11b = its answer, ecx = that, the flags and r8 as they were; the registers are
+ * still in the vCPU. */
+static void light_call(struct emit *e, uint64_t c_function)
+{
+    for (unsigned n = 0; n < ARRAY_LEN(clobbered); n++)
+        emit_mov_mr32(e, GPR(clobbered[n]), host_gpr(clobbered[n]));
+    emit_mov_mr64(e, VCPU(bt.return_rsp), RSP); /* which may have no room for a push */
+    emit_mov_rm64(e, RSP, VCPU(bt.monitor_rsp));
+    emit8(e, 0x9c); /* pushfq */
+    emit8(e, 0xfc); /* cld */
+    push_r(e, R8);  /* two: the stack stays aligned */
+    emit_lea64(e, RDI, HMEM(R15, -BT_PTR_BIAS));
+    emit_mov_rr32(e, RSI, R9);
+    emit_mov_rr32(e, RDX, R13);
+    emit_mov_ri64(e, RAX, c_function);
+    emit_insn_r(e, 0, MAP_1, 0xff, 2, RAX);            /* call rax */
+    emit_insn_r(e, EMIT_BYTE, MAP_0F, 0xb6, R11, RAX); /* movzx */
+    pop_r(e, R8);
+    pop_r(e, R10);
+    load_flags(e);
+    emit_mov_rm64(e, RSP, VCPU(bt.return_rsp));
+    emit_mov_rr32(e, RCX, R11);
+}
+
+/* A load of a segment register that changes nothing else. The full callout when bt_load_segment()
+ * declines. */
+static uint32_t make_load_seg(struct emit *e, bool pop, uint32_t callout)
+{
+    uint32_t at = e->at, decline;
+
+    light_call(e, (uint64_t)(uintptr_t)bt_load_segment);
+    decline = emit_jrcxz8(e);
+    clobbered_reload(e);
+    if (pop)
+        emit_lea32(e, R12, HMEM(R12, 4));
+    emit_ret(e);
+    emit_here8(e, decline);
+    clobbered_reload(e);
+    emit_jmp(e, callout);
+    return at;
+}
+
+static bool read_tsc(struct vcpu *v)
+{
+    uint64_t tsc = control_guest_tsc(v);
+
+    v->stats.bt_callouts++;
+    v->gpr[EAX] = (uint32_t)tsc;
+    v->gpr[EDX] = (uint32_t)(tsc >> 32);
+    return true;
+}
+
+static uint32_t make_rdtsc(struct emit *e)
+{
+    uint32_t at = e->at;
+
+    light_call(e, (uint64_t)(uintptr_t)read_tsc);
+    clobbered_reload(e);
+    emit_ret(e);
+    return at;
+}
+
 /* As make_callout(), but the C function says where to go on: a host address, or 0 to leave. */
-static uint32_t make_callout_step(struct emit *e)
+static uint32_t make_callout_jump(struct emit *e, uint64_t c_function)
 {
     uint32_t at = e->at, leave;
 
     spill(e);
     emit_lea64(e, RDI, HMEM(R15, -BT_PTR_BIAS));
     emit_mov_rr32(e, RSI, R8);
-    emit_mov_ri64(e, RAX, (uint64_t)(uintptr_t)bt_callout_step);
+    emit_mov_ri64(e, RAX, c_function);
     emit_insn_r(e, 0, MAP_1, 0xff, 2, RAX);        /* call rax */
     emit_insn_r(e, EMIT_W, MAP_1, 0x85, RAX, RAX); /* test */
     leave = emit_jcc(e, 4, e->at);                 /* jz */
     emit_mov_rr64(e, R11, RAX);
+    emit_mov_rm64(e, R14, VCPU(bt.window_now));
     reload(e);
     emit_jmp_r(e, R11);
     emit_here32(e, leave);
@@ -288,7 +362,11 @@ void bt_stubs_make(struct vcpu *v, struct bt *bt)
     s->callout = e.at;
     emit_mov_ri32(&e, R9, 0);
     s->callout_fn = make_callout(&e, (uint64_t)(uintptr_t)bt_callout);
-    s->callout_step = make_callout_step(&e);
+    s->callout_step = make_callout_jump(&e, (uint64_t)(uintptr_t)bt_callout_step);
+    s->callout_far = make_callout_jump(&e, (uint64_t)(uintptr_t)bt_callout_far);
+    for (unsigned pop = 0; pop < 2; pop++)
+        s->load_seg[pop] = make_load_seg(&e, pop, s->callout);
+    s->rdtsc = make_rdtsc(&e);
     for (unsigned user = 0; user < 2; user++) {
         s->code_write[user] = make_code_write(&e, user);
         s->lookup[user] = make_lookup(&e, user, s->exit_lookup);

@@ -338,6 +338,18 @@ void t_store_table(struct tu *t, const struct insn *i)
     emit_mov_mr32(e, m, R10);
 }
 
+/* The counter follows the host's clock (monitor/tsc.c), so C code reads it. */
+void t_rdtsc(struct tu *t, const struct insn *i)
+{
+    (void)i;
+    if (!(t->ctx & CTX_TSC) || !cpu_has_1_edx(t->v, CPUID_1_EDX_TSC)) {
+        tu_callout(t);
+        return;
+    }
+    emit_call(&t->e, t->bt->stubs.rdtsc);
+    t->resumes_last = true;
+}
+
 /* ---- what leaves the unit ---- */
 
 /* Transfers through the IDT, between segments or privileges, and HLT: hardly ever come back to the
@@ -345,6 +357,5 @@ void t_store_table(struct tu *t, const struct insn *i)
 void t_leave(struct tu *t, const struct insn *i)
 {
     (void)i;
-    tu_callout(t);
-    t->done = true;
+    tu_callout_far(t);
 }

@@ -104,6 +104,10 @@ static inline unsigned host_gpr(unsigned guest)
  * the next instruction when EIP is the next one and neither attention, context nor code changed. */
 void tu_callout(struct tu *t);
 
+/* The same for an instruction that goes elsewhere: what follows is looked up in the context that it
+ * makes. The unit ends. */
+void tu_callout_far(struct tu *t);
+
 /* Emits a call of a C function on the monitor's stack for the current instruction: general
  * registers
  * and flags are in *v as before the instruction, v->eip and v->next_eip are set; the function may

@@ -75,6 +75,41 @@ test_main:
     mov ax, gs
     EXPECT16 "it keeps its RPL", ax, 3
     FAULT "use of null 3", 13, 0, mov gs:[gdt], eax
+    /* the same load again and again, of a descriptor that changes under it */
+    mov ebp, 40
+1:  mov eax, SEL_FREE5
+    mov fs, eax
+    push SEL_FREE5
+    pop gs
+    dec ebp
+    jnz 1b
+    EXPECT "base of the first descriptor", "dword ptr fs:[ldt + 8]", "dword ptr [ldt + 8]"
+    DESC SEL_FREE5, 8, 0xfffff, 0xf3, DESC_32G
+    mov ebp, 40
+1:  mov eax, SEL_FREE5
+    stc
+    std
+    mov fs, eax
+    mov ecx, esp
+    push SEL_FREE5
+    pop gs
+    pushfd
+    cld
+    pop ebx
+    and ebx, 0x401
+    sub ecx, esp
+    dec ebp
+    jnz 1b
+    EXPECT "flags kept", ebx, 0x401
+    EXPECT "esp of POP", ecx, 0
+    EXPECT "base of the second, MOV", "dword ptr fs:[ldt]", "dword ptr [ldt + 8]"
+    EXPECT "base of the second, POP", "dword ptr gs:[ldt]", "dword ptr [ldt + 8]"
+    DESC SEL_FREE5, 0, 0xfffff, 0x73, DESC_32G /* not present any more */
+    LOAD_BAD "not present any more", SEL_FREE5, 11, SEL_FREE5
+    DESC SEL_FREE5, 0, 0xfffff, 0xf2, DESC_32G
+    mov eax, SEL_FREE5
+    mov fs, eax
+    EXPECT16 "accessed again", "byte ptr [gdt + 0x70 + 5]", 0xf3
     /* SS */
 .macro SS_BAD name, sel, vector, error
     mov ax, \sel
