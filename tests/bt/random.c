@@ -5,10 +5,13 @@
  * is made as small as it gets, shown, and ends the run with status 1.
  *
  * Use        bt-random [--seed N] [--count N] [--seconds N] [--drop I,J...] [--case FILE] [--show]
- *            [--self] [--plain] [--fails N] --drop replaces instructions of the one case by NOPs,
- *            --case runs "SEED [I,J...]" of each line of a file, --show prints cases before they
- *            run, --self compares the interpreter with itself, --plain runs with the translator's
- *            default options, --fails goes on until N differences are found.
+ *            [--self] [--plain] [--calm] [--kick MICROSECONDS] [--tries N] [--fails N]. --drop
+ *            replaces instructions of the one case by NOPs, --case runs "SEED [I,J...]" of each
+ *            line of a file, --show prints cases before they run, --self compares the interpreter
+ *            with itself, --plain runs with the translator's default options, --kick sets how often
+ *            the CPU is asked to look up, --tries how often a case runs until it counts as one
+ *            without a difference while it is reduced, --fails goes on until N differences are
+ *            found.
  * Repeats    A case depends on its seed only, and on the cases before it in its batch of 64 through
  *            what the translator has kept of them. Every few milliseconds the CPU is asked to look
  *            up (bt_break_in()), so a bug may need several tries; --calm leaves that out.
@@ -24,7 +27,7 @@
 /* Looks at the clock until an interpreted case is endless: some tens of thousands of instructions.
  * The translator looks for statistics too; it has time until PATIENCE is over. */
 #define LOOKS_MAX     30u
-#define KICK_US       3000
+#define KICK_US       3000  /* usually; see --kick */
 #define PATIENCE      1000u /* kicks until a case that goes on is ended */
 #define HANG          (PATIENCE + 3000u)
 #define DROP_TEXT_MAX 512u
@@ -37,21 +40,36 @@ static struct {
     struct bt_case c;
     uint64_t batch;
     bool show, self, plain, calm;
+    unsigned tries, kick_us;
+    FILE *found; /* what differed when it was found, as text in found_text */
+    char *found_text;
+    size_t found_bytes;
     unsigned long long done, endless, fails, fails_wanted, excused;
     unsigned ends[EXIT_COUNT];
     volatile uint64_t seed;
     volatile unsigned looks, kicks;
-} t = {.batch = ~0ull, .fails_wanted = 1};
+    uint64_t device_looks; /* when the case began */
+    bool over;
+} t = {.batch = ~0ull, .tries = 1, .kick_us = KICK_US, .fails_wanted = 1};
 
 /* ---- time ---- */
+
+/* Looks that accesses to devices take. */
+static uint64_t device_looks(const struct vcpu *v)
+{
+    return v->stats.port_reads + v->stats.port_writes + v->stats.mmio_reads + v->stats.mmio_writes;
+}
 
 /* Stands still until the case is over for its length. */
 static ns_t look(void *opaque)
 {
     struct bt_rig *r = opaque;
-    bool over = r == &t.interpreted ? ++t.looks > LOOKS_MAX : t.kicks > PATIENCE;
 
-    return over ? r->now + 10 * NS_PER_SEC : r->now;
+    if (r == &t.interpreted)
+        t.over |= ++t.looks > LOOKS_MAX + device_looks(r->cpu) - t.device_looks;
+    else
+        t.over |= t.kicks > PATIENCE;
+    return t.over ? r->now + 10 * NS_PER_SEC : r->now;
 }
 
 static void say_seed(void)
@@ -92,7 +110,26 @@ static unsigned run(struct bt_rig *r)
     state_apply(&t.c, t.image, r);
     r->ferr = false;
     t.looks = t.kicks = 0;
+    t.device_looks = device_looks(r->cpu);
+    t.over = false;
     return bt_rig_run(r);
+}
+
+static unsigned differences(unsigned a, unsigned b, FILE *out)
+{
+    /* RF, which a REP that was interrupted leaves set; nothing sees it any more. */
+    if (a == EXIT_TRIPLE_FAULT && b == a) {
+        t.interpreted.cpu->eflags &= ~EFL_RF;
+        t.translated.cpu->eflags &= ~EFL_RF;
+    }
+    unsigned n = compare(&t.interpreted, &t.translated, out);
+
+    if (a == b)
+        return n;
+    if (out)
+        fprintf(out, "  ends           interpreted by exit %u   translated by exit %u%s\n", a, b,
+                b == EXIT_SLICE ? " (does not end)" : "");
+    return n + 1;
 }
 
 /* Runs t.c both ways; what differs goes to `out`. */
@@ -100,18 +137,11 @@ static enum verdict run_both(FILE *out)
 {
     state_image(&t.c, t.image);
     unsigned a = run(&t.interpreted);
-    if (a == EXIT_SLICE)
+    if (a == EXIT_SLICE || t.over) /* it may have seen the clock jump */
         return ENDLESS;
     unsigned b = run(&t.translated);
-    unsigned differences = compare(&t.interpreted, &t.translated, out);
     t.ends[a]++;
-    if (a != b) {
-        differences++;
-        if (out)
-            fprintf(out, "  ends           interpreted by exit %u   translated by exit %u%s\n", a,
-                    b, b == EXIT_SLICE ? " (does not end)" : "");
-    }
-    return differences ? DIFFERENT : SAME;
+    return differences(a, b, out) ? DIFFERENT : SAME;
 }
 
 static void fresh(void)
@@ -138,8 +168,12 @@ static void make(uint64_t seed)
 /* Does it show without what the translator kept from the cases before? */
 static bool differs_alone(void)
 {
-    fresh();
-    return run_both(NULL) == DIFFERENT;
+    for (unsigned n = 0; n < t.tries; n++) {
+        fresh();
+        if (run_both(NULL) == DIFFERENT)
+            return true;
+    }
+    return false;
 }
 
 static void minimise(void)
@@ -186,8 +220,9 @@ static void report(void)
     printf("\nseed %llu: interpreter and translator differ\n", (unsigned long long)t.seed);
     case_print(&t.c, &t.interpreted.vm.decoder, stdout);
     if (run_both(stdout) != DIFFERENT)
-        printf("  ... but not when it ran again: %s\n",
-               alone ? "a matter of timing" : "of timing, or of cases before the batch");
+        printf("  ... but not when it ran again: %s. It was:\n%s",
+               alone ? "a matter of timing" : "of timing, or of cases before the batch",
+               t.found_text);
     if (alone)
         printf("again: bt-random --seed %llu%s%s\n", (unsigned long long)t.seed,
                *drop ? " --drop " : "", drop);
@@ -213,13 +248,19 @@ static bool is_suppressed_store(void)
 /* False: enough. */
 static bool judge(void)
 {
+    enum verdict verdict;
+
     if (t.show) {
         printf("seed %llu\n", (unsigned long long)t.seed);
         case_print(&t.c, &t.interpreted.vm.decoder, stdout);
         fflush(stdout);
     }
     t.done++;
-    switch (run_both(NULL)) {
+    rewind(t.found);
+    verdict = run_both(t.found);
+    fputc(0, t.found);
+    fflush(t.found);
+    switch (verdict) {
     case SAME:
         return true;
     case ENDLESS:
@@ -284,8 +325,10 @@ static int run_file(const char *path)
 static void build(void)
 {
     struct sigaction sa = {.sa_handler = on_kick, .sa_flags = SA_ONSTACK | SA_RESTART};
-    struct itimerval every = {{0, KICK_US}, {0, KICK_US}};
+    struct itimerval every = {{0, t.kick_us}, {0, t.kick_us}};
 
+    if (!(t.found = open_memstream(&t.found_text, &t.found_bytes)))
+        bt_rig_no_memory();
     bt_rig_last_words = say_seed;
     bt_rig_signals();
     bt_rig_create(&t.interpreted, RAM_BYTES, false);
@@ -312,7 +355,7 @@ static int usage(void)
 {
     fprintf(stderr, "usage: bt-random [--seed N] [--count N] [--seconds N] [--drop I,J...] [--case "
                     "FILE] [--show] "
-                    "[--self] [--plain] [--calm] [--fails N]\n");
+                    "[--self] [--plain] [--calm] [--kick MICROSECONDS] [--tries N] [--fails N]\n");
     return 2;
 }
 
@@ -323,6 +366,8 @@ int main(int argc, char **argv)
                                             {"seconds", required_argument, NULL, 't'},
                                             {"drop", required_argument, NULL, 'd'},
                                             {"case", required_argument, NULL, 'c'},
+                                            {"tries", required_argument, NULL, 'r'},
+                                            {"kick", required_argument, NULL, 'k'},
                                             {"fails", required_argument, NULL, 'f'},
                                             {"show", no_argument, NULL, 'v'},
                                             {"self", no_argument, NULL, 'S'},
@@ -352,6 +397,12 @@ int main(int argc, char **argv)
             break;
         case 'f':
             t.fails_wanted = strtoull(optarg, NULL, 0);
+            break;
+        case 'r':
+            t.tries = (unsigned)strtoul(optarg, NULL, 0);
+            break;
+        case 'k':
+            t.kick_us = (unsigned)strtoul(optarg, NULL, 0);
             break;
         case 'v':
             t.show = true;

@@ -150,6 +150,10 @@ static uint32_t page_entry(unsigned page)
     switch (at) {
     case 0:
         return NULL_AT | USUAL;
+    case PD_AT: /* Nobody writes there: what a change without INVLPG does depends on */
+    case PT_AT: /* which entries were cached. */
+    case PT_HIGH_AT:
+        return 0;
     case ODD_AT: /* read-only */
         return at | (USUAL & ~PTE_W);
     case ODD_AT + 0x1000:
