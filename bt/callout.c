@@ -106,6 +106,7 @@ uint64_t bt_callout_far(struct vcpu *v, uint32_t site)
 
     v->bt.return_rsp += 8;
     v->eip = s->eip;
+    bt_x87_settle(v, s);
     const struct xinsn *x = bt_site_insn(v, s);
     v->next_eip = s->eip + x->insn.len;
     v->stats.bt_callouts++;

@@ -80,6 +80,12 @@ static bool is_data_seg(unsigned seg)
     return seg == SEG_ES || seg == SEG_DS || seg == SEG_FS || seg == SEG_GS;
 }
 
+/* Pointers of an x87 instruction that are yet to be made would get the new selector. */
+static bool x87_waits(const struct tu *t)
+{
+    return t->x87_last || t->x87_mem;
+}
+
 void t_mov_seg(struct tu *t, const struct insn *i)
 {
     const struct operand *from = &i->operand[1];
@@ -91,7 +97,8 @@ void t_mov_seg(struct tu *t, const struct insn *i)
             tu_callout(t);
         return;
     }
-    if (!is_data_seg(i->operand[0].reg) || (from->kind == OPK_MEM && !tu_mem_ok(t, i))) {
+    if (!is_data_seg(i->operand[0].reg) || x87_waits(t) ||
+        (from->kind == OPK_MEM && !tu_mem_ok(t, i))) {
         tu_callout(t);
         return;
     }
@@ -108,7 +115,7 @@ void t_pop_seg(struct tu *t, const struct insn *i)
     unsigned seg = pushed_register(i);
     bool stack = t->ctx & CTX_STACK32 && ctx_seg(t->ctx, SEG_SS) != CTX_SEG_OTHER;
 
-    if (i->opsize != 4 || !stack || !is_data_seg(seg)) {
+    if (i->opsize != 4 || !stack || !is_data_seg(seg) || x87_waits(t)) {
         tu_callout(t);
         return;
     }
