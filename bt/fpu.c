@@ -33,6 +33,15 @@ static bool names_esp(const struct insn *i)
     return false;
 }
 
+/* A CPU stores ten bytes in two parts: the second page must not fault when the first part is
+ * written. */
+static void probe_last(struct tu *t, const struct operand *o, struct hmem m)
+{
+    m.disp += o->size - 1;
+    emit_insn_m(&t->e, 0, MAP_0F, 0xb6, R11, m); /* movzx r11d, byte */
+    emit_mov_mr8(&t->e, m, R11);
+}
+
 /* The instruction itself. *m: its memory operand on the host, if it has one. */
 static void copy(struct tu *t, const struct insn *i, const struct operand *o, struct hmem *m)
 {
@@ -41,6 +50,8 @@ static void copy(struct tu *t, const struct insn *i, const struct operand *o, st
         return;
     }
     *m = tu_mem(t, i, o->size, (o->act & ACT_R ? TU_R : 0) | (o->act & ACT_W ? TU_W : 0));
+    if (t->window && (o->act & ACT_W) && o->size == 10)
+        probe_last(t, o, *m);
     tu_copy(t, i, m);
 }
 
