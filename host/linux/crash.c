@@ -145,6 +145,15 @@ static void put_host(const ucontext_t *uc)
             reg(uc, REG_RIP) - (unsigned long long)(uintptr_t)__executable_start);
 }
 
+/* Any word of the stack, whatever a sanitizer thinks of reading it. */
+static uint64_t stack_word(uint64_t at)
+{
+    uint64_t word;
+
+    __asm__("mov (%1), %0" : "=r"(word) : "r"(at) : "memory");
+    return word;
+}
+
 /* Return addresses, for addr2line; anything on the stack that points into our code. */
 static void put_stack(const struct machine *m, const ucontext_t *uc)
 {
@@ -157,8 +166,7 @@ static void put_stack(const struct machine *m, const ucontext_t *uc)
         return;
     put("stack:");
     for (unsigned i = 0; i < 256 && found < STACK_WORDS; i++) {
-        uint64_t word;
-        memcpy(&word, (const void *)(uintptr_t)(sp + 8 * (uint64_t)i), sizeof word);
+        uint64_t word = stack_word(sp + 8 * (uint64_t)i);
         if (!in_image(word) || word >= (uint64_t)(uintptr_t)etext)
             continue;
         put(" ring1+0x%llx", (unsigned long long)(word - (uint64_t)(uintptr_t)__executable_start));
