@@ -192,8 +192,7 @@ static unsigned enter(struct vcpu *v, struct bt *bt, uint64_t host)
 }
 
 /* A direct branch without a target: finds it and links the branch. Returns the target's entry, 0:
- * look
- * again. */
+ * look again. */
 static uint64_t follow_slot(struct vcpu *v, struct bt *bt)
 {
     struct bt_slot *slot = &bt->cache.slots[v->bt.exit_arg];

@@ -175,6 +175,14 @@ void tu_flush_esp(struct tu *t)
     }
 }
 
+void tu_cold_jump(struct tu *t, bool restore_rcx)
+{
+    VMM_CHECK(t->cold_count < TU_MAX_COLD);
+    t->cold[t->cold_count++] = (struct tu_cold){.site = emit_jmp(&t->e, t->e.at),
+                                                .insn = (uint16_t)(t->count - 1),
+                                                .restore_rcx = restore_rcx};
+}
+
 void tu_write_cold(struct tu *t)
 {
     for (unsigned k = 0; k < t->cold_count; k++) {

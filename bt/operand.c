@@ -118,13 +118,6 @@ static void page_of_ecx(struct tu *t)
     emit_mov_rm32(e, RCX, HMEM(R15, BT_OFF(bt.shift) + 2));
 }
 
-static void miss_add(struct tu *t, uint32_t site)
-{
-    VMM_CHECK(t->cold_count < TU_MAX_COLD);
-    t->cold[t->cold_count++] =
-        (struct tu_cold){.site = site, .insn = (uint16_t)(t->count - 1), .restore_rcx = true};
-}
-
 /* AC is the only bit of its byte that is set while a kernel copies from or to its user. */
 #define AC_BYTE (EFL_AC >> 16)
 _Static_assert(AC_BYTE == 4, "EFLAGS bit 18");
@@ -142,7 +135,7 @@ int32_t tu_tlb_set(struct tu *t, unsigned which)
     emit_insn_m(e, 0, MAP_0F, 0xb6, RCX, HMEM(R15, BT_OFF(eflags) + 2)); /* movzx */
     emit_lea32(e, RCX, HMEM(RCX, -(int32_t)AC_BYTE));
     uint32_t lifted = emit_jrcxz8(e);
-    miss_add(t, emit_jmp(e, e->at));
+    tu_cold_jump(t, true);
     emit_here8(e, lifted);
     emit_mov_rr64(e, RCX, R10);
     return user;
@@ -162,7 +155,7 @@ static struct hmem tlb_operand(struct tu *t, unsigned size, unsigned what, unsig
     emit_lea32(e, RCX, HMEM_INDEX(RCX, R8, 0, (int32_t)size - 1));
     page_of_ecx(t);
     uint32_t hit = emit_jrcxz8(e);
-    miss_add(t, emit_jmp(e, e->at));
+    tu_cold_jump(t, true);
     emit_here8(e, hit);
     emit_mov_rr64(e, RCX, R10);
     emit_mov_rm64(e, R9, HMEM_INDEX(R15, R9, 3, BT_OFF(tlb.entry[0][0].addend) + set));
@@ -200,7 +193,7 @@ static void straddle_check(struct tu *t, unsigned size)
     emit_mov_mr64(e, VCPU(bt.shift), RCX);
     emit_mov_rm32(e, RCX, HMEM(R15, BT_OFF(bt.shift) + 4));
     uint32_t inside = emit_jrcxz8(e);
-    miss_add(t, emit_jmp(e, e->at));
+    tu_cold_jump(t, true);
     emit_here8(e, inside);
     emit_mov_rr64(e, RCX, R10);
 }
@@ -214,7 +207,7 @@ static void limit_check(struct tu *t, unsigned seg)
     emit_insn_m(e, 0, MAP_0F, 0xb6, RCX,
                 HMEM(R15, BT_OFF(seg[0].limited) + (int32_t)sizeof(struct seg) * (int32_t)seg));
     uint32_t plain = emit_jrcxz8(e);
-    miss_add(t, emit_jmp(e, e->at));
+    tu_cold_jump(t, true);
     emit_here8(e, plain);
     emit_mov_rr64(e, RCX, R10);
 }

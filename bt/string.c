@@ -111,9 +111,7 @@ static void cold_unless_zero(struct tu *t)
     struct emit *e = &t->e;
     uint32_t zero = emit_jrcxz8(e);
 
-    VMM_CHECK(t->cold_count < TU_MAX_COLD);
-    t->cold[t->cold_count++] = (struct tu_cold){
-        .site = emit_jmp(e, e->at), .insn = (uint16_t)(t->count - 1), .restore_rcx = true};
+    tu_cold_jump(t, true);
     emit_here8(e, zero);
     emit_mov_rr64(e, RCX, R10);
 }

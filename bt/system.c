@@ -29,15 +29,6 @@ static bool stack_ok(const struct tu *t)
     return t->ctx & CTX_STACK32 && ctx_seg(t->ctx, SEG_SS) != CTX_SEG_OTHER;
 }
 
-static void cold_add(struct tu *t, bool restore_rcx)
-{
-    struct emit *e = &t->e;
-
-    VMM_CHECK(t->cold_count < TU_MAX_COLD);
-    t->cold[t->cold_count++] = (struct tu_cold){
-        .site = emit_jmp(e, e->at), .insn = (uint16_t)(t->count - 1), .restore_rcx = restore_rcx};
-}
-
 static void pushfq(struct emit *e)
 {
     emit8(e, 0x9c);
@@ -154,7 +145,7 @@ void t_sti(struct tu *t, const struct insn *i)
     emit_mov_rr64(e, R10, RCX);
     movzx_rm8(e, RCX, VCPU(intr_line));
     uint32_t none = emit_jrcxz8(e);
-    cold_add(t, true);
+    tu_cold_jump(t, true);
     emit_here8(e, none);
     emit_mov_rr64(e, RCX, R10);
     emit_mov_mi8(e, VCPU(bt.interrupt_flag), 1);
@@ -255,7 +246,7 @@ void t_popf(struct tu *t, const struct insn *i)
     emit_here8(e, special);
     push_r(e, R11);
     popfq(e);
-    cold_add(t, false);
+    tu_cold_jump(t, false);
     emit_here8(e, plain);
     if (supervisor(t))
         emit_mov_mr8(e, VCPU(bt.interrupt_flag), R10);

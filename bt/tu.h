@@ -120,6 +120,10 @@ void tu_call(struct tu *t, bt_callout_fn *fn);
  * instruction, or behind its last host instruction that may trap or miss; nowhere between. */
 void tu_flush_esp(struct tu *t);
 
+/* Goes to a cold path, written at the unit's end, that interprets the whole current instruction.
+ * restore_rcx: the guest's rcx is in r10 there. */
+void tu_cold_jump(struct tu *t, bool restore_rcx);
+
 /* ---- memory operands (bt/operand.c) ---- */
 #define TU_R 1u
 #define TU_W 2u /* TU_R | TU_W: read-modify-write, checked for writing */
