@@ -256,7 +256,9 @@ struct hmem tu_mem(struct tu *t, const struct insn *i, unsigned size, unsigned w
     if (i->addr_size == 4 && i->index == INSN_NO_REG) {
         if (i->base != INSN_NO_REG)
             return tu_mem_at(t, i->seg, i->base, i->disp, size, what);
-        if (t->window && ctx_seg(t->ctx, i->seg) == CTX_SEG_FLAT && i->disp >= 0)
+        /* All its bytes within reach of a displacement: callers step through the operand. */
+        if (t->window && ctx_seg(t->ctx, i->seg) == CTX_SEG_FLAT && i->disp >= 0 &&
+            i->disp <= INT32_MAX - (int32_t)size)
             return HMEM(R14, i->disp);
     }
     bool constant = i->base == INSN_NO_REG && i->index == INSN_NO_REG;
