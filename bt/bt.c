@@ -38,7 +38,7 @@ void bt_init(struct vcpu *v, void *memory, const struct bt_options *options)
     v->translator = bt;
     v->bt.poll = &v->bt.poll_ok;
     v->bt.return_limit = h->return_limit;
-    v->bt.return_top = h->return_top - 16; /* the miss stub's address lies there */
+    v->bt.return_top = h->return_top - BT_RETURN_LAST - 1; /* the miss stub's address lies there */
     bt_return_stack_reset(v);
 }
 
@@ -285,6 +285,8 @@ static bool run_once(struct vcpu *v, struct bt *bt, uint64_t host)
             continue;
         case BT_EXIT_LOOKUP:
             v->stats.exit_lookup++;
+            if (v->bt.return_mismatch)
+                adapt_return(v);
             v->eip = v->bt.exit_arg;
             return true;
         case BT_EXIT_DISPATCH:
@@ -408,6 +410,7 @@ void bt_flush(struct vcpu *v)
     cache_flush(v, &bt->cache);
     bt_return_stack_reset(v);
     bt->flush_count++;
+    adapt_flush(v);
     v->stats.bt_flushes++;
     vcpu_attend(v, ATT_SMC);
 }

@@ -211,13 +211,21 @@ void t_jmp(struct tu *t, const struct insn *i)
 }
 
 /* Behind a host CALL: the guest's RET popped r8d; is it what this site stands for? The flags stay
- * as they are
- * even where the code behind does not need them: on a mismatch it is not that code which runs. */
+ * as they are even where the code behind does not need them: on a mismatch it is not that code
+ * which runs. A load that traps unless the difference is 0 (bt/cpu.h, return_top) is cheaper than a
+ * branch, as long as it hardly ever traps. */
 static void return_site(struct tu *t)
 {
     struct emit *e = &t->e;
     uint32_t lookup = t->bt->stubs.lookup[ctx_user(t->ctx)];
 
+    if (!adapt_return_branches(t->bt, t->block->gpa, t->next_eip)) {
+        emit_mov_rm64(e, R10, VCPU(bt.return_top));
+        emit_lea32(e, R9, HMEM(R8, -(int32_t)t->next_eip));
+        emit_insn_m(e, 0, MAP_0F, 0xb6, R9, /* movzx */
+                    HMEM_INDEX(R10, R9, 0, BT_RETURN_LAST));
+        return;
+    }
     emit_mov_rr64(e, R9, RCX);
     emit_lea32(e, RCX, HMEM(R8, -(int32_t)t->next_eip));
     uint32_t same = emit_jrcxz8(e);

@@ -63,6 +63,9 @@ struct bt_code_page {
     uint8_t bits[GUEST_PAGE_SIZE / 8 + 8];
 };
 
+/* Offset from bt.return_top of the return stack's last byte. */
+#define BT_RETURN_LAST 15
+
 /* Why bt_enter() came back. */
 enum bt_exit {
     BT_EXIT_CHAIN,    /* a direct branch without translated target: slot in exit_arg */
@@ -72,15 +75,19 @@ enum bt_exit {
 };
 
 struct bt_cpu {
-    const uint32_t *poll;  /* loops load from it; NULL makes them trap: see bt_break_in() */
-    uint32_t poll_ok;      /* what it points to otherwise */
-    uint32_t exit_arg;     /* see enum bt_exit */
-    uint64_t monitor_rsp;  /* the C stack, while translated code runs */
-    uint64_t return_rsp;   /* the host return stack's pointer, while C code runs */
-    uint64_t return_top;   /* its value when empty: there lies the address of the miss stub */
+    const uint32_t *poll; /* loops load from it; NULL makes them trap: see bt_break_in() */
+    uint32_t poll_ok;     /* what it points to otherwise */
+    uint32_t exit_arg;    /* see enum bt_exit */
+    uint64_t monitor_rsp; /* the C stack, while translated code runs */
+    uint64_t return_rsp;  /* the host return stack's pointer, while C code runs */
+    /* Its value when empty: there lies the address of the miss stub. 4 GiB from return_top +
+     * BT_RETURN_LAST + 1 on are inaccessible: see return_site() in bt/control.c. */
+    uint64_t return_top;
     uint64_t return_limit; /* lowest usable address; a guard page lies below */
-    uint64_t window_now;   /* the one of the present context */
-    uint64_t window[2];    /* host address of guest linear 0 for CPL 0-2 and for CPL 3; r14 */
+    /* Arena offset of a return site's load that trapped, until adapt_return() has seen it, or 0. */
+    uint32_t return_mismatch;
+    uint64_t window_now; /* the one of the present context */
+    uint64_t window[2];  /* host address of guest linear 0 for CPL 0-2 and for CPL 3; r14 */
     /* EFLAGS.IF as 0 or 1 while translated code runs (CLI is one store that keeps the flags live);
      * vcpu.eflags' bit 9 is exact whenever C code runs. */
     uint8_t interrupt_flag;

@@ -5,9 +5,10 @@
  * state before it.
  *
  * Promises   Async-signal-safe: reads the cache's tables, writes the vCPU.
- * How        docs/codegen.md section 3. Only sites may trap, with one exception: the host's CALL,
- *            when the
- *            return stack is full. Emptying it then is always right: its entries are predictions.
+ * How        docs/codegen.md section 3. Only sites may trap, with two exceptions: the host's CALL,
+ *            when the return stack is full - emptying it is always right, its entries are
+ *            predictions - and the check behind a call when the guest returned to somewhere else,
+ *            which is a lookup.
  */
 #include "bt/priv.h"
 
@@ -36,6 +37,15 @@ static void take_state(struct vcpu *v, const struct bt_site *s, const struct bt_
     v->bt.in_cache = false;
 }
 
+#define RETURN_GUARD (1ull << 32)
+
+/* A return site's load, and the difference was not 0. */
+static bool is_return_mismatch(const struct vcpu *v, enum bt_trap_kind kind, uint64_t addr)
+{
+    return kind == BT_TRAP_MEMORY && v->bt.in_cache &&
+           addr - (v->bt.return_top + BT_RETURN_LAST + 1) < RETURN_GUARD;
+}
+
 bool bt_host_trap(struct vcpu *v, struct bt_host_regs *r, enum bt_trap_kind kind, uint64_t addr)
 {
     struct bt *bt = v->translator;
@@ -44,6 +54,11 @@ bool bt_host_trap(struct vcpu *v, struct bt_host_regs *r, enum bt_trap_kind kind
     if (kind != BT_TRAP_OTHER && addr < v->bt.return_limit &&
         addr >= v->bt.return_limit - GUEST_PAGE_SIZE) {
         r->gpr[RSP] = v->bt.return_top;
+        return true;
+    }
+    if (is_return_mismatch(v, kind, addr)) {
+        v->bt.return_mismatch = (uint32_t)(r->rip - bt_host_address(bt, 0));
+        r->rip = bt_host_address(bt, bt->stubs.exit_lookup); /* r8d is the guest's target */
         return true;
     }
     s = cache_site_at(&bt->cache, (uint32_t)(r->rip - bt_host_address(bt, 0)));

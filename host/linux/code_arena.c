@@ -60,3 +60,33 @@ void code_arena_destroy(struct host_code_arena *a)
     }
     *a = (struct host_code_arena){0};
 }
+
+/* ---- the return stack ---- */
+
+#define GUARD_BELOW  4096u
+#define RETURN_STACK (64u << 10)
+#define GUARD_ABOVE  (1ull << 32)
+
+int return_stack_create(struct vmm_host *h)
+{
+    size_t size = GUARD_BELOW + RETURN_STACK + GUARD_ABOVE;
+    uint8_t *p = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (p == MAP_FAILED)
+        return -errno;
+    h->return_limit = (uintptr_t)(p + GUARD_BELOW);
+    h->return_top = h->return_limit + RETURN_STACK;
+    if (mprotect(p + GUARD_BELOW, RETURN_STACK, PROT_READ | PROT_WRITE) == 0)
+        return 0;
+    int err = errno;
+    return_stack_destroy(h);
+    return -err;
+}
+
+void return_stack_destroy(struct vmm_host *h)
+{
+    if (h->return_limit)
+        munmap((void *)(uintptr_t)(h->return_limit - GUARD_BELOW),
+               GUARD_BELOW + RETURN_STACK + GUARD_ABOVE);
+    h->return_limit = h->return_top = 0;
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * code_arena.h - memory for generated code: one memfd, mapped once to write and once to execute.
+ * code_arena.h - memory for generated code: one memfd, mapped once to write and once to execute;
+ * and the stack of its CALL and RET.
  */
 #ifndef RING1_HOST_LINUX_CODE_ARENA_H
 #define RING1_HOST_LINUX_CODE_ARENA_H
@@ -12,5 +13,11 @@
 int code_arena_create(struct host_code_arena *a, size_t size);
 /* Also for an empty one. */
 void code_arena_destroy(struct host_code_arena *a);
+
+/* Sets h->return_limit and return_top as host.h says. Returns 0 or -errno; both are 0 on failure.
+ */
+int return_stack_create(struct vmm_host *h);
+/* Also when there is none. */
+void return_stack_destroy(struct vmm_host *h);
 
 #endif

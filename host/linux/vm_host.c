@@ -18,8 +18,6 @@
 
 #define CODE_ARENA (4u << 20)
 
-#define PAGE         4096u
-#define RETURN_STACK (64u << 10)
 
 static const char *const stage_names[TRACE_COUNT] = {
 #define TRACE(id, name, text) #name,
@@ -155,29 +153,12 @@ int vm_host_init(struct linux_host *h, const struct config *cfg, struct vcpu *v,
     return 0;
 }
 
-/* Inaccessible pages on both sides: calls that run over the bottom and returns that run over the
- * top trap. */
-static int create_return_stack(struct linux_host *h)
-{
-    size_t size = PAGE + RETURN_STACK + PAGE;
-    uint8_t *p = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    if (p == MAP_FAILED)
-        return -errno;
-    h->return_stack = p;
-    if (mprotect(p + PAGE, RETURN_STACK, PROT_READ | PROT_WRITE) < 0)
-        return -errno;
-    h->host.return_limit = (uint64_t)(uintptr_t)(p + PAGE);
-    h->host.return_top = h->host.return_limit + RETURN_STACK;
-    return 0;
-}
-
 int vm_host_init_translation(struct linux_host *h, uint64_t size, struct error *e)
 {
     int err = code_arena_create(&h->host.cache, size);
 
     if (!err)
-        err = create_return_stack(h);
+        err = return_stack_create(&h->host);
     if (err)
         return error_set(e, "the host gives no %llu MiB for translated code: %s; see -cache-size",
                          (unsigned long long)(size / MIB), strerror(-err));
@@ -198,7 +179,5 @@ void vm_host_destroy(struct linux_host *h)
     code_arena_destroy(&h->host.code);
     code_arena_destroy(&h->host.cache);
     host_windows_destroy(&h->window);
-    if (h->return_stack)
-        munmap(h->return_stack, PAGE + RETURN_STACK + PAGE);
-    h->return_stack = NULL;
+    return_stack_destroy(&h->host);
 }

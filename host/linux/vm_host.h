@@ -18,10 +18,9 @@ struct linux_host {
     struct host_clock clock; /* first: vmm_host.opaque is a struct host_clock to fpu_safe.c */
     struct vmm_host host;    /* opaque points to this struct */
     struct host_windows window;
-    struct vcpu *vcpu;     /* whose FPU state is parked before the libc is called */
-    int64_t rtc_offset;    /* seconds that -rtc adds to UTC */
-    uint8_t *return_stack; /* with its guard pages; NULL: none */
-    int trace_fd;          /* -1: no trace */
+    struct vcpu *vcpu;  /* whose FPU state is parked before the libc is called */
+    int64_t rtc_offset; /* seconds that -rtc adds to UTC */
+    int trace_fd;       /* -1: no trace */
     bool trace_to_terminal;
     int trace_error; /* errno of the first write that failed */
     bool trace_complained;

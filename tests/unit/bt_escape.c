@@ -57,7 +57,8 @@ static bool allowed(const struct vcpu *v, uint64_t address)
     unsigned user = ctx_user(v->bt.context);
     int64_t off = (int64_t)(address - v->bt.window[user]);
 
-    if (address == 0 || v->bt.return_limit - 1 - address < GUEST_PAGE_SIZE)
+    if (address == 0 || v->bt.return_limit - 1 - address < GUEST_PAGE_SIZE ||
+        address - v->bt.return_top < 4ull << 30) /* a return to somewhere else */
         return true;
     return seen.windows && v->bt.context & CTX_WINDOW && off >= -(GUARD + WIDTH) &&
            off < (4ll << 30) + GUARD + WIDTH;

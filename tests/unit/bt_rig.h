@@ -41,7 +41,6 @@
 #include "shadow-mmu/window.h"
 
 #define BT_RIG_ARENA        (2u << 20) /* small: flushes are part of the test */
-#define BT_RIG_RETURN_BYTES 16384u
 #define BT_RIG_SIGNAL_STACK (512u << 10)
 
 struct bt_rig {
@@ -167,15 +166,8 @@ static inline void bt_rig_windows(struct bt_rig *r)
 
 static inline void bt_rig_translator(struct bt_rig *r)
 {
-    uint8_t *stack = bt_rig_zeroed(BT_RIG_RETURN_BYTES + GUEST_PAGE_SIZE);
-
-    if (code_arena_create(&r->host.cache, BT_RIG_ARENA) ||
-        mprotect(stack, GUEST_PAGE_SIZE, PROT_NONE))
+    if (code_arena_create(&r->host.cache, BT_RIG_ARENA) || return_stack_create(&r->host))
         bt_rig_no_memory();
-    r->host.return_limit = (uintptr_t)stack + GUEST_PAGE_SIZE;
-    r->host.return_top = r->host.return_limit + BT_RIG_RETURN_BYTES - 64;
-    r->cpu->bt.return_limit = r->host.return_limit;
-    r->cpu->bt.return_top = r->cpu->bt.return_rsp = r->host.return_top;
     r->translator_bytes = bt_size(r->host.cache.size);
     r->translator = bt_rig_zeroed(r->translator_bytes);
     bt_rig_windows(r);
