@@ -18,7 +18,6 @@
 
 #define CODE_ARENA (4u << 20)
 
-
 static const char *const stage_names[TRACE_COUNT] = {
 #define TRACE(id, name, text) #name,
 #include "include/ring1/trace.def"
