@@ -5,7 +5,8 @@
  *
  * A guest moves its deadlines all the time, mostly to later ones, and a system call each time would
  * cost more than the guest's own work. So the kernel's timer is only ever moved forward: when it
- * goes off too early, its handler sets it again for what is asked for by then.
+ * goes off too early, its handler sets it again for what is asked for by then. Only before a sleep
+ * it is moved back, to beyond the sleep: it would wake the process for nothing.
  *
  * The handler interrupts break_timer_arm() anywhere. `asked` is therefore written before `armed` is
  * looked at: a handler that runs in between sees the new wish and sets the timer itself, and one
@@ -80,6 +81,13 @@ void break_timer_arm(void *clock, ns_t at)
 
     c->asked = at;
     if (at < c->armed)
+        set(c, at);
+}
+
+void break_timer_put_off(struct host_clock *c, ns_t at)
+{
+    c->asked = NS_NEVER;
+    if (c->armed < at)
         set(c, at);
 }
 

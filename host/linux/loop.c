@@ -132,6 +132,17 @@ static ns_t until_deadline(const struct machine *m)
     return deadline > now ? deadline - now : 0;
 }
 
+/* The CPU is halted. */
+static void sleep_until_deadline(struct loop *l)
+{
+    ns_t wait = until_deadline(l->m);
+
+    /* To the end of the slice that follows the sleep, so that the timer is not set then again. */
+    if (wait && wait != NS_NEVER)
+        break_timer_put_off(&l->m->host.clock, l->m->vm.next_deadline + SLICE_NS);
+    serve(l, wait);
+}
+
 static void power_off(struct loop *l)
 {
     if (!l->m->cfg->no_shutdown) {
@@ -222,7 +233,7 @@ static void handle_exit(struct loop *l, unsigned reason)
 {
     switch ((enum exit_reason)reason) {
     case EXIT_HALT:
-        serve(l, until_deadline(l->m));
+        sleep_until_deadline(l);
         break;
     case EXIT_POWEROFF:
         power_off(l);
