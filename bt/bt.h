@@ -26,6 +26,7 @@ struct bt_options {
     /* blocks end at every control transfer: --exec=lockstep counts in blocks */
     bool split_at_branches;
     bool soft_only; /* never use windows */
+    bool no_bmi2;   /* as on a host without BMI2 */
 };
 
 /* Bytes of memory that the translator of one vCPU needs beside the code arena; the host allocates

@@ -12,7 +12,7 @@
  *            arithmetic.
  * Source     SDM vol. 2 pages of the instructions.
  */
-#include "bt/tu.h"
+#include "bt/priv.h"
 
 /* ---- what the emitters ask about operands ---- */
 
@@ -61,6 +61,15 @@ void t_copy(struct tu *t, const struct insn *i)
     } else {
         tu_copy(t, i, NULL);
     }
+}
+
+/* CPUID promises it to the guest on every host. */
+void t_movbe(struct tu *t, const struct insn *i)
+{
+    if (t->v->vm->host->host_feat_1_ecx & HOST_1_ECX_MOVBE)
+        t_copy(t, i);
+    else
+        tu_callout(t);
 }
 
 /* A hint or a NOP; what it names is not accessed. */

@@ -13,18 +13,15 @@
  * Not here   Segment limits and types: CTX_SEG_OTHER is the interpreter's.
  * Source     SDM vol. 1, section 3.7.5 (effective address); vol. 3A, section 5.3 (limit checks).
  */
-#include "bt/adapt.h"
-#include "bt/tu.h"
-#include "monitor/vm.h"
+#include "bt/priv.h"
 
-#define FEAT_7_EBX_BMI2 (1u << 8)
 /* Displacements up to this are taken for offsets into a structure, greater ones for the address of
  * an array whose index may be negative. */
 #define WINDOW_DISP_MAX (1 << 20)
 
 bool tu_bmi2(const struct tu *t)
 {
-    return t->v->vm->host->host_feat_7_ebx & FEAT_7_EBX_BMI2;
+    return bt_bmi2(t->v, t->bt);
 }
 
 /* lea dst, [index << scale + disp]: the form without base, which struct hmem cannot say. */

@@ -9,20 +9,25 @@
 
 /* Arena offsets of the routines that bt_stubs_make() emits. */
 struct bt_stubs {
-    uint32_t enter;          /* unsigned enter(struct vcpu *, host entry, window base) */
-    uint32_t exit_chain;     /* r8d: slot */
-    uint32_t exit_lookup;    /* r8d: guest address */
-    uint32_t trap_exit;      /* state is in the vCPU, rsp is monitor_rsp */
-    uint32_t callout;        /* called; r8d: site */
-    uint32_t callout_step;   /* the same for an instruction that is not decoded here */
-    uint32_t callout_far;    /* the same for one that is, and goes elsewhere */
-    uint32_t callout_fn;     /* called; r8d: site, r9: bt_callout_fn */
-    uint32_t code_write[2];  /* called; r8d: address, bt.write_shift: rcx = 0 and r9, or a miss */
+    uint32_t enter;        /* unsigned enter(struct vcpu *, host entry, window base) */
+    uint32_t exit_chain;   /* r8d: slot */
+    uint32_t exit_lookup;  /* r8d: guest address */
+    uint32_t trap_exit;    /* state is in the vCPU, rsp is monitor_rsp */
+    uint32_t callout;      /* called; r8d: site */
+    uint32_t callout_step; /* the same for an instruction that is not decoded here */
+    uint32_t callout_far;  /* the same for one that is, and goes elsewhere */
+    uint32_t callout_fn;   /* called; r8d: site, r9: bt_callout_fn */
+    /* with BMI2 only; called; r8d: address, bt.write_shift: rcx = 0 and r9, or a miss */
+    uint32_t code_write[2];
     uint32_t load_seg[2];    /* called; r13d: selector, r9d: register, r8d: site; [1]: POP */
     uint32_t rdtsc;          /* called */
     uint32_t lookup[2];      /* r8d: guest address; by privilege class; lets interrupts in */
     uint32_t return_miss[2]; /* bottom of the return stack: a RET without prediction */
 };
+
+/* vmm_host.host_feat_*: what emitted code uses beyond SSE2 */
+#define HOST_1_ECX_MOVBE (1u << 22)
+#define HOST_7_EBX_BMI2  (1u << 8)
 
 #define BT_HEAT_ENTRIES 65536u
 #define BT_SEG_ENTRIES  32u
@@ -106,6 +111,12 @@ void tu_write_cold(struct tu *t);
 static inline void bt_return_stack_reset(struct vcpu *v)
 {
     v->bt.return_rsp = v->bt.return_top;
+}
+
+/* May instructions of BMI2 be emitted? */
+static inline bool bt_bmi2(const struct vcpu *v, const struct bt *bt)
+{
+    return !bt->opt.no_bmi2 && v->vm->host->host_feat_7_ebx & HOST_7_EBX_BMI2;
 }
 
 /* Host address of an arena offset, to be executed. */

@@ -354,7 +354,6 @@ void bt_stubs_make(struct vcpu *v, struct bt *bt)
     struct bt_stubs *s = &bt->stubs;
     struct emit e = {.rw = bt->cache.arena->rw, .at = 0, .end = 4096};
 
-    (void)v;
     s->enter = make_enter(&e);
     s->exit_chain = make_exit(&e, BT_EXIT_CHAIN);
     s->exit_lookup = make_exit(&e, BT_EXIT_LOOKUP);
@@ -368,7 +367,8 @@ void bt_stubs_make(struct vcpu *v, struct bt *bt)
         s->load_seg[pop] = make_load_seg(&e, pop, s->callout);
     s->rdtsc = make_rdtsc(&e);
     for (unsigned user = 0; user < 2; user++) {
-        s->code_write[user] = make_code_write(&e, user);
+        if (bt_bmi2(v, bt))
+            s->code_write[user] = make_code_write(&e, user);
         s->lookup[user] = make_lookup(&e, user, s->exit_lookup);
         s->return_miss[user] = e.at;
         emit_mov_rm64(&e, RSP, VCPU(bt.return_top)); /* the miss stub's address lies there again */

@@ -30,7 +30,6 @@ int value_exec(const char *text, struct config *cfg, struct error *e)
     for (unsigned i = 0; i < ARRAY_LEN(modes); i++) {
         if (!strcmp(text, modes[i].name)) {
             cfg->exec = modes[i].mode;
-            cfg->exec_given = true;
             return 0;
         }
     }
@@ -75,7 +74,6 @@ int value_accel(const char *text, struct config *cfg, struct error *e)
                          "its translator, which is called tcg here as in QEMU; see also -exec",
                          text);
     cfg->exec = EXEC_TRANSLATE;
-    cfg->exec_given = true;
     while (list) {
         list = next_piece(list, piece, sizeof piece);
         const char *size = value_of(piece, "tb-size"), *thread = value_of(piece, "thread");

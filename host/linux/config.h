@@ -72,7 +72,6 @@ struct config {
     struct console_spec debugcon; /* CONSOLE_NONE: no port 0xe9 */
     bool no_reboot, no_shutdown, stats;
     enum exec_mode exec;
-    bool exec_given;     /* otherwise a host that cannot translate may interpret */
     uint64_t cache_size; /* bytes of translated code */
     struct bt_options bt;
     enum sandbox_mode sandbox;

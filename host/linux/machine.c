@@ -100,22 +100,6 @@ static const struct board_ops board_ops = {
 
 /* ---- building ---- */
 
-#define FEAT_7_EBX_BMI2 (1u << 8)
-
-/* Translated code needs SHRX (docs/codegen.md); the interpreter runs on every x86-64. */
-static int choose_exec(struct machine *m, struct error *e)
-{
-    m->exec = m->cfg->exec;
-    if (m->exec == EXEC_INTERPRET || (m->host.host.host_feat_7_ebx & FEAT_7_EBX_BMI2))
-        return 0;
-    if (m->cfg->exec_given)
-        return error_set(e, "this host's CPU lacks BMI2, which translated code uses; only -exec "
-                            "interpret works here");
-    say("this host's CPU lacks BMI2, so the guest is interpreted and runs slowly");
-    m->exec = EXEC_INTERPRET;
-    return 0;
-}
-
 /* Translated code does without windows where the host has no address space for them. */
 static int create_windows(struct machine *m, struct error *e)
 {
@@ -135,9 +119,7 @@ static int create_windows(struct machine *m, struct error *e)
 
 static int create_translator(struct machine *m, struct error *e)
 {
-    if (choose_exec(m, e))
-        return -1;
-    if (m->exec == EXEC_INTERPRET)
+    if (m->cfg->exec == EXEC_INTERPRET)
         return 0;
     if (vm_host_init_translation(&m->host, m->cfg->cache_size, e))
         return -1;
@@ -149,7 +131,8 @@ static int create_translator(struct machine *m, struct error *e)
                          "-cache-size",
                          (unsigned long long)(m->cfg->cache_size / MIB));
     struct bt_options options = m->cfg->bt;
-    if (m->exec == EXEC_LOCKSTEP) /* block by block, each with a known number of instructions */
+    if (m->cfg->exec ==
+        EXEC_LOCKSTEP) /* block by block, each with a known number of instructions */
         options.split_at_branches = options.no_chain = options.no_return_stack = true;
     bt_init(m->vcpu, m->bt_memory, &options);
     return create_windows(m, e);
@@ -181,7 +164,7 @@ static int create_vm(struct machine *m, struct error *e)
     vm_set_page_kind(vm, VGA_HOLE, VGA_HOLE_LEN, PAGE_MMIO);
     if (create_translator(m, e))
         return -1;
-    return m->exec == EXEC_LOCKSTEP ? host_lockstep_create(m, e) : 0;
+    return m->cfg->exec == EXEC_LOCKSTEP ? host_lockstep_create(m, e) : 0;
 }
 
 static int open_consoles(struct machine *m, struct error *e)

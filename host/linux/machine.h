@@ -31,7 +31,6 @@ struct machine {
     size_t bt_memory_size;
     void *window_memory;        /* NULL: no windows */
     struct lockstep *lockstep;  /* NULL: not -exec lockstep */
-    enum exec_mode exec;        /* what cfg asks for and this host can do */
     uint64_t exits[EXIT_COUNT]; /* how often vcpu_run() came back, by reason; for --stats */
     bool powered_off;
 };

@@ -541,6 +541,7 @@ void case_make(struct bt_case *c, uint64_t seed, const struct decoder *d)
         .heat = (uint16_t)(chance(85) ? 0 : rnd(4)),
         .split_at_branches = chance(15),
         .soft_only = chance(40),
+        .no_bmi2 = chance(25),
     };
     fuzz_state = seed * 0xd1342543de82ef95ull;
     rnd64();

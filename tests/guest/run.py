@@ -17,6 +17,7 @@ CONFIGS = {
     "interp": ["--exec=interpret"],
     "translate": ["--exec=translate", "--bt", "heat=0"],
     "soft": ["--exec=translate", "--bt", "heat=0,soft"],
+    "nobmi2": ["--exec=translate", "--bt", "heat=0,soft,bmi2=off"],
     "nochain": ["--exec=translate", "--bt", "heat=0,chain=off,return-stack=off"],
     "lockstep": ["--exec=lockstep"],
     "single": ["--exec=translate", "--bt", "heat=0,insns=1", "--cache-size", "1M"],

@@ -24,6 +24,7 @@
 #define FS_BASE    0x1000u
 #define LIVE       (EFL_ARITH | EFL_DF)
 #define BMI2       (1u << 8)
+#define MOVBE      (1u << 22)
 
 enum outcome { RAN, MISSED, TRAPPED };
 
@@ -397,6 +398,11 @@ static void check_all_forms(struct bench *b)
     v->cpl = user ? 3 : 0;
     for (unsigned bmi2 = 0; bmi2 < 2; bmi2++) {
         b->rig->host.host_feat_7_ebx = bmi2 && __builtin_cpu_supports("bmi2") ? BMI2 : 0;
+        b->rig->host.host_feat_1_ecx = bmi2 && __builtin_cpu_supports("movbe") ? MOVBE : 0;
+        if (b->rig->insn.op == OP_movbe && !b->rig->host.host_feat_1_ecx) {
+            expect_declined(b, RIG_NO_FAULT);
+            continue;
+        }
         start_again(b);
         vector = rig_again(b->rig); /* fills the TLB */
         memcpy(gpr, v->gpr, sizeof gpr);
@@ -587,9 +593,9 @@ Test(bt_copy, table)
 
 static bool is_ours(unsigned op)
 {
-    bt_emit_fn *const ours[] = {t_copy,  t_mov,  t_lea,         t_incdec, t_bit,
-                                t_bswap, t_xlat, t_salc,        t_push,   t_pop,
-                                t_pusha, t_popa, t_leave_frame, t_enter,  t_nothing};
+    bt_emit_fn *const ours[] = {t_copy,        t_mov,   t_lea,     t_incdec, t_bit,   t_bswap,
+                                t_xlat,        t_salc,  t_push,    t_pop,    t_pusha, t_popa,
+                                t_leave_frame, t_enter, t_nothing, t_movbe};
 
     for (unsigned n = 0; n < ARRAY_LEN(ours); n++)
         if (bt_emitter(op) == ours[n])

@@ -273,15 +273,15 @@ Test(options, execution)
     struct error e;
 
     parse("-kernel|k", &c, &e);
-    cr_expect(c.exec == EXEC_DEFAULT && !c.exec_given && c.sandbox == SANDBOX_ON);
+    cr_expect(c.exec == EXEC_DEFAULT && c.sandbox == SANDBOX_ON);
     cr_expect_eq(c.cache_size, 32 * MIB);
     cr_expect(!c.bt.no_chain && !c.bt.no_return_stack && !c.bt.soft_only && !c.bt.max_insns &&
-              !c.bt.heat && !c.bt.split_at_branches);
+              !c.bt.heat && !c.bt.split_at_branches && !c.bt.no_bmi2);
     parse("-kernel|k|-exec|translate|-bt|chain=off,return-stack=off,insns=7|-bt|heat=300", &c, &e);
-    cr_expect(c.exec == EXEC_TRANSLATE && c.exec_given && c.bt.no_chain && c.bt.no_return_stack);
+    cr_expect(c.exec == EXEC_TRANSLATE && c.bt.no_chain && c.bt.no_return_stack);
     cr_expect(c.bt.max_insns == 7 && c.bt.heat == 300 && !c.bt.soft_only);
-    parse("-kernel|k|-bt|soft,chain=on|-sandbox|off", &c, &e);
-    cr_expect(c.bt.soft_only && !c.bt.no_chain && c.sandbox == SANDBOX_OFF);
+    parse("-kernel|k|-bt|soft,chain=on,bmi2=off|-sandbox|off", &c, &e);
+    cr_expect(c.bt.soft_only && !c.bt.no_chain && c.bt.no_bmi2 && c.sandbox == SANDBOX_OFF);
     parse("-kernel|k|-exec|lockstep|-sandbox|report", &c, &e);
     cr_expect(c.exec == EXEC_LOCKSTEP && c.bt.no_chain && c.bt.split_at_branches &&
               c.sandbox == SANDBOX_REPORT);
