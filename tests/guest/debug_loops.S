@@ -173,9 +173,15 @@ test_main:
     mov dword ptr [irq0_eip], 0
     sti
     mov ss, ax
-    nop
+8:  nop
 9:  cli
-    EXPECT "STI, MOV SS: at the latest behind the NOP", "dword ptr [irq0_eip]", "offset 9b"
+    /* of two such instructions only the first need hold it off (SDM vol. 2B, STI; MOV) */
+    mov eax, [irq0_eip]
+    cmp eax, offset 8b
+    mov ecx, offset 9b
+    cmove eax, ecx
+    EXPECT "STI, MOV SS: at the NOP or behind it", eax, "offset 9b"
+    mov ax, ss
     dec edi
     jnz 7b
     /* interrupts reach loops that do nothing else: direct, over CALL and RET, over memory, through a table, LOOP,
@@ -215,7 +221,7 @@ test_main:
     mov ecx, [tenth_ms]
     cmp ecx, eax
     setb dl
-    EXPECT "\name: the best in time", edx, 0
+    EXPECT "in time, at best: \name", edx, 0
 .endm
     /* how long a millisecond is: counted by PIT polling, the best of five */
     mov dword ptr [ms], -1

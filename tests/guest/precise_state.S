@@ -113,7 +113,7 @@ test_main:
     SEQ "mov ds, bad", 13, 0xfffc, 0, mov ds, word ptr [bad_sel]
     SEQ "pop ds, bad", 13, 0x0004, 0, pop ds
     SEQ "wrmsr of nothing", 13, 0, 0, wrmsr
-    SEQ "mov cr4, reserved", 13, 0, 0, mov cr4, eax
+    SEQ "mov cr1", 6, 0, 0, .byte 0x0f, 0x22, 0xc8
     /* #MF at the next waiting instruction, #XM */
     fninit
     fldcw [cw_all]
