@@ -5,14 +5,12 @@
  * configuration nobmi2.
  */
 /* uses: bt/operand.c */
+#include "tests/unit/guest_run.h"
+
 #include <Zydis/Zydis.h>
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <sys/mman.h>
 
 #include "bt/priv.h"
-#include "host/linux/loop.h"
-#include "host/linux/machine.h"
 
 /* Between them they reach every emitter that knows BMI2. */
 static const char *const guests[] = {"addr_forms", "bitops",     "muldiv",     "prefixes",
@@ -47,29 +45,7 @@ struct count {
 /* Runs a guest test and counts in all that it left in the cache. */
 static struct count vex_of_guest(const char *name, struct bt_options options)
 {
-    const char *dir = getenv("RING1_GUEST_TESTS");
-    char path[512];
-    struct error e = {.text = ""};
-    struct config cfg = {
-        .kernel = path,
-        .append = "",
-        .ram_size = 32 * MIB,
-        .cpu = cpu_model_at(0),
-        .debug_exit = true,
-        .debug_exit_base = 0xf4,
-        .debug_exit_size = 4,
-        .acpi = true,
-        .exec = EXEC_TRANSLATE,
-        .cache_size = CACHE_DEFAULT,
-        .bt = options,
-    };
-    struct machine *m = zeroed_alloc(sizeof *m);
-
-    cr_assert(dir && m, "RING1_GUEST_TESTS names the folder of the guest tests");
-    snprintf(path, sizeof path, "%s/%s.elf", dir, name);
-    cr_assert(!machine_create(m, &cfg, &e), "%s: %s", name, e.text);
-    int status = loop_run(m);
-    cr_expect(status == 1, "%s ends with status %d", name, status); /* 2 * 0 + 1 */
+    struct machine *m = guest_run(name, options);
     const struct bt *bt = m->vcpu->translator;
     struct count c = {.fixed = vex_count(bt, 0, bt->cache.fixed, true),
                       .blocks = bt->cache.block_count};
@@ -78,6 +54,7 @@ static struct count vex_of_guest(const char *name, struct bt_options options)
         c.in_blocks += vex_count(bt, b->entry, b->end, false);
     }
     machine_destroy(m);
+    munmap(m, sizeof *m);
     return c;
 }
 
