@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* machine.c - see machine.h. The wires between board (devices), CPU (monitor) and this process. */
+/* machine.c - see machine.h. What this process gives the board and the CPU (monitor/assemble.h). */
 #define _GNU_SOURCE
 #include "host/linux/machine.h"
 
@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "host/linux/lockstep.h"
+#include "monitor/assemble.h"
 #include "monitor/fpu.h"
 #include "monitor/interp/interp.h"
 #include "monitor/lockstep.h"
@@ -14,91 +15,6 @@
 
 #define VGA_HOLE     0xa0000u
 #define VGA_HOLE_LEN 0x20000u
-
-/* ---- board -> machine ---- */
-
-static void board_set_intr(void *opaque, unsigned cpu, bool level)
-{
-    struct machine *m = opaque;
-    vm_set_intr(&m->vm, cpu, level);
-}
-
-static void board_raise_nmi(void *opaque, unsigned cpu)
-{
-    struct machine *m = opaque;
-    vm_raise_nmi(&m->vm, cpu);
-}
-
-static void board_set_a20(void *opaque, bool enabled)
-{
-    struct machine *m = opaque;
-    vm_set_a20(&m->vm, enabled);
-    if (m->lockstep)
-        lockstep_note_a20(m->lockstep, enabled);
-}
-
-static void board_request(void *opaque, enum pc_request what, uint32_t code)
-{
-    struct machine *m = opaque;
-    static const uint8_t reason[] = {
-        [PC_POWEROFF] = EXIT_POWEROFF,
-        [PC_RESET] = EXIT_RESET,
-        [PC_DEBUG_EXIT] = EXIT_DEBUG_EXIT,
-    };
-
-    vm_request_exit(&m->vm, reason[what], code);
-}
-
-static void board_deadline_changed(void *opaque)
-{
-    struct machine *m = opaque;
-    vm_deadline_changed(&m->vm);
-}
-
-static void board_set_rom(void *opaque, uint64_t gpa, uint64_t len, bool rom)
-{
-    struct machine *m = opaque;
-    vm_set_page_kind(&m->vm, gpa, len, rom ? PAGE_ROM : PAGE_RAM);
-    if (m->lockstep)
-        lockstep_note_kind(m->lockstep, gpa, len, rom ? PAGE_ROM : PAGE_RAM);
-}
-
-/* ---- CPU -> board ---- */
-
-static int cpu_intr_ack(void *board, unsigned cpu)
-{
-    return pc_intr_ack(board, cpu);
-}
-
-static ns_t cpu_run_until(void *board, ns_t now)
-{
-    return pc_run_until(board, now);
-}
-
-static void cpu_apic_base_changed(void *board, unsigned cpu, uint64_t value)
-{
-    pc_apic_base_changed(board, cpu, value);
-}
-
-static void cpu_tsc_deadline_changed(void *board, unsigned cpu, uint64_t guest_tsc)
-{
-    pc_tsc_deadline_changed(board, cpu, guest_tsc);
-}
-
-static void cpu_ferr(void *board, bool level)
-{
-    pc_ferr(board, level);
-}
-
-static const struct board_ops board_ops = {
-    .intr_ack = cpu_intr_ack,
-    .run_until = cpu_run_until,
-    .apic_base_changed = cpu_apic_base_changed,
-    .tsc_deadline_changed = cpu_tsc_deadline_changed,
-    .ferr = cpu_ferr,
-};
-
-/* ---- building ---- */
 
 /* Translated code does without windows where the host has no address space for them. */
 static int create_windows(struct machine *m, struct error *e)
@@ -142,25 +58,20 @@ static int create_vm(struct machine *m, struct error *e)
 {
     struct vm *vm = &m->vm;
 
-    vm->host = &m->host.host;
-    vm->ram = m->ram.base;
-    vm->ram_size = m->ram.size;
-    vm->page = zeroed_alloc(m->ram.size >> GUEST_PAGE_SHIFT); /* all PAGE_RAM */
+    uint8_t *page = zeroed_alloc(m->ram.size >> GUEST_PAGE_SHIFT); /* all PAGE_RAM */
+
+    vm->page = page; /* for machine_destroy() */
     m->interp_memory = zeroed_alloc(interp_size());
     m->pc = zeroed_alloc(pc_size());
-    if (!vm->page || !m->interp_memory || !m->pc)
+    if (!page || !m->interp_memory || !m->pc)
         return error_set(e, "the host has not enough memory for the monitor");
-    vm->a20 = true;
-    vm->mem.name = "memory";
-    vm->port.name = "port";
-    decoder_init(&vm->decoder);
-    vm->cpu_model = m->cfg->cpu;
-    vm->cpu_count = 1;
-    vm->cpu[0] = m->vcpu;
-    vm->board_ops = &board_ops;
-    vm->board = m->pc;
-    m->vcpu->vm = vm;
-    interp_init(m->vcpu, m->interp_memory);
+    vm_assemble(vm, &(struct vm_parts){.host = &m->host.host,
+                                       .ram = m->ram.base,
+                                       .ram_size = m->ram.size,
+                                       .page = page,
+                                       .cpu = m->vcpu,
+                                       .interp = m->interp_memory,
+                                       .cpu_model = m->cfg->cpu});
     vm_set_page_kind(vm, VGA_HOLE, VGA_HOLE_LEN, PAGE_MMIO);
     if (create_translator(m, e))
         return -1;
@@ -207,13 +118,6 @@ static int create_board(struct machine *m, struct error *e)
     const struct boot_files *b = &m->boot;
     const char *why = "unknown reason";
     struct pc_config pc = {
-        .mem = m->lockstep ? &m->lockstep->mem : &m->vm.mem,
-        .port = m->lockstep ? &m->lockstep->port : &m->vm.port,
-        .ram_size = m->ram.size,
-        .ram = m->ram.base,
-        .cpu_count = 1,
-        .guest_tsc_khz = m->host.host.guest_tsc_khz,
-        .wall_seconds = m->host.host.wall_seconds(m->host.host.opaque),
         .cmdline = b->append,
         .kernel = b->kernel.data,
         .kernel_size = (uint32_t)b->kernel.size,
@@ -224,19 +128,13 @@ static int create_board(struct machine *m, struct error *e)
         .debug_exit_size = (int)cfg->debug_exit_size,
         .testdev = cfg->testdev,
         .debugcon = chardev_of(&m->console[MAX_SERIAL]),
-        .opaque = m,
-        .set_intr = board_set_intr,
-        .raise_nmi = board_raise_nmi,
-        .set_a20 = board_set_a20,
-        .request = board_request,
-        .deadline_changed = board_deadline_changed,
-        .set_rom = board_set_rom,
     };
 
     for (unsigned i = 0; i < MAX_SERIAL; i++) {
         pc.serial[i] = chardev_of(&m->console[i]);
         pc.serial_present[i] = m->console[i].kind != CONSOLE_NONE;
     }
+    vm_wire_pc(&m->vm, m->pc, &pc);
     if (pc_init(m->pc, &pc, &why))
         return error_set(e, "the board cannot be built: %s", why);
     return 0;

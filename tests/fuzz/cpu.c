@@ -8,9 +8,9 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
-#include "devices/pc.h"
 #include "host/linux/code_arena.h"
 #include "host/linux/fpu_call.h"
+#include "monitor/assemble.h"
 #include "monitor/cpuid.h"
 #include "monitor/fpu.h"
 #include "monitor/interp/interp.h"
@@ -29,6 +29,7 @@ static struct machine {
     struct vm vm;
     struct vcpu *cpu;
     struct vmm_host host;
+    struct pc *pc;
     ns_t now;
     uint64_t sent, traced;
 } m;
@@ -67,62 +68,6 @@ static void send(void *opaque, const uint8_t *bytes, size_t len)
     for (size_t i = 0; i < len; i++)
         m.sent += bytes[i];
 }
-
-static void set_intr(void *opaque, unsigned cpu, bool level)
-{
-    (void)opaque;
-    vm_set_intr(&m.vm, cpu, level);
-}
-static void raise_nmi(void *opaque, unsigned cpu)
-{
-    (void)opaque;
-    vm_raise_nmi(&m.vm, cpu);
-}
-static void set_a20(void *opaque, bool on)
-{
-    (void)opaque;
-    vm_set_a20(&m.vm, on);
-}
-static void request(void *opaque, enum pc_request what, uint32_t code)
-{
-    static const uint8_t reason[] = {EXIT_POWEROFF, EXIT_RESET, EXIT_DEBUG_EXIT};
-
-    (void)opaque;
-    vm_request_exit(&m.vm, reason[what], code);
-}
-static void deadline_changed(void *opaque)
-{
-    (void)opaque;
-    vm_deadline_changed(&m.vm);
-}
-static void set_rom(void *opaque, uint64_t gpa, uint64_t len, bool rom)
-{
-    (void)opaque;
-    vm_set_page_kind(&m.vm, gpa, len, rom ? PAGE_ROM : PAGE_RAM);
-}
-
-static int intr_ack(void *board, unsigned cpu)
-{
-    return pc_intr_ack(board, cpu);
-}
-static ns_t run_until(void *board, ns_t now)
-{
-    return pc_run_until(board, now);
-}
-static void apic_base_changed(void *board, unsigned cpu, uint64_t value)
-{
-    pc_apic_base_changed(board, cpu, value);
-}
-static void tsc_deadline_changed(void *board, unsigned cpu, uint64_t value)
-{
-    pc_tsc_deadline_changed(board, cpu, value);
-}
-static void ferr(void *board, bool level)
-{
-    pc_ferr(board, level);
-}
-static const struct board_ops board_ops = {intr_ack, run_until, apic_base_changed,
-                                           tsc_deadline_changed, ferr};
 
 /* ---- signals ---- */
 
@@ -183,15 +128,13 @@ static void build_once(void)
         fuzz_fail("no code arena");
     m.cpu = aligned_alloc(64, (sizeof *m.cpu + 63) & ~63ul);
     memset(m.cpu, 0, sizeof *m.cpu);
-    m.vm = (struct vm){.host = &m.host, .ram_size = RAM_BYTES, .a20 = true, .cpu_count = 1};
-    m.vm.ram = zeroed(RAM_BYTES);
-    m.vm.page = malloc(RAM_BYTES >> GUEST_PAGE_SHIFT);
-    m.vm.cpu[0] = m.cpu;
-    m.vm.board = malloc(pc_size());
-    m.vm.board_ops = &board_ops;
-    m.cpu->vm = &m.vm;
-    decoder_init(&m.vm.decoder);
-    interp_init(m.cpu, zeroed(interp_size()));
+    m.pc = malloc(pc_size());
+    vm_assemble(&m.vm, &(struct vm_parts){.host = &m.host,
+                                          .ram = zeroed(RAM_BYTES),
+                                          .ram_size = RAM_BYTES,
+                                          .page = calloc(RAM_BYTES >> GUEST_PAGE_SHIFT, 1),
+                                          .cpu = m.cpu,
+                                          .interp = zeroed(interp_size())});
 }
 
 /* A new board, with chips as a booted system leaves them or as they come. */
@@ -200,26 +143,12 @@ static void build_board(void)
     static char cmdline[] = "fuzz";
     const char *why = "";
     struct pc_config cfg = {
-        .mem = &m.vm.mem,
-        .port = &m.vm.port,
-        .ram_size = RAM_BYTES,
-        .ram = m.vm.ram,
-        .cpu_count = 1,
-        .guest_tsc_khz = m.host.guest_tsc_khz,
-        .wall_seconds = 1700000000,
         .cmdline = cmdline,
         .acpi = chance(80),
         .debug_exit_base = 0xf4,
         .debug_exit_size = 4,
         .testdev = chance(50),
         .debugcon = {.send = chance(50) ? send : NULL},
-        .opaque = &m,
-        .set_intr = set_intr,
-        .raise_nmi = raise_nmi,
-        .set_a20 = set_a20,
-        .request = request,
-        .deadline_changed = deadline_changed,
-        .set_rom = set_rom,
     };
 
     for (unsigned n = 0; n < 4; n++) {
@@ -232,10 +161,11 @@ static void build_board(void)
     memset(&m.vm.port, 0, sizeof m.vm.port);
     m.vm.mem.name = "memory";
     m.vm.port.name = "port";
-    memset(m.vm.board, 0, pc_size());
-    if (pc_init(m.vm.board, &cfg, &why))
+    memset(m.pc, 0, pc_size());
+    vm_wire_pc(&m.vm, m.pc, &cfg);
+    if (pc_init(m.pc, &cfg, &why))
         fuzz_fail(why);
-    pc_reset(m.vm.board, m.now);
+    pc_reset(m.pc, m.now);
     if (chance(80)) { /* both 8259A at vectors 0x20 and 0x28, a fast timer */
         static const uint16_t script[][2] = {{0x20, 0x11}, {0x21, 0x20}, {0x21, 4},    {0x21, 1},
                                              {0xa0, 0x11}, {0xa1, 0x28}, {0xa1, 2},    {0xa1, 1},
@@ -266,7 +196,7 @@ static void build(void)
     build_board();
     vm_set_page_kind(&m.vm, VGA_HOLE, 0x20000, PAGE_MMIO);
     if (chance(50))
-        pc_build_tables(m.vm.board);
+        pc_build_tables(m.pc);
     if (chance(50))
         for (unsigned i = DATA_AT; i < DATA_AT + 0x10000; i += 8)
             memcpy(m.vm.ram + i, &(uint64_t){rnd64()}, 8);
@@ -291,7 +221,7 @@ static void interfere(void)
         vm_raise_nmi(&m.vm, 0);
         break;
     case 1:
-        pc_power_button(m.vm.board, m.now);
+        pc_power_button(m.pc, m.now);
         break;
     case 2: /* DMA, into code too */
         for (unsigned n = rnd(50); n; n--) {
@@ -301,8 +231,8 @@ static void interfere(void)
         }
         break;
     case 3:
-        len = pc_serial_room(m.vm.board, 0);
-        pc_serial_receive(m.vm.board, 0, bytes, len < sizeof bytes ? len : sizeof bytes, m.now);
+        len = pc_serial_room(m.pc, 0);
+        pc_serial_receive(m.pc, 0, bytes, len < sizeof bytes ? len : sizeof bytes, m.now);
         break;
     case 4:
         m.now += (ns_t)rnd32() << rnd(20);
@@ -345,7 +275,7 @@ static bool step_over(unsigned reason)
     case EXIT_TRIPLE_FAULT:
     case EXIT_POWEROFF:
     case EXIT_DEBUG_EXIT:
-        pc_reset(m.vm.board, m.now);
+        pc_reset(m.pc, m.now);
         vcpu_reset(v);
         vm_set_a20(&m.vm, true);
         m.vm.next_deadline = 0;
@@ -373,7 +303,7 @@ static void one(void)
         step_over(reason);
         interfere();
     }
-    pc_flush(m.vm.board);
+    pc_flush(m.pc);
 }
 
 int main(int argc, char **argv)

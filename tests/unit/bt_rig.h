@@ -32,7 +32,7 @@
 #include "host/linux/guest_ram.h"
 #include "host/linux/trap_context.h"
 #include "host/linux/vm_host.h"
-#include "monitor/cpuid.h"
+#include "monitor/assemble.h"
 #include "monitor/fpu.h"
 #include "monitor/interp/interp.h"
 #include "monitor/segment.h"
@@ -194,22 +194,15 @@ static inline void bt_rig_create(struct bt_rig *r, uint64_t ram_bytes, bool tran
     if (code_arena_create(&r->host.code, 1u << 18) || guest_ram_create(&r->ram, ram_bytes, &e))
         bt_rig_no_memory();
     r->cpu = bt_rig_zeroed(sizeof *r->cpu);
-    r->vm = (struct vm){.host = &r->host,
-                        .ram = r->ram.base,
-                        .ram_size = ram_bytes,
-                        .page = bt_rig_zeroed(ram_bytes >> GUEST_PAGE_SHIFT),
-                        .a20 = true,
-                        .cpu_model = cpu_model_at(0),
-                        .cpu_count = 1,
-                        .cpu = {r->cpu},
-                        .board_ops = &bt_rig_board,
-                        .board = r,
-                        .mem = {.name = "memory"},
-                        .port = {.name = "port"},
-                        .next_deadline = NS_NEVER};
-    r->cpu->vm = &r->vm;
-    decoder_init(&r->vm.decoder);
-    interp_init(r->cpu, bt_rig_zeroed(interp_size()));
+    vm_assemble(&r->vm, &(struct vm_parts){.host = &r->host,
+                                           .ram = r->ram.base,
+                                           .ram_size = ram_bytes,
+                                           .page = bt_rig_zeroed(ram_bytes >> GUEST_PAGE_SHIFT),
+                                           .cpu = r->cpu,
+                                           .interp = bt_rig_zeroed(interp_size())});
+    r->vm.board_ops = &bt_rig_board;
+    r->vm.board = r;
+    r->vm.next_deadline = NS_NEVER;
     vcpu_reset(r->cpu);
     if (translated)
         bt_rig_translator(r);

@@ -20,6 +20,7 @@
 
 #include "host/linux/code_arena.h"
 #include "host/linux/fpu_call.h"
+#include "monitor/assemble.h"
 #include "monitor/exception.h"
 #include "monitor/fpu.h"
 #include "monitor/interp/fpu_image.h"
@@ -104,17 +105,15 @@ static struct rig *rig_new(size_t arena)
     cr_assert_eq(code_arena_create(&r->host.code, arena), 0);
     r->host.now_ns = rig_now;
     r->host.fpu_call = host_fpu_call;
-    r->vm.host = &r->host;
-    r->vm.ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    r->vm.ram_size = RAM_BYTES;
-    r->vm.page = calloc(RAM_BYTES >> GUEST_PAGE_SHIFT, 1);
-    r->vm.a20 = true;
-    r->vm.cpu_count = 1;
-    r->vm.cpu[0] = v;
+    vm_assemble(&r->vm, &(struct vm_parts){.host = &r->host,
+                                           .ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE,
+                                                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+                                           .ram_size = RAM_BYTES,
+                                           .page = calloc(RAM_BYTES >> GUEST_PAGE_SHIFT, 1),
+                                           .cpu = v,
+                                           .interp = calloc(1, interp_size())});
     r->vm.board_ops = &rig_board;
     r->vm.board = r;
-    decoder_init(&r->vm.decoder);
-    v->vm = &r->vm;
     v->cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_MP;
     v->cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT;
     v->eflags = EFL_FIXED1;
@@ -123,7 +122,6 @@ static struct rig *rig_new(size_t arena)
         rig_flat(&v->seg[n], n == SEG_CS ? 0x08 : 0x10,
                  SEGA_P | SEGA_S | SEGA_DB | SEGA_G | SEGA_RW | SEGA_ACCESSED |
                      (n == SEG_CS ? SEGA_CODE : 0));
-    interp_init(v, calloc(1, interp_size()));
     mmu_flush_all(v);
     fpu_reset(v);
     v->eip = CODE_EIP;

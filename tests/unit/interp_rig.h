@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "monitor/assemble.h"
 #include "monitor/cpuid.h"
 #include "monitor/exception.h"
 #include "monitor/interp/handler.h"
@@ -88,19 +89,14 @@ static struct rig *rig_new(void)
     memset(r, 0, sizeof *r);
     r->host.now_ns = rig_now;
     r->host.random32 = rig_random;
-    r->vm.host = &r->host;
-    r->vm.ram_size = RIG_RAM;
-    r->vm.ram = aligned_alloc(4096, RIG_RAM);
+    vm_assemble(&r->vm, &(struct vm_parts){.host = &r->host,
+                                           .ram = aligned_alloc(4096, RIG_RAM),
+                                           .ram_size = RIG_RAM,
+                                           .page = calloc(RIG_RAM >> 12, 1),
+                                           .cpu = &r->cpu,
+                                           .interp = calloc(1, interp_size())});
     memset(r->vm.ram, 0, RIG_RAM);
-    r->vm.page = calloc(RIG_RAM >> 12, 1);
-    r->vm.a20 = true;
-    r->vm.cpu_count = 1;
-    r->vm.cpu[0] = &r->cpu;
-    r->vm.cpu_model = cpu_model_at(0);
-    r->cpu.vm = &r->vm;
     r->cpu.delivering = 0xff;
-    decoder_init(&r->vm.decoder);
-    interp_init(&r->cpu, calloc(1, interp_size()));
     rig_start(r);
     mmu_flush_all(&r->cpu);
     return r;
