@@ -31,6 +31,7 @@ void bt_init(struct vcpu *v, void *memory, const struct bt_options *options)
     const struct vmm_host *h = v->vm->host;
 
     bt->opt = *options;
+    bt->gs = h->gs_base_free && !options->no_gs;
     cache_init(&bt->cache, (uint8_t *)memory + ((sizeof *bt + 63) & ~(size_t)63), &h->cache);
     bt_stubs_make(v, bt);
     jump_table_init(v);

@@ -27,13 +27,15 @@ struct bt_options {
     bool split_at_branches;
     bool soft_only; /* never use windows */
     bool no_bmi2;   /* as on a host without BMI2 */
+    bool no_gs;     /* windows without the GS base */
 };
 
 /* Bytes of memory that the translator of one vCPU needs beside the code arena; the host allocates
  * them zeroed. `arena_size`: bytes of generated code, host.h cache. */
 size_t bt_size(size_t arena_size);
 
-/* Makes the translator in `memory` ready; v->vm->host->cache and the return stack in v->bt are set.
+/* Makes the translator in `memory` ready; v->vm->host's cache, gs_base_free and return stack are
+ * set.
  * v->translator = memory. */
 void bt_init(struct vcpu *v, void *memory, const struct bt_options *options);
 

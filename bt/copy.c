@@ -7,8 +7,9 @@
  *            dropped: with F3, BSF would be the host's TZCNT. ModRM.reg and ModRM.rm are changed
  *            only where they name guest ESP; opcode extensions and the numbers of other register
  *            files are left alone.
- * How        AH, CH, DH, BH have no encoding beside a REX prefix, which a memory operand and r12d
- *            always need. Their byte travels through r11b: fetched before the instruction, put back
+ * How        AH, CH, DH, BH have no encoding beside a REX prefix, which r12d and most memory
+ *            operands
+ *            need. Their byte travels through r11b: fetched before the instruction, put back
  *            behind it. In between the guest's registers are as they were, so the instruction may
  *            trap.
  * Not here   Is the operand's address good (operand.c)? Has the opcode another meaning in 64-bit
@@ -153,7 +154,8 @@ static void copy_plain(struct tu *t, const struct insn *i)
 static bool needs_rex(const struct hmem *m, unsigned reg, unsigned rm)
 {
     if (m)
-        return reg >= R8 || m->base >= R8 || (m->index != HOST_NO_REG && m->index >= R8);
+        return reg >= R8 || (m->base != HOST_NO_REG && m->base >= R8) ||
+               (m->index != HOST_NO_REG && m->index >= R8);
     return reg >= R8 || rm >= R8;
 }
 

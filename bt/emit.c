@@ -105,23 +105,31 @@ static bool byte_needs_rex(unsigned flags, unsigned reg)
     return flags & EMIT_BYTE && reg >= RSP && reg <= RDI;
 }
 
+static bool needs_rex_bit(uint8_t reg)
+{
+    return reg != HOST_NO_REG && reg & 8;
+}
+
 /* ModRM, SIB and displacement. rm 4 (rsp, r12) means "SIB follows"; mod 0 with rm or base 5 (rbp,
- * r13) means "no base", so those take a displacement of 0; index 4 means none, but 12 is r12. */
+ * r13) means "no base", so those take a displacement of 0; index 4 means none, but 12 is r12.
+ * Without base it is always a SIB: rm 5 alone would be relative to rip. */
 static uint8_t *modrm_mem(uint8_t *p, unsigned reg, struct hmem m)
 {
-    bool sib = m.index != HOST_NO_REG || (m.base & 7) == RSP;
-    unsigned mod = !m.disp && (m.base & 7) != RBP ? 0 : fits8(m.disp) ? 1 : 2;
+    bool no_base = m.base == HOST_NO_REG;
+    unsigned base = no_base ? RBP : m.base & 7u;
+    bool sib = m.index != HOST_NO_REG || no_base || base == RSP;
+    unsigned mod = no_base || (!m.disp && base != RBP) ? 0 : fits8(m.disp) ? 1 : 2;
 
-    VMM_CHECK(m.base < 16 && m.scale < 4);
+    VMM_CHECK((m.base < 16 || (no_base && m.gs)) && m.scale < 4);
     VMM_CHECK(m.index == HOST_NO_REG || (m.index < 16 && m.index != RSP));
-    *p++ = (uint8_t)(mod << 6 | (reg & 7) << 3 | (sib ? RSP : m.base & 7u));
+    *p++ = (uint8_t)(mod << 6 | (reg & 7) << 3 | (sib ? RSP : base));
     if (sib) {
         unsigned index = m.index == HOST_NO_REG ? RSP : m.index & 7u;
-        *p++ = (uint8_t)(m.scale << 6 | index << 3 | (m.base & 7));
+        *p++ = (uint8_t)(m.scale << 6 | index << 3 | base);
     }
     if (mod == 1) {
         *p++ = (uint8_t)m.disp;
-    } else if (mod == 2) {
+    } else if (mod == 2 || no_base) {
         memcpy(p, &m.disp, 4);
         p += 4;
     }
@@ -131,11 +139,15 @@ static uint8_t *modrm_mem(uint8_t *p, unsigned reg, struct hmem m)
 void emit_insn_m(struct emit *e, unsigned flags, enum emit_map map, uint8_t opcode, unsigned reg,
                  struct hmem m)
 {
-    unsigned rxb = (reg & 8 ? REX_R : 0) | (m.base & 8 ? REX_B : 0) |
-                   (m.index != HOST_NO_REG && m.index & 8 ? REX_X : 0);
+    unsigned rxb = (reg & 8 ? REX_R : 0) | (needs_rex_bit(m.base) ? REX_B : 0) |
+                   (needs_rex_bit(m.index) ? REX_X : 0);
     uint8_t *p = begin(e);
 
     VMM_CHECK(reg < 16);
+    if (m.gs) {
+        *p++ = 0x65;
+        *p++ = 0x67;
+    }
     p = head(p, flags, map, opcode, rxb, byte_needs_rex(flags, reg));
     end(e, modrm_mem(p, reg, m));
 }
@@ -277,6 +289,11 @@ void emit_lea32(struct emit *e, unsigned dst, struct hmem m)
 void emit_lea64(struct emit *e, unsigned dst, struct hmem m)
 {
     emit_insn_m(e, EMIT_W, MAP_1, 0x8d, dst, m);
+}
+
+void emit_wrgsbase_r(struct emit *e, unsigned src)
+{
+    emit_insn_r(e, EMIT_F3 | EMIT_W, MAP_0F, 0xae, 3, src);
 }
 
 void emit_movzx_rr16(struct emit *e, unsigned dst, unsigned src)

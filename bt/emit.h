@@ -36,13 +36,17 @@ enum host_reg {
     HOST_NO_REG = 0xff,
 };
 
-/* Host memory operand: [base + index << scale + disp]; base is always present. */
+/* Host memory operand: [base + index << scale + disp]; base is always present. With `gs` it is
+ * gs:[...], the sum taken modulo 4 GiB (address-size prefix), and there may be no base. */
 struct hmem {
     uint8_t base, index, scale;
+    bool gs;
     int32_t disp;
 };
 #define HMEM(b, d)             ((struct hmem){.base = (b), .index = HOST_NO_REG, .disp = (d)})
 #define HMEM_INDEX(b, i, s, d) ((struct hmem){.base = (b), .index = (i), .scale = (s), .disp = (d)})
+#define HMEM_GS(b, i, s, d)                                                                        \
+    ((struct hmem){.base = (b), .index = (i), .scale = (s), .gs = true, .disp = (d)})
 
 /* Opcode maps of emit_insn_*(): what follows the prefixes. */
 enum emit_map { MAP_1, MAP_0F, MAP_0F38, MAP_0F3A };
@@ -93,6 +97,7 @@ void emit_mov_mi32(struct emit *e, struct hmem m, uint32_t imm);
 void emit_mov_mi8(struct emit *e, struct hmem m, uint8_t imm);
 void emit_lea32(struct emit *e, unsigned dst, struct hmem m); /* truncates to 32 bits */
 void emit_lea64(struct emit *e, unsigned dst, struct hmem m);
+void emit_wrgsbase_r(struct emit *e, unsigned src);
 void emit_movzx_rr16(struct emit *e, unsigned dst, unsigned src);
 void emit_movzx_rr8(struct emit *e, unsigned dst, unsigned src);
 

@@ -33,10 +33,16 @@ static bool names_esp(const struct insn *i)
     return false;
 }
 
+static unsigned access_of(const struct operand *o)
+{
+    return (o->act & ACT_R ? TU_R : 0) | (o->act & ACT_W ? TU_W : 0);
+}
+
 /* A CPU stores ten bytes in two parts: the second page must not fault when the first part is
- * written. */
+ * written. A pending #MF comes first (FWAIT): the probe makes its page dirty. */
 static void probe_last(struct tu *t, const struct operand *o, struct hmem m)
 {
+    emit8(&t->e, 0x9b);
     m.disp += o->size - 1;
     emit_insn_m(&t->e, 0, MAP_0F, 0xb6, R11, m); /* movzx r11d, byte */
     emit_mov_mr8(&t->e, m, R11);
@@ -45,12 +51,14 @@ static void probe_last(struct tu *t, const struct operand *o, struct hmem m)
 /* The instruction itself. *m: its memory operand on the host, if it has one. */
 static void copy(struct tu *t, const struct insn *i, const struct operand *o, struct hmem *m)
 {
+    bool parts = o && (o->act & ACT_W) && o->size == 10;
+
     if (!o) {
         tu_copy(t, i, NULL);
         return;
     }
-    *m = tu_mem(t, i, o->size, (o->act & ACT_R ? TU_R : 0) | (o->act & ACT_W ? TU_W : 0));
-    if (t->window && (o->act & ACT_W) && o->size == 10)
+    *m = tu_mem(t, i, o->size, access_of(o) | (parts ? TU_PARTS : 0));
+    if (t->window && parts)
         probe_last(t, o, *m);
     tu_copy(t, i, m);
 }
@@ -108,7 +116,7 @@ void t_simd(struct tu *t, const struct insn *i)
         copy(t, i, o, &m);
         return;
     }
-    m = tu_mem(t, i, o->size, (o->act & ACT_R ? TU_R : 0) | (o->act & ACT_W ? TU_W : 0));
+    m = tu_mem(t, i, o->size, access_of(o) | TU_PARTS);
     probe(t, o, m);
     tu_copy(t, i, &m);
 }

@@ -9,7 +9,8 @@
  *            SHRX, a shift by a page is two LEAs (left by 4) and a store to vcpu.bt.shift that is
  *            loaded again two bytes further on (right by 16): slower, but the flags never leave
  *            RFLAGS. Window: an address that may well lie beyond 4 GiB before it wraps around (a
- *            large displacement, an index) is computed in r8d, so that it does not trap.
+ *            large displacement, an index) is left to gs:[...] with 32-bit addresses, or else
+ *            computed in r8d, so that it does not trap.
  * Not here   Segment limits and types: CTX_SEG_OTHER is the interpreter's.
  * Source     SDM vol. 1, section 3.7.5 (effective address); vol. 3A, section 5.3 (limit checks).
  */
@@ -232,6 +233,39 @@ struct hmem tu_mem_r8(struct tu *t, unsigned seg, unsigned size, unsigned what)
     return operand_at_r8(t, seg, size, what, size > 1);
 }
 
+/* Is the sum's latency likely to count? A segment's base costs two cycles, a LEA without scaling
+ * one
+ * (but an instruction more): tables looked up by a value that was loaded, one after another. */
+static bool feeds_register(const struct insn *i)
+{
+    bool plain = i->base != INSN_NO_REG || i->index != INSN_NO_REG;
+
+    if (!plain || (i->index != INSN_NO_REG && i->scale))
+        return false;
+    for (unsigned n = 0; n < i->nops; n++)
+        if (i->operand[n].kind == OPK_GPR && i->operand[n].act & ACT_W)
+            return true;
+    return false;
+}
+
+/* Shall gs:[...] say it? The host then takes the sum modulo 4 GiB, as the guest's CPU does. */
+static bool gs_direct(const struct tu *t, const struct insn *i, unsigned what)
+{
+    return t->window && t->gs && i->addr_size == 4 && !(what & TU_PARTS) &&
+           ctx_seg(t->ctx, i->seg) == CTX_SEG_FLAT && !(what & TU_R && feeds_register(i));
+}
+
+static struct hmem gs_operand(const struct tu *t, const struct insn *i)
+{
+    if (i->base != INSN_NO_REG)
+        return HMEM_GS(host_gpr(i->base), i->index, i->scale,
+                       disp_add(i->disp, folded(t, i->base)));
+    if (i->index != INSN_NO_REG && i->scale == 0) /* shorter so */
+        return HMEM_GS(i->index, HOST_NO_REG, 0, i->disp);
+    return HMEM_GS(HOST_NO_REG, i->index, i->scale, i->disp);
+}
+_Static_assert(INSN_NO_REG == HOST_NO_REG, "no index");
+
 /* Can [r14 + ...] say it without r8d? */
 static bool window_direct(const struct tu *t, unsigned seg, int32_t disp)
 {
@@ -250,14 +284,18 @@ struct hmem tu_mem_at(struct tu *t, unsigned seg, unsigned gpr, int32_t disp, un
 
 struct hmem tu_mem(struct tu *t, const struct insn *i, unsigned size, unsigned what)
 {
+    bool gs = gs_direct(t, i, what);
+
     if (i->addr_size == 4 && i->index == INSN_NO_REG) {
-        if (i->base != INSN_NO_REG)
+        if (i->base != INSN_NO_REG && (!gs || window_direct(t, i->seg, i->disp)))
             return tu_mem_at(t, i->seg, i->base, i->disp, size, what);
         /* All its bytes within reach of a displacement: callers step through the operand. */
-        if (t->window && ctx_seg(t->ctx, i->seg) == CTX_SEG_FLAT && i->disp >= 0 &&
-            i->disp <= INT32_MAX - (int32_t)size)
+        if (i->base == INSN_NO_REG && t->window && ctx_seg(t->ctx, i->seg) == CTX_SEG_FLAT &&
+            i->disp >= 0 && i->disp <= INT32_MAX - (int32_t)size)
             return HMEM(R14, i->disp);
     }
+    if (gs)
+        return gs_operand(t, i);
     bool constant = i->base == INSN_NO_REG && i->index == INSN_NO_REG;
     tu_ea(t, i, R8);
     return operand_at_r8(t, i->seg, size, what,

@@ -45,6 +45,7 @@ struct bt {
     struct bt_options opt;
     struct code_cache cache;
     struct bt_stubs stubs;
+    bool gs; /* the host's GS base is that of the window, like r14 */
     unsigned flush_count;
     uint32_t jump_context[2];      /* what the jump tables' blocks were made for */
     uint8_t heat[BT_HEAT_ENTRIES]; /* how often code was interpreted here, by hashed address */

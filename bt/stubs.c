@@ -122,7 +122,7 @@ static void epilogue(struct emit *e, enum bt_exit kind)
     emit_ret(e);
 }
 
-static uint32_t make_enter(struct emit *e)
+static uint32_t make_enter(struct emit *e, bool gs)
 {
     uint32_t at = e->at;
 
@@ -133,6 +133,8 @@ static uint32_t make_enter(struct emit *e)
     emit_mov_mr64(e, VCPU(bt.monitor_rsp), RSP);
     emit_mov_rr64(e, R8, RSI);
     emit_mov_rr64(e, R14, RDX);
+    if (gs)
+        emit_wrgsbase_r(e, R14);
     reload(e);
     emit_jmp_r(e, R8);
     return at;
@@ -248,8 +250,26 @@ static uint32_t make_rdtsc(struct emit *e)
     return at;
 }
 
+/* r14, and the GS base with it, become what the context's window is now. WRGSBASE takes some 20
+ * cycles: only if it changes. Clobbers r10 and the flags. */
+static void change_window(struct emit *e, bool gs)
+{
+    uint32_t same;
+
+    if (!gs) {
+        emit_mov_rm64(e, R14, VCPU(bt.window_now));
+        return;
+    }
+    emit_mov_rm64(e, R10, VCPU(bt.window_now));
+    emit_insn_r(e, EMIT_W, MAP_1, 0x39, R10, R14); /* cmp */
+    same = emit_jcc8(e, 4);                        /* je */
+    emit_mov_rr64(e, R14, R10);
+    emit_wrgsbase_r(e, R14);
+    emit_here8(e, same);
+}
+
 /* As make_callout(), but the C function says where to go on: a host address, or 0 to leave. */
-static uint32_t make_callout_jump(struct emit *e, uint64_t c_function)
+static uint32_t make_callout_jump(struct emit *e, uint64_t c_function, bool gs)
 {
     uint32_t at = e->at, leave;
 
@@ -261,7 +281,7 @@ static uint32_t make_callout_jump(struct emit *e, uint64_t c_function)
     emit_insn_r(e, EMIT_W, MAP_1, 0x85, RAX, RAX); /* test */
     leave = emit_jcc(e, 4, e->at);                 /* jz */
     emit_mov_rr64(e, R11, RAX);
-    emit_mov_rm64(e, R14, VCPU(bt.window_now));
+    change_window(e, gs);
     reload(e);
     emit_jmp_r(e, R11);
     emit_here32(e, leave);
@@ -354,15 +374,15 @@ void bt_stubs_make(struct vcpu *v, struct bt *bt)
     struct bt_stubs *s = &bt->stubs;
     struct emit e = {.rw = bt->cache.arena->rw, .at = 0, .end = 4096};
 
-    s->enter = make_enter(&e);
+    s->enter = make_enter(&e, bt->gs);
     s->exit_chain = make_exit(&e, BT_EXIT_CHAIN);
     s->exit_lookup = make_exit(&e, BT_EXIT_LOOKUP);
     s->trap_exit = make_trap_exit(&e);
     s->callout = e.at;
     emit_mov_ri32(&e, R9, 0);
     s->callout_fn = make_callout(&e, (uint64_t)(uintptr_t)bt_callout);
-    s->callout_step = make_callout_jump(&e, (uint64_t)(uintptr_t)bt_callout_step);
-    s->callout_far = make_callout_jump(&e, (uint64_t)(uintptr_t)bt_callout_far);
+    s->callout_step = make_callout_jump(&e, (uint64_t)(uintptr_t)bt_callout_step, bt->gs);
+    s->callout_far = make_callout_jump(&e, (uint64_t)(uintptr_t)bt_callout_far, bt->gs);
     for (unsigned pop = 0; pop < 2; pop++)
         s->load_seg[pop] = make_load_seg(&e, pop, s->callout);
     s->rdtsc = make_rdtsc(&e);

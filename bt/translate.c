@@ -127,6 +127,7 @@ struct bt_block *bt_translate(struct vcpu *v, uint32_t ctx, gpa_t gpa, const uin
     t.eip = v->eip;
     t.count = t.cold_count = t.exit_count = t.decoded_count = 0;
     t.esp_delta = 0;
+    t.gs = bt->gs;
     t.x87_last = t.x87_mem = 0;
     t.done = false;
     t.block = cache_block_begin(&bt->cache, v->eip, gpa, ctx);

@@ -64,6 +64,7 @@ struct tu {
     const struct xinsn *x;          /* the current one */
     gla_t eip, next_eip;            /* of them; CS is flat, so linear = offset */
     int32_t esp_delta;              /* guest esp = r12d + esp_delta (folding) */
+    bool gs;                        /* window operands may be gs:[...] */
     uint8_t x87_last, x87_mem;      /* bt/pointers.c: number of the instruction + 1; 0: none */
     bool window;                    /* the current instruction's memory operands use the window */
     uint8_t string_operand;         /* ADAPT_USER_SI or _DI while its check is emitted, else 0 */
@@ -127,13 +128,15 @@ void tu_cold_jump(struct tu *t, bool restore_rcx);
 /* ---- memory operands (bt/operand.c) ---- */
 #define TU_R 1u
 #define TU_W 2u /* TU_R | TU_W: read-modify-write, checked for writing */
+/* The emitter accesses it at several displacements: none of them may wrap around to address 0. */
+#define TU_PARTS 4u
 
 /* Emits address arithmetic and check for the memory operand of *i, `size` bytes (1-16, 28, 108,
  * ...), and
- * returns the host operand that accesses it. The operand uses r8, r9 or r14 and guest registers and
- * is
+ * returns the host operand that accesses it. The operand uses r8, r9, r14 or the GS base, and guest
+ * registers, and is
  * valid until one of them is written; r10 and r11 are free afterwards, r13 is never used here. On a
- * miss the cold path runs the whole instruction. `what`: TU_R, TU_W or both.
+ * miss the cold path runs the whole instruction. `what`: TU_R, TU_W or both, perhaps TU_PARTS.
  * Only when tu_mem_ok(t, i): else the emitter calls tu_callout(). */
 struct hmem tu_mem(struct tu *t, const struct insn *i, unsigned size, unsigned what);
 bool tu_mem_ok(const struct tu *t, const struct insn *i);

@@ -50,8 +50,10 @@ static int create_translator(struct machine *m, struct error *e)
     if (m->cfg->exec ==
         EXEC_LOCKSTEP) /* block by block, each with a known number of instructions */
         options.split_at_branches = options.no_chain = options.no_return_stack = true;
+    if (create_windows(m, e))
+        return -1;
     bt_init(m->vcpu, m->bt_memory, &options);
-    return create_windows(m, e);
+    return 0;
 }
 
 static int create_vm(struct machine *m, struct error *e)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -19,8 +20,9 @@
 
 #define WINDOW (1ull << 32)
 /* An operand is at most 2 GiB and the width of an access away from 0 to 4 GiB. */
-#define GUARD (3ull << 30)
-#define ALIGN (2ull << 20)
+#define GUARD           (3ull << 30)
+#define ALIGN           (2ull << 20)
+#define HWCAP2_FSGSBASE 2u
 /* What the monitor and the C library may need besides the windows. */
 #define OTHER_MAPPINGS 2048u
 
@@ -118,6 +120,8 @@ void host_windows_create(struct host_windows *w, struct vmm_host *h, int ram_fd)
         h->window_base[n] =
             (((uintptr_t)p + ALIGN - 1) & ~(ALIGN - 1)) + GUARD + n * (WINDOW + GUARD);
     h->window_count = HOST_WINDOWS;
+    /* The C library's threads use FS. */
+    h->gs_base_free = getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE;
     h->window_map = window_map;
     h->window_unmap = window_unmap;
     h->window_protect = window_protect;

@@ -70,6 +70,9 @@ struct vmm_host {
     int (*window_protect)(void *opaque, unsigned n, gla_t gla, uint64_t len, bool writable);
     uint64_t window_base[HOST_WINDOWS];
     unsigned window_count;
+    /* Does WRGSBASE work, and nothing else on the vCPU's thread use the GS base? Then translated
+     * code sets it to the window's. */
+    bool gs_base_free;
 
     struct host_code_arena cache; /* translated code (bt/); size 0: none */
     /* The host return stack of translated code: [limit, top); a guard page below limit, 4 GiB that

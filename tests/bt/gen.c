@@ -542,6 +542,7 @@ void case_make(struct bt_case *c, uint64_t seed, const struct decoder *d)
         .split_at_branches = chance(15),
         .soft_only = chance(40),
         .no_bmi2 = chance(25),
+        .no_gs = chance(30),
     };
     fuzz_state = seed * 0xd1342543de82ef95ull;
     rnd64();

@@ -18,7 +18,7 @@ CONFIGS = {
     "translate": ["--exec=translate", "--bt", "heat=0"],
     "soft": ["--exec=translate", "--bt", "heat=0,soft"],
     "nobmi2": ["--exec=translate", "--bt", "heat=0,soft,bmi2=off"],
-    "nochain": ["--exec=translate", "--bt", "heat=0,chain=off,return-stack=off"],
+    "nochain": ["--exec=translate", "--bt", "heat=0,chain=off,return-stack=off,gs=off"],
     "lockstep": ["--exec=lockstep"],
     "single": ["--exec=translate", "--bt", "heat=0,insns=1", "--cache-size", "1M"],
 }

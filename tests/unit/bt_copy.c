@@ -2,7 +2,8 @@
 /*
  * bt_copy.c - the emitters of integer and stack instructions, one instruction at a time: what they
  * emit is run on the host's CPU and compared with the interpreter, through the software TLB (with
- * BMI2 and without) and through a window, with and without a folded ESP.
+ * BMI2 and without) and through a window (with the GS base and without), with and without a folded
+ * ESP.
  *
  * Where the host traps (no access, no write access, #DE) or the software TLB misses, nothing that
  * the guest can see may have changed: registers, flags, folded ESP, memory. What is emitted is also
@@ -11,6 +12,7 @@
  */
 #define _GNU_SOURCE
 #include <Zydis/Zydis.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 
@@ -25,6 +27,7 @@
 #define LIVE       (EFL_ARITH | EFL_DF)
 #define BMI2       (1u << 8)
 #define MOVBE      (1u << 22)
+#define FSGSBASE   2u /* of AT_HWCAP2 */
 
 enum outcome { RAN, MISSED, TRAPPED };
 
@@ -42,6 +45,7 @@ struct bench {
     bool declined;
     ZydisDecoder z64, z32;
     unsigned ran, missed, trapped, callouts;
+    unsigned gs; /* host instructions with gs: operands */
 };
 
 static sigjmp_buf trap_escape;
@@ -123,6 +127,8 @@ static void emit_entry(struct bench *b, struct emit *e, int32_t delta)
         push_pop(e, 0x50, saved[n]);
     emit_lea64(e, R15, HMEM(RDI, BT_PTR_BIAS));
     emit_mov_rr64(e, R14, RSI);
+    if (b->tu.gs)
+        emit_wrgsbase_r(e, RSI);
     emit_mov_mi32(e, VCPU(bt.exit_arg), RAN);
     emit_mov_rm32(e, R8, VCPU(eflags));
     push_pop(e, 0x50, R8);
@@ -161,6 +167,7 @@ static void compile(struct bench *b, uint32_t ctx, int32_t delta)
     t->block = &b->block;
     t->ctx = ctx;
     t->window = ctx & CTX_WINDOW;
+    t->gs = b->bt.gs;
     t->x = &x;
     t->eip = RIG_EIP;
     t->next_eip = RIG_EIP + x.insn.len;
@@ -274,6 +281,10 @@ static void expect_code(struct bench *b)
             own++;
         }
         for (unsigned n = 0; n < zi.operand_count; n++) {
+            if (zo[n].type == ZYDIS_OPERAND_TYPE_MEMORY && zo[n].mem.segment == ZYDIS_REGISTER_GS) {
+                cr_expect(b->tu.gs && b->tu.window && zi.address_width == 32, "%s: gs", text_of(b));
+                b->gs++;
+            }
             if (zo[n].type != ZYDIS_OPERAND_TYPE_REGISTER ||
                 !(zo[n].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
                 continue;
@@ -380,6 +391,11 @@ static void expect_declined(struct bench *b, unsigned vector)
     }
 }
 
+static bool has_gs(void)
+{
+    return getauxval(AT_HWCAP2) & FSGSBASE;
+}
+
 /* The rig's instruction from the start state of *b: first the interpreter, then all forms. */
 static void check_all_forms(struct bench *b)
 {
@@ -413,7 +429,10 @@ static void check_all_forms(struct bench *b)
             continue;
         }
         run_soft(b, context(false, user), delta, vector, gpr, flags, mask);
-        run_window(b, context(true, user), delta, vector, gpr, flags, mask);
+        for (unsigned gs = 0; gs <= has_gs(); gs++) {
+            b->bt.gs = gs;
+            run_window(b, context(true, user), delta, vector, gpr, flags, mask);
+        }
     }
 }
 
@@ -656,4 +675,61 @@ Test(bt_copy, random_bytes)
     }
     cr_expect(b->ran > 10 * b->missed && b->callouts * 10 < b->ran,
               "%u ran, %u missed, %u callouts", b->ran, b->missed, b->callouts);
+}
+
+/* Has the operand a gs: form in a window that is at the GS base? */
+static bool wants_gs(const struct insn *i)
+{
+    const int32_t small = 1 << 20;
+
+    if ((i->base != INSN_NO_REG || i->index != INSN_NO_REG) && !i->scale &&
+        i->operand[0].kind == OPK_GPR)
+        return false;
+    if (i->index != INSN_NO_REG)
+        return true;
+    return i->base != INSN_NO_REG ? i->disp < -small || i->disp > small : i->disp < 0;
+}
+
+/* ModRM and SIB; the displacement makes of the registers an address in memory, mostly by wrapping
+ * around. */
+static void check_form(struct bench *b, uint8_t opcode, unsigned modrm, unsigned sib)
+{
+    uint8_t bytes[15] = {opcode, (uint8_t)modrm, (uint8_t)sib};
+    uint32_t sum = 0;
+
+    memset(b->start_gpr, 0, sizeof b->start_gpr);
+    cr_assert(rig_decode(b->rig, bytes, sizeof bytes));
+    const struct insn *i = &b->rig->insn;
+    state_random(b);
+    for (unsigned n = 0; n < 8; n++)
+        b->start_gpr[n] = rnd(b);
+    if (i->base != INSN_NO_REG)
+        sum += b->start_gpr[i->base];
+    if (i->index != INSN_NO_REG)
+        sum += b->start_gpr[i->index] << i->scale;
+    uint32_t want = 0x2000 + (rnd(b) & 0xfff), disp = want - sum;
+    if (i->disp_len == 4)
+        memcpy(bytes + i->off_disp, &disp, 4);
+    else if (i->base != INSN_NO_REG && i->base != i->index)
+        b->start_gpr[i->base] += disp - (uint32_t)i->disp;
+    else if (i->index != INSN_NO_REG)
+        return; /* cannot be aimed */
+    cr_assert(rig_decode(b->rig, bytes, sizeof bytes));
+    unsigned before = b->gs;
+    check_all_forms(b);
+    cr_expect((b->gs != before) == (has_gs() && wants_gs(i)), "%s: %u gs operands", text_of(b),
+              b->gs - before);
+}
+
+Test(bt_copy, addressing_forms)
+{
+    static const uint8_t opcodes[] = {0x8b, 0x01, 0x00, 0x2a}; /* mov r,m; add m,r; bytes */
+    struct bench *b = bench_new();
+
+    for (unsigned modrm = 0; modrm < 0xc0; modrm++)
+        for (unsigned sib = 0; sib < ((modrm & 7) == 4 ? 256 : 1); sib++)
+            check_form(b, opcodes[rnd(b) % ARRAY_LEN(opcodes)], modrm, sib);
+    cr_expect(b->ran > 10 * b->missed && !b->callouts, "%u ran, %u missed, %u callouts", b->ran,
+              b->missed, b->callouts);
+    cr_expect(!has_gs() || b->gs > 1500, "%u gs operands", b->gs);
 }

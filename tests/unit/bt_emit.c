@@ -49,18 +49,25 @@ static bool is_reg(const ZydisDecodedOperand *o, ZydisRegisterClass cls, unsigne
 
 static bool is_mem(const ZydisDecodedOperand *o, struct hmem m, unsigned bits)
 {
+    ZydisRegisterClass cls = m.gs ? ZYDIS_REGCLASS_GPR32 : ZYDIS_REGCLASS_GPR64;
+    bool no_base = m.base == HOST_NO_REG;
+
     if (o->type != ZYDIS_OPERAND_TYPE_MEMORY || (bits && o->size != bits))
         return false;
-    if (o->mem.base != ZydisRegisterEncode(ZYDIS_REGCLASS_GPR64, m.base))
+    if (o->mem.base != (no_base ? ZYDIS_REGISTER_NONE : ZydisRegisterEncode(cls, m.base)))
+        return false;
+    if (zi.mnemonic != ZYDIS_MNEMONIC_LEA && m.gs != (o->mem.segment == ZYDIS_REGISTER_GS))
         return false;
     if (m.index == HOST_NO_REG) {
         if (o->mem.index != ZYDIS_REGISTER_NONE)
             return false;
-    } else if (o->mem.index != ZydisRegisterEncode(ZYDIS_REGCLASS_GPR64, m.index) ||
-               o->mem.scale != 1u << m.scale) {
+    } else if (o->mem.index != ZydisRegisterEncode(cls, m.index) || o->mem.scale != 1u << m.scale) {
         return false;
     }
-    unsigned shortest = m.disp == 0 && (m.base & 7) != RBP ? 0 : m.disp == (int8_t)m.disp ? 8 : 32;
+    unsigned shortest = no_base                              ? 32
+                        : m.disp == 0 && (m.base & 7) != RBP ? 0
+                        : m.disp == (int8_t)m.disp           ? 8
+                                                             : 32;
     return o->mem.disp.value == m.disp && zi.raw.disp.size == shortest;
 }
 
@@ -187,9 +194,12 @@ static void check_insn_m(struct hmem m)
 
 static void check_mem(struct hmem m)
 {
-    check_with_reg(m);
-    check_without_reg(m);
-    check_insn_m(m);
+    for (unsigned gs = m.base == HOST_NO_REG; gs < 2; gs++) {
+        m.gs = gs;
+        check_with_reg(m);
+        check_without_reg(m);
+        check_insn_m(m);
+    }
 }
 
 Test(bt_emit, memory_operands)
@@ -198,12 +208,14 @@ Test(bt_emit, memory_operands)
                                     -129, 4096, -140, INT32_MAX, INT32_MIN, 0x12345678};
     start();
     bad = 0;
-    for (unsigned base = 0; base < 16; base++)
+    for (unsigned n = 0; n < 17; n++)
         for (unsigned d = 0; d < ARRAY_LEN(disps); d++) {
-            check_mem(HMEM((uint8_t)base, disps[d]));
+            uint8_t base = n < 16 ? (uint8_t)n : HOST_NO_REG;
+
+            check_mem(HMEM(base, disps[d]));
             for (unsigned index = 0; index < 16; index++)
                 for (unsigned scale = 0; index != RSP && scale < 4; scale++)
-                    check_mem(HMEM_INDEX((uint8_t)base, (uint8_t)index, (uint8_t)scale, disps[d]));
+                    check_mem(HMEM_INDEX(base, (uint8_t)index, (uint8_t)scale, disps[d]));
         }
     cr_expect(bad == 0, "%u wrong", bad);
 }
@@ -303,6 +315,12 @@ Test(bt_emit, registers_and_constants)
     e.at = 0;
     emit_ret(&e);
     complain(decode(ZYDIS_MNEMONIC_RET), "ret", 0, 0, 0);
+    for (unsigned a = 0; a < 16; a++) {
+        e.at = 0;
+        emit_wrgsbase_r(&e, a);
+        complain(decode(ZYDIS_MNEMONIC_WRGSBASE) && is_reg(&zo[0], ZYDIS_REGCLASS_GPR64, a),
+                 "wrgsbase", a, 0, 0);
+    }
     e.at = 0;
     emit8(&e, 1);
     emit16(&e, 0x0302);

@@ -161,6 +161,7 @@ static inline void bt_rig_windows(struct bt_rig *r)
     r->host.window_protect = bt_rig_protect;
     memcpy(r->host.window_base, h->host.window_base, sizeof r->host.window_base);
     r->host.window_count = h->host.window_count;
+    r->host.gs_base_free = h->host.gs_base_free;
     window_init(r->cpu, bt_rig_zeroed(window_size()));
 }
 
