@@ -175,6 +175,9 @@ void t_lea(struct tu *t, const struct insn *i)
     unsigned reg = i->operand[0].reg;
     int64_t delta = (int64_t)t->esp_delta + i->disp;
 
+    if (i->opsize == 4 && i->addr_size == 4 && i->base == reg && i->index == INSN_NO_REG &&
+        !i->disp)
+        return; /* what assemblers fill up with before loops */
     if (i->opsize == 2) {
         if (reg == ESP)
             tu_flush_esp(t);
