@@ -67,3 +67,9 @@ void fpu_unpark(struct vcpu *v)
     v->fpu.live = true;
     v->stats.fpu_unparks++;
 }
+
+void fpu_reload(struct vcpu *v)
+{
+    v->fpu.live = false;
+    fpu_unpark(v);
+}

@@ -17,5 +17,7 @@ void fpu_park(struct vcpu *v);
 /* Loads them if not live. The guest's FPU must not be touched by the host until fpu_park().
  * Idempotent. */
 void fpu_unpark(struct vcpu *v);
+/* Live registers again as the last fpu_park() saved them. */
+void fpu_reload(struct vcpu *v);
 
 #endif

@@ -6,7 +6,8 @@
  *            instruction.
  * Stores     The destination is probed first, since the stack may be popped. An unmasked response
  *            other than precision leaves memory unwritten (SDM vol. 1, section 8.5): seen in
- *            FSW.ES, which was clear before.
+ *            FSW.ES, which was clear before. Then a CPU does not look at the address either; where
+ *            that may happen, the store is tried on the side first.
  * Pointers   FIP, FCS, FDP, FDS and FOP are ours; the CPU's would be addresses in the arena. A CPU
  *            model with CPUID 7.EBX[6] updates the data pointer only when an unmasked exception
  *            came up.
@@ -38,6 +39,26 @@ static bool store_suppressed(const struct vcpu *v)
     uint16_t fsw = x87_status(v);
 
     return (fsw & FSW_ES) && (fsw & ~x87_control(v) & FSW_EXCEPTIONS & ~FSW_PE);
+}
+
+#define FSW_SUPPRESSING (FSW_EXCEPTIONS & ~FSW_PE)
+
+/* A store to a place that may fault, while exceptions are unmasked: does one of them suppress it?
+ * Then it is done; otherwise nothing has happened. */
+static bool suppressed_on_the_side(struct vcpu *v, const struct insn *i, const struct fpu_stub *s)
+{
+    struct fpu_io io = {.at = io.mem};
+
+    if (!(~x87_control(v) & FSW_SUPPRESSING))
+        return false;
+    fpu_park(v);
+    fpu_unpark(v);
+    if (!fpu_stub_call(v, s, &io) && store_suppressed(v)) {
+        record_pointers(v, i, ea(v, i));
+        return true;
+    }
+    fpu_reload(v);
+    return false;
 }
 
 static void x87_run(struct vcpu *v, const struct insn *i, const struct fpu_stub *s, gla_t gla)
@@ -77,6 +98,9 @@ void i_x87(struct vcpu *v, const struct insn *i)
             x87_error(v);
             return;
         }
+        if ((s->what & (STUB_STORE | STUB_NOWAIT)) == STUB_STORE &&
+            unlikely(suppressed_on_the_side(v, i, s)))
+            return;
         gla = fpu_mem_linear(v, i, s->mem_size, s->what & STUB_STORE ? SEG_ACC_W : SEG_ACC_R, 1);
     }
     x87_run(v, i, s, gla);

@@ -404,6 +404,49 @@ Test(fpu_handlers, faults_change_nothing)
     cr_expect_eq(RUN(r, 0x0f, 0x28, 0x06), VEC_GP);   /* movaps */
 }
 
+/* Exceptions that are unmasked: a store that one of them suppresses does not look at its operand;
+ * one that goes ahead faults with nothing changed. */
+Test(fpu_handlers, suppressed_stores)
+{
+    static const struct {
+        uint8_t bytes[2];
+        uint16_t fcw, fsw; /* status expected; 0: the operand faults */
+    } row[] = {
+        {{0xdb, 0x1e}, 0x37e, 0x81}, /* fistp dword: invalid */
+        {{0xdf, 0x36}, 0x37e, 0x81}, /* fbstp: invalid */
+        {{0xd9, 0x1e}, 0x377, 0x88}, /* fstp dword: overflow */
+        {{0xdb, 0x3e}, 0x37e, 0},    /* fstp tbyte: nothing comes up */
+        {{0xd9, 0x1e}, 0x35f, 0}, /* fstp dword: overflow is masked, precision does not suppress */
+    };
+    struct rig *r = rig_new(1 << 16);
+    struct vcpu *v = &r->cpu;
+
+    paging_on(r);
+    for (unsigned n = 0; n < ARRAY_LEN(row); n++) {
+        uint8_t before[FXSAVE_SIZE];
+        load_plain(r);
+        memset(v->fpu.area + FX_ST, 0xff, 8);
+        image_put16(v->fpu.area, FX_ST + 8, 0x7ffe); /* too large for every format but its own */
+        image_put16(v->fpu.area, FX_FCW, row[n].fcw);
+        memcpy(before, v->fpu.area, sizeof before);
+        v->gpr[ESI] = DATA_GPA + 0x1000;
+        v->fpu.fip = 1;
+        unsigned got = rig_run(r, row[n].bytes, 2);
+        if (!row[n].fsw) {
+            cr_expect_eq(got, VEC_PF, "row %u: vector 0x%x", n, got);
+            cr_expect_lt(image_differs(before, v->fpu.area), 0, "row %u: changed", n);
+            cr_expect_eq(v->fpu.fip, 1);
+            continue;
+        }
+        cr_expect_eq(got, NO_FAULT, "row %u: vector 0x%x", n, got);
+        uint16_t fsw = image_get16(v->fpu.area, FX_FSW);
+        cr_expect_eq(fsw & 0xbf, row[n].fsw, "row %u: status 0x%x", n, fsw);
+        cr_expect_eq(v->fpu.fip, CODE_EIP);
+        cr_expect_eq(v->fpu.fdp, DATA_GPA + 0x1000);
+        cr_expect_eq(RUN(r, 0x9b), VEC_MF);
+    }
+}
+
 Test(fpu_handlers, maskmov)
 {
     struct rig *r = rig_new(1 << 16);
