@@ -2,7 +2,8 @@
 /*
  * io.c - IN OUT INS OUTS.
  *
- * Promises   Permission (IOPL, TSS bitmap) first; INS has checked that its destination can be
+ * Promises   Permission (IOPL, TSS bitmap) first, also of a REP that has nothing to do; INS has
+ *            checked that its destination can be
  *            written before the port is read, so that no device loses a byte to a page fault.
  *            Bytes of an access beyond port 0xffff read as ones and are not written.
  * Source     SDM vol. 1, chapter 19; vol. 2A: IN, INS; vol. 2B: OUT, OUTS.
@@ -110,7 +111,6 @@ static bool ins_step(struct vcpu *v, const struct insn *i)
     uint32_t off = rep_reg(v, i, EDI), val;
     gla_t gla;
 
-    io_check(v, port, i->opsize);
     gla = seg_linear(v, SEG_ES, off, i->opsize, SEG_ACC_W);
     lin_probe(v, gla, i->opsize, lin_how(v) | MMU_WRITE);
     val = port_read(v, port, i->opsize);
@@ -124,7 +124,6 @@ static bool outs_step(struct vcpu *v, const struct insn *i)
     uint16_t port = (uint16_t)v->gpr[EDX];
     uint32_t val;
 
-    io_check(v, port, i->opsize);
     val = mem_read(v, i->seg, rep_reg(v, i, ESI), i->opsize);
     port_write(v, port, i->opsize, val);
     rep_reg_add(v, i, ESI, rep_stride(v, i));
@@ -133,10 +132,12 @@ static bool outs_step(struct vcpu *v, const struct insn *i)
 
 void i_ins(struct vcpu *v, const struct insn *i)
 {
+    io_check(v, (uint16_t)v->gpr[EDX], i->opsize);
     rep_loop(v, i, ins_step, NULL, io_urgent(v));
 }
 
 void i_outs(struct vcpu *v, const struct insn *i)
 {
+    io_check(v, (uint16_t)v->gpr[EDX], i->opsize);
     rep_loop(v, i, outs_step, NULL, io_urgent(v));
 }

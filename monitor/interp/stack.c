@@ -80,6 +80,8 @@ static void slot_check(struct vcpu *v, const struct insn *i, uint32_t sp, unsign
     gla_t gla = seg_linear(v, SEG_SS, stack_off(i, sp), i->opsize, acc);
 
     lin_probe(v, gla, i->opsize, lin_how(v) | (acc == SEG_ACC_W ? MMU_WRITE : MMU_READ));
+    if (unlikely(v->eflags & EFL_AC) && v->cpl == 3 && (v->cr0 & CR0_AM) && (gla & (i->opsize - 1)))
+        fault_raise(v, VEC_AC, 0);
 }
 
 static uint32_t slot_read(struct vcpu *v, const struct insn *i, uint32_t sp)
@@ -123,7 +125,8 @@ void i_popa(struct vcpu *v, const struct insn *i)
 
 /* ENTER size, level. With a level, the enclosing frames' pointers are copied from below [E]BP. A
  * source slot may be one that was just pushed, hence probe everything first, then push in order.
- * The frame pointer is the whole of ESP after the first push, on a 16-bit stack too. */
+ * The frame pointer is the whole of ESP after the first push, on a 16-bit stack too. The new ESP is
+ * tried with a write, which CPUs want aligned under EFLAGS.AC like any other. */
 void i_enter(struct vcpu *v, const struct insn *i)
 {
     unsigned level = i->imm2 & 31, size = i->opsize, n;

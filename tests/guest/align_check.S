@@ -18,6 +18,11 @@ test_main:
     AC "byte at 3", u_byte3, 0x30
     AC "write", u_write, 17
     AC "push with ESP at 2", u_push, 17
+    AC "enter that leaves ESP at 3", u_enter, 17
+    EXPECT "eip", "dword ptr [fault_eip]", "offset u_enter"
+    mov dword ptr [user_stack_top - 4], 0x55555555
+    AC "enter with EBP at 2", u_enter2, 17
+    EXPECT "nothing pushed", "dword ptr [user_stack_top - 4]", 0x55555555
     AC "qword at 4", u_qword4, 17
     AC "tbyte at 4", u_tbyte4, 17
     AC "far pointer at 2: its offset", u_far2, 17
@@ -51,6 +56,12 @@ u_push:
     dec esp
     dec esp
     push eax
+u_enter: enter 5, 0
+    USER_EXIT
+u_enter2:
+    mov ebp, 0xabcd1236
+    enter 4, 2
+    USER_EXIT
 u_qword4: fild qword ptr [box + 4]
 u_tbyte4: fld tbyte ptr [box + 4]
 u_far2: lfs eax, [box + 2]

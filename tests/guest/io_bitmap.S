@@ -26,6 +26,9 @@ test_main:
     IO "out word 88", u_outw88, 13
     IO "outsb 80", u_outsb, 0x30
     IO "rep insb 84", u_insb, 13
+    IO "rep insb 84, no times", u_insb0, 13
+    IO "rep insb 80, no times", u_insb0_80, 0x30
+    IO "rep outsb 84, no times", u_outsb0, 13
     IO "port 3f8: beyond the map", u_in3f8, 13
     IO "IOPL 3", u_in84, 0x30, 0x3002
     V86 0, v_in80, 0x23002
@@ -71,6 +74,21 @@ u_outsb:
     mov esi, offset u_in80
     mov dx, 0x80
     outsb
+    USER_EXIT
+u_insb0:
+    xor ecx, ecx
+    mov dx, 0x84
+    rep insb
+    USER_EXIT
+u_insb0_80:
+    xor ecx, ecx
+    mov dx, 0x80
+    rep insb
+    USER_EXIT
+u_outsb0:
+    xor ecx, ecx
+    mov dx, 0x84
+    rep outsb
     USER_EXIT
 u_insb:
     mov edi, offset user_stack_top - 64
