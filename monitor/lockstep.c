@@ -84,6 +84,7 @@ void lockstep_event(struct vcpu *a, enum event_type type, unsigned vector, uint3
 
     if (ls->diverged)
         return;
+    ls->now += LOCKSTEP_INSN_NS; /* events alone must not go on for ever at one moment */
     fpu_park(a);
     /* What the run loop did before it called event_deliver(); all of it was compared when it was.
      * */
@@ -206,7 +207,6 @@ static void run_shadow(struct vcpu *b, void *arg)
     unsigned left = ls->faulted ? STEPS_MAX : ls->count; /* a fault ends it sooner */
 
     (void)b;
-    ls->insns += ls->count;
     while (left) {
         unsigned done = ls->single ? 0 : run_decoded(ls, left);
         if (!done || done > left) {
@@ -254,7 +254,12 @@ static void diverge(struct lockstep *ls, const char *what)
     vcpu_attend(ls->a, ATT_EXIT);
 }
 
-/* False: the caller stops. */
+static void pass(struct lockstep *ls, uint64_t insns)
+{
+    ls->insns += insns;
+    ls->now += (insns ? insns : 1) * LOCKSTEP_INSN_NS + ls->used * LOCKSTEP_ACCESS_NS;
+}
+
 static void one_block(struct lockstep *ls)
 {
     struct vcpu *a = ls->a, *b = ls->b;
@@ -265,6 +270,7 @@ static void one_block(struct lockstep *ls)
     ls->before.eflags = a->eflags;
     ls->used = ls->taken = 0;
     ls->blocks++;
+    uint64_t insns = b->stats.insns;
     b->shadow = a->shadow;
     b->shadow_next = a->shadow_next;
     ls->running = true;
@@ -273,12 +279,14 @@ static void one_block(struct lockstep *ls)
     fpu_park(a);
     if (ls->overflow) {
         lockstep_sync(ls);
+        pass(ls, ls->count);
         return;
     }
     lockstep_replay_map(ls);
     bool shadow_faulted = fault_catch(b, run_shadow, ls, &ls->shadow_fault);
     fpu_park(b);
     what = check(ls, shadow_faulted);
+    pass(ls, b->stats.insns - insns);
     if (what)
         diverge(ls, what);
 }
@@ -288,7 +296,6 @@ bool lockstep_run(struct vcpu *a, void (*single)(struct vcpu *, void *), struct 
     struct lockstep *ls = a->vm->lockstep;
 
     ls->single = single;
-    ls->now = ls->host->now_ns(ls->host->opaque);
     if (ls->delivered && !ls->diverged) {
         const char *what = lockstep_difference(ls);
         ls->delivered = false;
@@ -302,6 +309,11 @@ bool lockstep_run(struct vcpu *a, void (*single)(struct vcpu *, void *), struct 
         __atomic_store_n(&a->bt.poll, &a->bt.poll_ok, __ATOMIC_SEQ_CST);
         if (!single && (__atomic_load_n(&a->attention, __ATOMIC_SEQ_CST) || a->shadow_next))
             return false;
+        if (ls->now >= ls->real->next_deadline && ls->now != ls->looked && !a->shadow) {
+            ls->looked = ls->now;
+            vcpu_attend(a, ATT_TIME);
+            return false;
+        }
         one_block(ls);
         if (ls->faulted)
             *f = ls->fault;
@@ -311,4 +323,13 @@ bool lockstep_run(struct vcpu *a, void (*single)(struct vcpu *, void *), struct 
             return false;
     }
     return false;
+}
+
+bool lockstep_wait(struct lockstep *ls)
+{
+    if (ls->real->next_deadline == NS_NEVER)
+        return false;
+    if (ls->real->next_deadline > ls->now)
+        ls->now = ls->real->next_deadline;
+    return true;
 }

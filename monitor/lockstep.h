@@ -8,7 +8,13 @@
  *            memory-mapped devices and ports is handed to it in the same order, what it writes
  *            there is compared with what the real one wrote. Interrupts and exceptions that the run
  *            loop delivers are delivered to both.
- * Time       Stands still for the real guest during some blocks, so that both read the same TSC.
+ * Time       Is counted in executed instructions, LOCKSTEP_INSN_NS each, and accesses to devices,
+ *            LOCKSTEP_ACCESS_NS each, and stands still during a block; a halted guest's jumps to
+ *            its next deadline. The TSC, timers and timeouts go by it, so the guest does as much
+ *            between two ticks as on a CPU of that speed, however long the comparison takes.
+ * Repeats    The same guest with the same options runs the same way each time: time as above,
+ *            RDRAND's numbers from a fixed sequence, no host timer. What still differs is what
+ *            comes from outside: input, and the date that the CMOS clock starts with (-rtc base=).
  * Compared   After each block all registers except x87 and SSE, these every few blocks, RAM every
  *            few million blocks and at a difference.
  * Not here   Memory for the shadow (host/linux/lockstep.c); run.c and exception.c call in.
@@ -20,16 +26,19 @@
 #include "monitor/exception.h"
 #include "monitor/vm.h"
 
-#define LOCKSTEP_LOG 65536u
+#define LOCKSTEP_LOG       65536u
+#define LOCKSTEP_INSN_NS   5u
+#define LOCKSTEP_ACCESS_NS 1000u /* as long as ISA ports take: loops that poll them count on it */
+#define LOCKSTEP_TSC_KHZ   1000000u /* the host's own would differ from run to run */
 
 enum lockstep_kind {
     LOG_MEM_READ,
     LOG_MEM_WRITE,
     LOG_PORT_READ,
     LOG_PORT_WRITE,
-    LOG_RANDOM, /* size: 1 when there was one */
-    LOG_A20,    /* val: on */
-    LOG_KIND,   /* vm_set_page_kind(): addr, val: length, size: PAGE_* */
+    LOG_RANDOM,
+    LOG_A20,  /* val: on */
+    LOG_KIND, /* vm_set_page_kind(): addr, val: length, size: PAGE_* */
 };
 
 struct lockstep_entry {
@@ -64,11 +73,13 @@ struct lockstep {
     struct vmm_host real_host, shadow_host;
     void *opaque;
     void (*say)(void *opaque, const char *line);
-    bool running; /* the real guest executes: record, and let time stand still */
+    bool running; /* the real guest executes: record */
     bool overflow, diverged, delivered;
-    ns_t now;
-    unsigned count; /* guest instructions of the block as the translator says */
-    bool faulted;   /* the real guest's block ended in `fault` */
+    ns_t now;        /* the time of both guests */
+    ns_t looked;     /* when the devices' timers were last asked for */
+    uint64_t random; /* state of RDRAND's sequence */
+    unsigned count;  /* guest instructions of the block as the translator says */
+    bool faulted;    /* the real guest's block ended in `fault` */
     struct fault fault, shadow_fault;
     void (*single)(struct vcpu *, void *);
     char why[128]; /* what the shadow's devices objected to; "" nothing */
@@ -89,6 +100,10 @@ void lockstep_sync(struct lockstep *ls);
 /* For the run loop: executes a block, or one instruction through `single` if that is not NULL, in
  * both. Returns as fault_catch() does. At a difference the CPU exits with EXIT_DIVERGED. */
 bool lockstep_run(struct vcpu *a, void (*single)(struct vcpu *, void *), struct fault *f);
+
+/* For the host: the real guest is halted, and time goes on to its next deadline. False: it has
+ * none. */
+bool lockstep_wait(struct lockstep *ls);
 
 /* For event_deliver(): the real guest is about to take this event. */
 void lockstep_event(struct vcpu *a, enum event_type type, unsigned vector, uint32_t error);

@@ -175,12 +175,6 @@ static const struct dev_ops replay_port = {.name = "lockstep ports",
 
 static ns_t world_now(void *opaque)
 {
-    const struct lockstep *ls = opaque;
-
-    return ls->running ? ls->now : ls->host->now_ns(ls->host->opaque);
-}
-static ns_t shadow_now(void *opaque)
-{
     return ((const struct lockstep *)opaque)->now;
 }
 static unsigned world_fpu_call(void *opaque, const void *stub, struct fpu_io *io)
@@ -192,10 +186,12 @@ static unsigned world_fpu_call(void *opaque, const void *stub, struct fpu_io *io
 static bool world_random(void *opaque, uint32_t *out)
 {
     struct lockstep *ls = opaque;
-    bool got = ls->host->random32(ls->host->opaque, out);
 
-    record(ls, LOG_RANDOM, got, 0, *out);
-    return got;
+    /* Knuth's linear congruence; its high bits are good enough for a guest that is examined. */
+    ls->random = ls->random * 6364136223846793005u + 1442695040888963407u;
+    *out = (uint32_t)(ls->random >> 32);
+    record(ls, LOG_RANDOM, sizeof *out, 0, *out);
+    return true;
 }
 static bool shadow_random(void *opaque, uint32_t *out)
 {
@@ -207,7 +203,7 @@ static bool shadow_random(void *opaque, uint32_t *out)
         return false;
     }
     *out = e->val;
-    return e->size != 0;
+    return true;
 }
 static int64_t world_wall(void *opaque)
 {
@@ -220,12 +216,6 @@ static void world_trace(void *opaque, unsigned stage, const char *text)
     const struct vmm_host *h = ((const struct lockstep *)opaque)->host;
 
     h->trace(h->opaque, stage, text);
-}
-static void world_arm(void *opaque, ns_t at)
-{
-    const struct vmm_host *h = ((const struct lockstep *)opaque)->host;
-
-    h->arm_timer(h->opaque, at);
 }
 static int world_map(void *opaque, unsigned n, gla_t gla, gpa_t gpa, uint64_t len, bool writable)
 {
@@ -268,7 +258,8 @@ static void put_between(struct lockstep *ls, struct vm *vm)
     ls->real_host.random32 = world_random;
     ls->real_host.wall_seconds = world_wall;
     ls->real_host.trace = world_trace;
-    ls->real_host.arm_timer = ls->host->arm_timer ? world_arm : NULL;
+    ls->real_host.arm_timer = NULL; /* every block looks at the time */
+    ls->real_host.guest_tsc_khz = LOCKSTEP_TSC_KHZ;
     ls->real_host.window_map = world_map;
     ls->real_host.window_unmap = world_unmap;
     ls->real_host.window_protect = world_protect;
@@ -291,7 +282,6 @@ void lockstep_init(struct lockstep *ls, struct vm *vm, const struct lockstep_con
     ls->say = cfg->say;
     put_between(ls, vm);
     ls->shadow_host = ls->real_host;
-    ls->shadow_host.now_ns = shadow_now;
     ls->shadow_host.random32 = shadow_random;
     ls->shadow_host.code = cfg->code;
     ls->shadow_host.cache = (struct host_code_arena){0};

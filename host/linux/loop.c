@@ -17,6 +17,7 @@
 #include "host/linux/signals.h"
 #include "host/linux/terminal.h"
 #include "monitor/fpu.h"
+#include "monitor/lockstep.h"
 #include "monitor/trace.h"
 
 #define SLICE_NS 1000000ull
@@ -31,6 +32,13 @@ struct loop {
     ns_t shutdown_said_at; /* a guest that crashes again and again is reported once a second */
     unsigned shutdowns_unsaid;
 };
+
+/* For what is between this process and its user; the guest's time (vm_now()) is another one under
+ * -exec lockstep. */
+static ns_t host_now(struct machine *m)
+{
+    return clock_now(&m->host.clock);
+}
 
 static void end(struct loop *l, int status)
 {
@@ -94,7 +102,7 @@ static void serve_files(struct loop *l, ns_t wait_ns)
     }
     ns_t now = vm_now(&m->vm);
     for (unsigned i = 0; i < CONSOLES; i++) {
-        console_serve(&m->console[i], p, now);
+        console_serve(&m->console[i], p, host_now(m));
         if (m->console[i].asked)
             serve_wishes(l, i, now);
         if (i < MAX_SERIAL)
@@ -104,9 +112,9 @@ static void serve_files(struct loop *l, ns_t wait_ns)
         end(l, 128 + signals_pending());
 }
 
-static bool some_console_full(const struct machine *m)
+static bool some_console_full(struct machine *m)
 {
-    ns_t now = vm_now(&m->vm);
+    ns_t now = host_now(m);
 
     for (unsigned i = 0; i < CONSOLES; i++)
         if (console_is_full(&m->console[i], now))
@@ -137,6 +145,10 @@ static void sleep_until_deadline(struct loop *l)
 {
     ns_t wait = until_deadline(l->m);
 
+    if (l->m->lockstep && lockstep_wait(l->m->lockstep)) {
+        serve(l, 0); /* its time has jumped there */
+        return;
+    }
     /* To the end of the slice that follows the sleep, so that the timer is not set then again. */
     if (wait && wait != NS_NEVER)
         break_timer_put_off(&l->m->host.clock, l->m->vm.next_deadline + SLICE_NS);
@@ -184,7 +196,7 @@ static void dump(const struct vcpu *v)
 static void triple_fault(struct loop *l)
 {
     const struct vcpu *v = l->m->vcpu;
-    ns_t now = vm_now(&l->m->vm);
+    ns_t now = host_now(l->m);
     bool stop = l->m->cfg->no_reboot;
     char again[64] = "";
 
@@ -296,13 +308,13 @@ int loop_run(struct machine *m)
         return 1;
     }
     take_terminal(m);
-    ns_t served = vm_now(&m->vm);
+    ns_t served = host_now(m);
     while (!l.ended) {
         unsigned reason = run_guest(m->vcpu);
         m->exits[reason]++;
         vm_host_serve_trace(&m->host);
         /* A guest that resets or wakes all the time must not keep Ctrl-A X from being seen. */
-        ns_t now = vm_now(&m->vm);
+        ns_t now = host_now(m);
         if (reason != EXIT_SLICE && reason != EXIT_HALT && now - served >= SLICE_NS) {
             serve(&l, 0);
             served = now;
@@ -313,6 +325,6 @@ int loop_run(struct machine *m)
     }
     pc_flush(m->pc);
     for (unsigned i = 0; i < CONSOLES; i++)
-        console_serve(&m->console[i], NULL, vm_now(&m->vm));
+        console_serve(&m->console[i], NULL, host_now(m));
     return l.status;
 }
