@@ -364,10 +364,13 @@ unsigned bt_run_block(struct vcpu *v)
     struct bt *bt = v->translator;
     struct bt_block *b;
     uint32_t ctx = bt_context(v);
+    uint64_t host = 0;
 
-    VMM_CHECK(ctx && bt->opt.split_at_branches && bt->opt.no_chain);
-    sync(v, bt, ctx);
-    uint64_t host = find(v, bt, &b);
+    VMM_CHECK(bt->opt.split_at_branches && bt->opt.no_chain);
+    if (ctx) {
+        sync(v, bt, ctx);
+        host = find(v, bt, &b);
+    }
     if (!host) {
         interp_step(v);
         return 1;

@@ -47,8 +47,8 @@ bool bt_usable(const struct vcpu *v);
 /* Runs translated code until v->attention is set or the state is no longer bt_usable(). */
 void bt_run(struct vcpu *v);
 
-/* Runs at most one block without chaining and returns the number of guest instructions that were
- * executed (lockstep). */
+/* Runs at most one block without chaining, or interprets one instruction, and returns the number of
+ * guest instructions that were executed (lockstep). */
 unsigned bt_run_block(struct vcpu *v);
 
 /* The bytes first..last of the physical page were written: drops the blocks made from them. Resets

@@ -4,6 +4,7 @@
  *
  * Promises   After fpu_park() the host's x87 stack is empty and FCW and MXCSR are what C code
  *            expects.
+ * Invariant  Of a CPU and its partner, which share the host's registers, at most one is live.
  * Invariant  The MXCSR and MXCSR_MASK in area are always what this host's CPU accepts: FXRSTOR
  *            cannot fault.
  * Not here   The x87 pointers that the guest sees (vcpu.fpu.fip ...): the ones in area are the
@@ -47,22 +48,30 @@ void fpu_reset(struct vcpu *v)
     v->fpu.ferr = false;
 }
 
-void fpu_park(struct vcpu *v)
+static void park(struct vcpu *v)
 {
     uint32_t mxcsr = MXCSR_DEFAULT;
 
-    if (!v->fpu.live)
-        return;
     area_save(v->fpu.area);
     __asm__ volatile("fninit\n\tldmxcsr %0" : : "m"(mxcsr) : "memory");
     v->fpu.live = false;
     v->stats.fpu_parks++;
 }
 
+void fpu_park(struct vcpu *v)
+{
+    if (v->fpu.live)
+        park(v);
+    else if (v->fpu_partner && v->fpu_partner->fpu.live)
+        park(v->fpu_partner);
+}
+
 void fpu_unpark(struct vcpu *v)
 {
     if (v->fpu.live)
         return;
+    if (v->fpu_partner && v->fpu_partner->fpu.live)
+        park(v->fpu_partner);
     __asm__ volatile("fxrstor %0" : : "m"(*(const struct fxsave_bytes *)v->fpu.area) : "memory");
     v->fpu.live = true;
     v->stats.fpu_unparks++;

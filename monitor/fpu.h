@@ -11,10 +11,11 @@
 /* State after power-up (SDM vol. 3A, table 9-1): FCW = 0x40, every x87 register a valid +0, MXCSR =
  * 0x1f80, XMM = 0. */
 void fpu_reset(struct vcpu *v);
-/* Saves the guest's registers if live and gives the host's x87 control word and MXCSR their C
- * defaults. Idempotent. */
+/* Saves the guest's registers if live, or its partner's, and gives the host's x87 control word and
+ * MXCSR their C defaults. Idempotent. */
 void fpu_park(struct vcpu *v);
-/* Loads them if not live. The guest's FPU must not be touched by the host until fpu_park().
+/* Loads them if not live; its partner's are parked. The guest's FPU must not be touched by the host
+ * until fpu_park().
  * Idempotent. */
 void fpu_unpark(struct vcpu *v);
 /* Live registers again as the last fpu_park() saved them. */

@@ -9,12 +9,11 @@
 
 #include "include/ring1/mem.h"
 #include "monitor/fpu.h"
-#include "monitor/interp/block.h"
 #include "monitor/interp/interp.h"
 #include "shadow-mmu/mmu.h"
 
 #define BLOCKS_AT_ONCE 64u
-#define FPU_EVERY      8u /* a power of two */
+#define FPU_EVERY      4096u
 #define RAM_EVERY      (4u << 20)
 #define STEPS_MAX      100000u /* of the shadow until it must have faulted */
 
@@ -60,7 +59,6 @@ void lockstep_sync(struct lockstep *ls)
     struct vm *s = &ls->shadow;
 
     fpu_park(ls->a);
-    fpu_park(ls->b);
     for (uint64_t at = 0; at < s->ram_size; at += GUEST_PAGE_SIZE) {
         s->page[at >> GUEST_PAGE_SHIFT] =
             ls->real->page[at >> GUEST_PAGE_SHIFT] & (PAGE_MMIO | PAGE_ROM);
@@ -85,7 +83,6 @@ void lockstep_event(struct vcpu *a, enum event_type type, unsigned vector, uint3
     if (ls->diverged)
         return;
     ls->now += LOCKSTEP_INSN_NS; /* events alone must not go on for ever at one moment */
-    fpu_park(a);
     /* What the run loop did before it called event_deliver(); all of it was compared when it was.
      * */
     b->eflags = a->eflags;
@@ -95,7 +92,6 @@ void lockstep_event(struct vcpu *a, enum event_type type, unsigned vector, uint3
     b->shadow_next = a->shadow_next;
     b->halted = false;
     event_deliver(b, type, vector, error);
-    fpu_park(b);
     ls->delivered = true;
 }
 
@@ -108,17 +104,8 @@ static void run_real(struct vcpu *a, void *arg)
     ls->count = 1;
     if (ls->single)
         ls->single(a, NULL);
-    else if (bt_usable(a))
-        ls->count = bt_run_block(a);
     else
-        interp_step(a);
-}
-
-static bool at_rep(struct vcpu *b)
-{
-    const struct insn *i = interp_peek(b);
-
-    return (i->prefixes & (PFX_REP | PFX_REPNE)) && i->cls != CLS_IDENTICAL && i->nops == 0;
+        ls->count = bt_run_block(a);
 }
 
 /* The real guest stopped within the REP string at eip: iterate until the counts agree. */
@@ -156,7 +143,7 @@ static void step(struct lockstep *ls, bool last)
     struct vcpu *b = ls->b;
     uint32_t start = b->eip, rf = b->eflags & EFL_RF;
 
-    if (last && start == ls->a->eip && !(b->eflags & EFL_TF) && at_rep(b)) {
+    if (last && start == ls->a->eip && !(b->eflags & EFL_TF) && interp_at_rep(b)) {
         iterate(ls);
         return;
     }
@@ -164,19 +151,23 @@ static void step(struct lockstep *ls, bool last)
     b->shadow_next = 0; /* that was for the instruction which runs now */
     if (ls->single) {
         ls->single(b, NULL);
-        if (b->eip == start && ls->a->eip != start && !ls->faulted && at_rep(b))
+        if (b->eip == start && ls->a->eip != start && !ls->faulted && interp_at_rep(b))
             finish_rep(b, 0); /* RF is used up at its end */
         return;
     }
     interp_step(b);
-    if (likely(b->eip != start) || !at_rep(b))
+    if (likely(b->eip != start) || !interp_at_rep(b))
         return;
     finish_rep(b, rf); /* it let go to look at the clock */
 }
 
 static bool arrived(const struct lockstep *ls)
 {
-    return ls->b->eip == ls->a->eip && !memcmp(ls->b->gpr, ls->a->gpr, sizeof ls->a->gpr);
+    uint32_t apart = ls->b->eip ^ ls->a->eip;
+
+    for (unsigned n = 0; n < GPR_COUNT; n++)
+        apart |= ls->b->gpr[n] ^ ls->a->gpr[n];
+    return !apart;
 }
 
 /* A whole block of the decode cache, if it has at most `most` instructions. Returns how many ran.
@@ -184,19 +175,14 @@ static bool arrived(const struct lockstep *ls)
 static unsigned run_decoded(struct lockstep *ls, unsigned most)
 {
     struct vcpu *b = ls->b;
-    const struct block *k = block_get(b);
-    uint32_t start = b->eip, rf = b->eflags & EFL_RF, bytes = k->bytes;
-
-    if (k->count > most)
-        return 0;
-    if (k->count == most && ls->a->eip - start < k->bytes && (ls->a->eip != start || at_rep(b)))
-        return 0; /* the real guest may have stopped within */
+    uint32_t start = b->eip, rf = b->eflags & EFL_RF;
     uint64_t before = b->stats.insns;
+
     b->attention = 0;
     b->shadow_next = 0;
-    interp_run(b, 1);
+    unsigned bytes = interp_run_block(b, most, ls->a->eip);
     /* It let go in the middle of a REP string; IRET may have come back to one. */
-    if (unlikely((b->eflags & EFL_RF) && !rf) && b->eip - start < bytes && at_rep(b))
+    if (unlikely((b->eflags & EFL_RF) && !rf) && b->eip - start < bytes && interp_at_rep(b))
         finish_rep(b, rf);
     return (unsigned)(b->stats.insns - before);
 }
@@ -236,8 +222,11 @@ static const char *check(struct lockstep *ls, bool shadow_faulted)
     if (ls->taken != ls->used)
         return "only the translator accesses a device";
     what = lockstep_difference(ls);
-    if (!what && (ls->blocks & (FPU_EVERY - 1)) == 0)
+    /* The shadow's are live if the block used them. */
+    if (!what && (ls->b->fpu.live || ls->blocks % FPU_EVERY == 0)) {
+        fpu_park(ls->b);
         what = lockstep_fpu_difference(ls);
+    }
     if (!what && ls->blocks % RAM_EVERY == 0) {
         gpa_t at;
         if (lockstep_ram_difference(ls, &at))
@@ -249,6 +238,7 @@ static const char *check(struct lockstep *ls, bool shadow_faulted)
 static void diverge(struct lockstep *ls, const char *what)
 {
     ls->diverged = true;
+    fpu_park(ls->a);
     lockstep_report(ls, what);
     ls->a->exit_reason = EXIT_DIVERGED;
     vcpu_attend(ls->a, ATT_EXIT);
@@ -265,9 +255,10 @@ static void one_block(struct lockstep *ls)
     struct vcpu *a = ls->a, *b = ls->b;
     const char *what;
 
-    memcpy(ls->before.gpr, a->gpr, sizeof ls->before.gpr);
-    ls->before.eip = a->eip;
-    ls->before.eflags = a->eflags;
+    /* From the shadow, which is equal, and whose stores have long reached the cache. */
+    memcpy(ls->before.gpr, b->gpr, sizeof ls->before.gpr);
+    ls->before.eip = b->eip;
+    ls->before.eflags = b->eflags;
     ls->used = ls->taken = 0;
     ls->blocks++;
     uint64_t insns = b->stats.insns;
@@ -276,7 +267,6 @@ static void one_block(struct lockstep *ls)
     ls->running = true;
     ls->faulted = fault_catch(a, run_real, ls, &ls->fault);
     ls->running = false;
-    fpu_park(a);
     if (ls->overflow) {
         lockstep_sync(ls);
         pass(ls, ls->count);
@@ -284,7 +274,6 @@ static void one_block(struct lockstep *ls)
     }
     lockstep_replay_map(ls);
     bool shadow_faulted = fault_catch(b, run_shadow, ls, &ls->shadow_fault);
-    fpu_park(b);
     what = check(ls, shadow_faulted);
     pass(ls, b->stats.insns - insns);
     if (what)
@@ -306,8 +295,10 @@ bool lockstep_run(struct vcpu *a, void (*single)(struct vcpu *, void *), struct 
     }
     for (unsigned n = 0; n < BLOCKS_AT_ONCE; n++) {
         /* As bt_run(): first the store, then the look. */
-        __atomic_store_n(&a->bt.poll, &a->bt.poll_ok, __ATOMIC_SEQ_CST);
-        if (!single && (__atomic_load_n(&a->attention, __ATOMIC_SEQ_CST) || a->shadow_next))
+        if (unlikely(!a->bt.poll))
+            __atomic_store_n(&a->bt.poll, &a->bt.poll_ok, __ATOMIC_RELAXED);
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        if (!single && (__atomic_load_n(&a->attention, __ATOMIC_RELAXED) || a->shadow_next))
             return false;
         if (ls->now >= ls->real->next_deadline && ls->now != ls->looked && !a->shadow) {
             ls->looked = ls->now;

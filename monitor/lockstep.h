@@ -15,8 +15,8 @@
  * Repeats    The same guest with the same options runs the same way each time: time as above,
  *            RDRAND's numbers from a fixed sequence, no host timer. What still differs is what
  *            comes from outside: input, and the date that the CMOS clock starts with (-rtc base=).
- * Compared   After each block all registers except x87 and SSE, these every few blocks, RAM every
- *            few million blocks and at a difference.
+ * Compared   After each block all registers; x87 and SSE ones only if the shadow used them, and
+ *            every few thousand blocks; RAM every few million blocks and at a difference.
  * Not here   Memory for the shadow (host/linux/lockstep.c); run.c and exception.c call in.
  */
 #ifndef RING1_MONITOR_LOCKSTEP_H

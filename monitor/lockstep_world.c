@@ -300,6 +300,8 @@ void lockstep_init(struct lockstep *ls, struct vm *vm, const struct lockstep_con
                              .board_ops = &shadow_board,
                              .next_deadline = NS_NEVER};
     ls->b->vm = &ls->shadow;
+    ls->a->fpu_partner = ls->b;
+    ls->b->fpu_partner = ls->a;
     decoder_init(&ls->shadow.decoder);
     VMM_CHECK(!bus_add(&ls->shadow.mem, 0, UINT32_MAX, &replay_mem, ls, 0) &&
               !bus_add(&ls->shadow.port, 0, 0xffff, &replay_port, ls, 0));

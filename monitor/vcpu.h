@@ -136,6 +136,8 @@ struct vcpu {
      * pages. */
     uint32_t flushes_all, flushes_nonglobal;
     struct vcpu_fpu fpu;
+    /* NULL, or the CPU that takes turns with this one on the host's FPU (monitor/lockstep.h) */
+    struct vcpu *fpu_partner;
     struct vcpu_msrs msr;
 
     struct vm *vm;

@@ -49,6 +49,16 @@ const struct insn *interp_peek(struct vcpu *v)
     return &block_get(v)->insns[0].insn;
 }
 
+static bool is_rep_string(const struct insn *i)
+{
+    return (i->prefixes & (PFX_REP | PFX_REPNE)) && i->cls != CLS_IDENTICAL && i->nops == 0;
+}
+
+bool interp_at_rep(struct vcpu *v)
+{
+    return is_rep_string(interp_peek(v));
+}
+
 /* A shortcut that a TLB flush made doubtful still holds if its page is where it was. */
 static bool still_valid(struct vcpu *v, const struct shortcut *s, gla_t gla)
 {
@@ -119,4 +129,24 @@ void interp_run(struct vcpu *v, unsigned budget)
         if (unlikely(__atomic_load_n(&v->attention, __ATOMIC_RELAXED)))
             return;
     }
+}
+
+unsigned interp_run_block(struct vcpu *v, unsigned most, uint32_t rep)
+{
+    uint32_t eip = v->eip;
+
+    v->interp->key = block_key(v);
+    if (unlikely(eip > v->seg[SEG_CS].hi))
+        fault_gp0(v);
+    struct shortcut at = find(v);
+    if (at.count > most || unlikely(v->seg[SEG_CS].hi - eip < at.bytes - 1u))
+        return 0;
+    if (at.count == most && rep - eip < at.bytes) {
+        const struct insn *last = &at.block->insns[at.count - 1].insn;
+        if (rep == eip + at.bytes - last->len && is_rep_string(last))
+            return 0;
+    }
+    v->stats.insns += at.count;
+    at.quick->run(v, at.quick, eip);
+    return at.bytes;
 }

@@ -24,6 +24,14 @@ void interp_run(struct vcpu *v, unsigned budget);
  * whatever attention says. */
 void interp_step(struct vcpu *v);
 
+/* Runs one decoded block, unless it has more than `most` instructions, or exactly so many of which
+ * the last is a REP string at `rep`. Returns its length in bytes, 0: it did not run. As
+ * interp_run(), it may end early, which v->stats.insns tells. */
+unsigned interp_run_block(struct vcpu *v, unsigned most, uint32_t rep);
+
+/* May the instruction at v->eip stay there and let go before it is done? */
+bool interp_at_rep(struct vcpu *v);
+
 /* The decoded instruction at v->eip, for traces and debug traps; raises like a fetch. */
 const struct insn *interp_peek(struct vcpu *v);
 
