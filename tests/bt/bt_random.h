@@ -16,8 +16,7 @@
 
 #define RAM_BYTES 0x40000u
 
-/* Guest-physical pages; linear addresses are the same unless said otherwise (state.c, page_flags).
- * */
+/* Guest-physical pages; linear addresses are the same unless said otherwise (paging.c). */
 #define GDT_AT     0x01000u
 #define IDT_AT     0x02000u
 #define TSS_AT     0x03000u
@@ -26,11 +25,15 @@
 #define HANDLER_AT 0x06000u /* vector n's is at HANDLER_AT + 16 * n */
 #define STACK0_AT  0x08000u /* end of the stack that CPL 3 enters the kernel with */
 #define PT_HIGH_AT 0x09000u
+#define PD_LOW_AT  0x0a000u /* with PAE; PD_AT holds the PDPT then */
+#define PD_HIGH_AT 0x0b000u
+#define PD_TOP_AT  0x0c000u
+#define TABLES_END 0x0d000u
 #define CODE_AT    0x10000u
 #define CODE_BYTES 0x04000u
 #define DATA_AT    0x20000u
 #define DATA_BYTES 0x08000u
-#define ODD_AT     0x28000u /* pages with other rights, aliases; see state.c */
+#define ODD_AT     0x28000u /* pages with other rights, aliases; see paging.c */
 #define ODD_BYTES  0x08000u
 #define STACK_AT   0x30000u
 #define STACK_END  0x34000u
@@ -61,8 +64,35 @@ enum selector {
     SEL_ABSENT = 0x88, /* not present */
     SEL_LOW0 = 0x90,   /* flat, limit 0x2ffff: below that it behaves like a flat one */
     SEL_LOW3 = 0x9b,
-    SEL_END = 0xa0,
+    SEL_CODE16_0 = 0xa0, /* 16-bit code, base CODE_AT, 64 KiB */
+    SEL_CODE16_3 = 0xab,
+    SEL_END = 0xb0,
 };
+
+/* ---- the rows of decoder/isa.def ---- */
+
+#define ROW_ANY 0xff
+enum row_prefix { RP_NP, RP_NF, RP_P66, RP_PF3, RP_PF2, RP_ANY };
+enum row_mod { RM_ANY, RM_MEM, RM_REG };
+
+struct row {
+    uint16_t op;
+    uint8_t map, first, last, prefix, mod, reg, rm, cls;
+    const char *form;
+};
+
+#define INSN(op, map, first, last, prefix, mod, reg, rm, form, cls, note) +1
+enum {
+    ROW_COUNT = 0
+#include "decoder/isa.def"
+};
+#undef INSN
+extern const struct row rows[ROW_COUNT];
+
+/* coverage.c: lists the forms of rows that are not among `count` cases from `seed` on. */
+void coverage(uint64_t seed, uint64_t count, const struct decoder *d, FILE *out);
+
+/* ---- a case ---- */
 
 #define CASE_INSNS 96u
 
@@ -74,6 +104,8 @@ struct case_insn {
     uint8_t fix_at, fix_size; /* field that names another instruction; size 0: none */
     bool fix_absolute;        /* its address rather than the distance to it */
     uint8_t fix_to;           /* index of that instruction */
+    bool fix_in16;            /* ... relative to a 16-bit segment's base, CODE_AT */
+    bool code16;              /* it lies in a 16-bit stretch */
     bool dropped;             /* replaced by NOPs */
 };
 
@@ -86,7 +118,10 @@ struct bt_case {
     /* Mode. */
     unsigned cpl;
     bool paging, stack16;
-    bool tame; /* few faults */
+    bool native;       /* as in a Linux process, so that the CPU itself can run it: native.c */
+    bool pae, nx;      /* PAE paging; pages without the right to execute */
+    bool kernel_pages; /* most pages are the supervisor's, so that SMEP and SMAP have a meaning */
+    bool tame;         /* few faults */
     uint32_t cr0, cr4, eflags;
     uint16_t sel[SEG_COUNT];
     uint32_t gpr[GPR_COUNT];
@@ -101,11 +136,27 @@ struct bt_case {
 /* gen.c: instructions, registers and the place. */
 void case_make(struct bt_case *c, uint64_t seed, const struct decoder *d);
 void case_layout(struct bt_case *c);
+bool gen_excluded(unsigned op);
+/* May it occur in a case that the CPU itself runs, too? */
+bool native_able(const struct insn *i);
+
+/* paging.c */
+struct native_io;
+void paging_image(const struct bt_case *c, uint8_t *ram);
+void paging_native(const struct bt_case *c, struct native_io *io);
+void paging_native_frames(struct native_io *io);
 
 /* state.c: from a case to the state of a rig. `image` is RAM as it must be at the start. */
 void state_mode(struct bt_case *c);
 void state_image(const struct bt_case *c, uint8_t *image);
 void state_apply(const struct bt_case *c, const uint8_t *image, struct bt_rig *r);
+
+/* native.c: the CPU itself, by way of the program at `path`. False: not on this host. */
+bool native_start(const char *path, unsigned (*run)(struct bt_rig *r));
+/* Runs the case that r->cpu has just run interpreted; lines of what differs into out (may be NULL).
+ * Returns how many differences there are that no rule excuses. */
+unsigned native_compare(const struct bt_case *c, const uint8_t *image, struct bt_rig *r, FILE *out);
+void native_totals(FILE *out);
 
 /* compare.c */
 /* Lines of what differs into out (may be NULL); returns how many differences there are. */

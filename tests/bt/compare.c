@@ -131,14 +131,14 @@ unsigned compare(struct bt_rig *a, struct bt_rig *b, FILE *out)
 static void print_insn(const struct bt_case *c, unsigned n, const struct decoder *d, FILE *out)
 {
     const struct case_insn *k = &c->insn[n];
-    struct decode_mode mode = {.code32 = true, .stack32 = !c->stack16};
+    struct decode_mode mode = {.code32 = !k->code16, .stack32 = !c->stack16};
     char text[128] = "?";
     struct insn i;
 
     if (k->dropped)
         return;
     if (decoder_decode(d, mode, k->bytes, k->len, &i) == DECODE_OK)
-        decoder_format(d, &i, c->where[n], true, text, sizeof text);
+        decoder_format(d, &i, c->where[n], mode.code32, text, sizeof text);
     fprintf(out, "  %2u %05x ", n, c->where[n]);
     for (unsigned b = 0; b < k->len; b++)
         fprintf(out, " %02x", k->bytes[b]);
@@ -149,9 +149,10 @@ void case_print(const struct bt_case *c, const struct decoder *d, FILE *out)
 {
     const struct bt_options *o = &c->options;
 
-    fprintf(out, "cpl %u%s%s cr0 %08x cr4 %08x eflags %08x loops %u\n", c->cpl,
-            c->paging ? " paging" : "", c->stack16 ? " 16-bit stack" : "", c->cr0, c->cr4,
-            c->eflags, c->loops);
+    fprintf(out, "cpl %u%s%s%s%s%s cr0 %08x cr4 %08x eflags %08x loops %u\n", c->cpl,
+            c->paging ? " paging" : "", c->pae ? " PAE" : "", c->nx ? " NX" : "",
+            c->kernel_pages ? " supervisor pages" : "", c->stack16 ? " 16-bit stack" : "", c->cr0,
+            c->cr4, c->eflags, c->loops);
     fprintf(out, "options:%s%s%s%s%s%s max_insns %u heat %u\n", o->no_chain ? " no_chain" : "",
             o->no_return_stack ? " no_return_stack" : "",
             o->split_at_branches ? " split_at_branches" : "", o->soft_only ? " soft_only" : "",

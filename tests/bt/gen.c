@@ -8,27 +8,11 @@
 
 #include "host/linux/load.h" /* put_le32() */
 #include "monitor/interp/fpu_image.h"
-
-#define ANY 0xff
-enum row_prefix { RP_NP, RP_NF, RP_P66, RP_PF3, RP_PF2, RP_ANY };
-enum row_mod { RM_ANY, RM_MEM, RM_REG };
-
-struct row {
-    uint16_t op;
-    uint8_t map, first, last, prefix, mod, reg, rm, cls;
-    const char *form;
-};
-
-#define INSN(op, map, first, last, prefix, mod, reg, rm, form, cls, note)                          \
-    {OP_##op, map, first, last, RP_##prefix, RM_##mod, reg, rm, CLS_##cls, form},
-static const struct row rows[] = {
-#include "decoder/isa.def"
-};
-#undef INSN
+#include "tests/bt/native.h"
 
 enum group { G_INT, G_STACK, G_CONTROL, G_SYSTEM, G_X87, G_SSE, GROUPS };
 
-static uint16_t members[GROUPS][ARRAY_LEN(rows)];
+static uint16_t members[GROUPS][ROW_COUNT];
 static unsigned member_count[GROUPS];
 
 /* Shares of the groups, in percent; a case has one of these flavours. */
@@ -69,7 +53,7 @@ static enum group group_of(const struct row *r)
 }
 
 /* Not the same twice: time, the host's random numbers. */
-static bool excluded(unsigned op)
+bool gen_excluded(unsigned op)
 {
     return op == OP_rdtsc || op == OP_rdrand;
 }
@@ -78,8 +62,8 @@ static void groups_make(void)
 {
     if (member_count[G_INT])
         return;
-    for (unsigned n = 0; n < ARRAY_LEN(rows); n++)
-        if (!excluded(rows[n].op)) {
+    for (unsigned n = 0; n < ROW_COUNT; n++)
+        if (!gen_excluded(rows[n].op)) {
             enum group g = group_of(&rows[n]);
             members[g][member_count[g]++] = (uint16_t)n;
         }
@@ -146,8 +130,14 @@ static uint32_t some_address(const struct bt_case *c)
     }
 }
 
-static uint16_t some_selector(void)
+static uint16_t some_selector(const struct bt_case *c)
 {
+    static const uint16_t native[] = {
+        NATIVE_DATA, NATIVE_BASED, NATIVE_SMALL, NATIVE_DOWN, NATIVE_CODE, 0,    3,     0x2a,
+        0x28,        0x10,         0x18,         0x1b,        7,           0x87, 0x203, 0xffff};
+
+    if (c->native)
+        return PICK(native);
     if (chance(10))
         return (uint16_t)rnd(4);
     return (uint16_t)(rnd(SEL_END / 8 + 1) << 3 | (chance(60) ? 3 : chance(70) ? 0 : rnd(4)));
@@ -162,6 +152,7 @@ struct gen {
     const uint8_t *shares;
     uint32_t guess[GPR_COUNT]; /* what the registers may hold at this point */
     unsigned logical;          /* instructions that are wanted */
+    bool v86;                  /* from here on */
 };
 
 static struct case_insn *put(struct gen *g, const void *bytes, unsigned len)
@@ -169,17 +160,17 @@ static struct case_insn *put(struct gen *g, const void *bytes, unsigned len)
     static struct case_insn spare;
     struct case_insn *k = g->c->count < CASE_INSNS ? &g->c->insn[g->c->count++] : &spare;
 
-    *k = (struct case_insn){.len = (uint8_t)len};
+    *k = (struct case_insn){.len = (uint8_t)len, .code16 = !g->mode.code32};
     memcpy(k->bytes, bytes, len);
     return k;
 }
 
-static void put_op32(struct gen *g, unsigned opcode, uint32_t val)
+static struct case_insn *put_op32(struct gen *g, unsigned opcode, uint32_t val)
 {
-    uint8_t b[5] = {(uint8_t)opcode};
+    uint8_t b[6] = {0x66, (uint8_t)opcode};
 
-    put_le32(b + 1, val);
-    put(g, b, 5);
+    put_le32(b + 2, val);
+    return g->mode.code32 ? put(g, b + 1, 5) : put(g, b, 6);
 }
 
 static void set_reg(struct gen *g, unsigned reg, uint32_t val)
@@ -200,21 +191,77 @@ static uint8_t some_target(const struct gen *g)
 }
 
 /* An instruction with a 32-bit field that takes the address of another one. */
+static void put_address_of(struct gen *g, unsigned opcode, uint8_t to)
+{
+    struct case_insn *k = put_op32(g, opcode, 0);
+
+    k->fix_at = k->len - 4u;
+    k->fix_size = 4;
+    k->fix_absolute = true;
+    k->fix_in16 = k->code16;
+    k->fix_to = to;
+}
+
 static void put_with_address(struct gen *g, unsigned opcode)
 {
-    put_op32(g, opcode, 0);
-    if (g->c->count < CASE_INSNS) {
-        struct case_insn *k = &g->c->insn[g->c->count - 1];
-        k->fix_at = 1;
-        k->fix_size = 4;
-        k->fix_absolute = true;
-        k->fix_to = some_target(g);
-    }
+    uint8_t to = some_target(g);
+
+    put_address_of(g, opcode, (uint8_t)(to + 1));
+}
+
+/* ---- 16-bit stretches ---- */
+
+/* A far jump to what follows, as code of the other size. */
+static void put_far_jump(struct gen *g, uint16_t sel, bool code16)
+{
+    uint8_t b[8] = {0x66, 0xea, 0, 0, 0, 0, (uint8_t)sel, 0};
+    struct case_insn *k = g->mode.code32 ? put(g, b + 1, 7) : put(g, b, 8);
+
+    k->fix_at = k->len - 6u;
+    k->fix_size = 4;
+    k->fix_absolute = true;
+    k->fix_in16 = code16;
+    k->fix_to = (uint8_t)g->c->count;
+    g->mode.code32 = !code16;
+}
+
+/* IRET to virtual-8086 mode: segments as in memory, IOPL 3; INT 80h-8Fh come back, everything else
+ * ends the case. */
+static void put_v86(struct gen *g)
+{
+    static const uint16_t data = DATA_AT >> 4, stack = STACK_AT >> 4, code = CODE_AT >> 4;
+
+    for (unsigned n = 0; n < 4; n++)
+        put_op32(g, 0x68, data);
+    put_op32(g, 0x68, stack);
+    put_op32(g, 0x68, 0x1000 + 4 * rnd(0x800));
+    put_op32(g, 0x68, EFL_VM | EFL_IOPL | EFL_FIXED1 | (rnd32() & (EFL_ARITH | EFL_DF | EFL_IF)));
+    put_op32(g, 0x68, code);
+    put_address_of(g, 0x68, (uint8_t)(g->c->count + 2));
+    if (g->c->count < CASE_INSNS)
+        g->c->insn[g->c->count - 1].fix_in16 = true;
+    put(g, "\xcf", 1);
+    g->mode = (struct decode_mode){0};
+    g->v86 = true;
+}
+
+static void change_mode(struct gen *g)
+{
+    const struct bt_case *c = g->c;
+
+    if (g->v86 || c->count > CASE_INSNS - 30)
+        return;
+    if (!g->mode.code32)
+        put_far_jump(g, c->cpl ? SEL_CODE3 : SEL_CODE0, false);
+    else if (c->cpl == 0 && chance(40))
+        put_v86(g);
+    else
+        put_far_jump(g, c->cpl ? SEL_CODE16_3 : SEL_CODE16_0, true);
 }
 
 /* ---- one instruction from a row ---- */
 
-static unsigned prefixes(uint8_t *o, const struct row *r)
+static unsigned prefixes(uint8_t *o, const struct row *r, bool code16)
 {
     static const uint8_t segments[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65};
     bool string = r->map == 0 && ((r->first >= 0xa4 && r->first <= 0xaf && r->first != 0xa8) ||
@@ -227,9 +274,9 @@ static unsigned prefixes(uint8_t *o, const struct row *r)
         o[n++] = chance(50) ? 0xf3 : 0xf2;
     if (chance(12))
         o[n++] = PICK(segments);
-    if ((r->prefix == RP_ANY || r->prefix == RP_NF) && chance(18))
+    if ((r->prefix == RP_ANY || r->prefix == RP_NF) && chance(code16 ? 40 : 18))
         o[n++] = 0x66;
-    if (chance(5))
+    if (chance(code16 ? 40 : 5))
         o[n++] = 0x67;
     if (chance(6))
         o[n++] = 0xf0;
@@ -245,9 +292,9 @@ static unsigned prefixes(uint8_t *o, const struct row *r)
 static uint8_t some_modrm(const struct row *r)
 {
     unsigned mod = r->mod == RM_REG || (r->mod == RM_ANY && chance(40)) ? 3 : rnd(3);
-    unsigned reg = r->reg == ANY ? rnd(8) : r->reg, rm = r->rm == ANY ? rnd(8) : r->rm;
+    unsigned reg = r->reg == ROW_ANY ? rnd(8) : r->reg, rm = r->rm == ROW_ANY ? rnd(8) : r->rm;
 
-    if (mod != 3 && r->rm == ANY && chance(15))
+    if (mod != 3 && r->rm == ROW_ANY && chance(15))
         mod = 0, rm = 5;
     return (uint8_t)(mod << 6 | reg << 3 | rm);
 }
@@ -256,7 +303,7 @@ static bool bytes_from(const struct gen *g, const struct row *r, struct insn *i)
 {
     static const uint8_t escape[] = {0, 0, 0x38, 0x3a};
     uint8_t o[32];
-    unsigned n = prefixes(o, r);
+    unsigned n = prefixes(o, r, !g->mode.code32);
 
     if (r->map)
         o[n++] = 0x0f;
@@ -266,7 +313,7 @@ static bool bytes_from(const struct gen *g, const struct row *r, struct insn *i)
     o[n++] = some_modrm(r);
     while (n < 15)
         o[n++] = (uint8_t)rnd32();
-    return decoder_decode(g->d, g->mode, o, 15, i) == DECODE_OK && !excluded(i->op);
+    return decoder_decode(g->d, g->mode, o, 15, i) == DECODE_OK && !gen_excluded(i->op);
 }
 
 static bool has_memory(const struct insn *i)
@@ -283,6 +330,19 @@ static void patch(struct insn *i, unsigned at, unsigned len, uint32_t val)
         i->bytes[at + n] = (uint8_t)(val >> 8 * n);
 }
 
+/* A 16-bit address: an offset in a segment with a base, or the supervisor's lowest pages. */
+static void aim16(struct gen *g, struct insn *i)
+{
+    uint32_t target = chance(10) ? 0xffff - rnd(8) : rnd(DATA_BYTES);
+
+    if (i->index != INSN_NO_REG)
+        target -= g->guess[i->index];
+    if (i->disp_len == 2 && (i->base == INSN_NO_REG || chance(60)))
+        patch(i, i->off_disp, 2, target - (i->base == INSN_NO_REG ? 0 : g->guess[i->base]));
+    else if (i->base != INSN_NO_REG && i->base != i->index)
+        set_reg(g, i->base, (target - (uint32_t)i->disp) & (chance(90) ? 0xffffu : ~0u));
+}
+
 /* Gives the memory operand a likely address: by its displacement, or by a MOV to its base before
  * it. */
 static void aim(struct gen *g, struct insn *i)
@@ -294,6 +354,11 @@ static void aim(struct gen *g, struct insn *i)
 
     if (i->op == OP_lea && chance(70))
         return;
+    if (i->addr_size == 2) {
+        if (chance(aimed))
+            aim16(g, i);
+        return;
+    }
     if (indexed && i->index != i->base && chance(aimed))
         set_reg(g, i->index, some_number() & (chance(80) ? 0xffu : ~0u));
     if (indexed)
@@ -338,7 +403,7 @@ static void prepare(struct gen *g, struct insn *i)
             put_with_address(g, 0xb8 | o->reg);
         break;
     case OP_iret:
-        if (chance(70)) {
+        if (chance(g->v86 ? 0 : 70)) {
             put(g, "\x9c\x0e", 1);
             put(g, "\x0e", 1);
             put_with_address(g, 0x68);
@@ -352,7 +417,7 @@ static void prepare(struct gen *g, struct insn *i)
         break;
     case OP_pop_seg:
         if (chance(60))
-            put_op32(g, 0x68, some_selector());
+            put_op32(g, 0x68, some_selector(g->c));
         break;
     case OP_popf:
         if (chance(40))
@@ -360,12 +425,12 @@ static void prepare(struct gen *g, struct insn *i)
         break;
     case OP_mov_seg:
         if (i->operand[1].kind == OPK_GPR && chance(70))
-            set_reg(g, i->operand[1].reg & 7, some_selector());
+            set_reg(g, i->operand[1].reg & 7, some_selector(g->c));
         break;
     case OP_lar:
     case OP_lsl:
         if (i->operand[1].kind == OPK_GPR && chance(80))
-            set_reg(g, i->operand[1].reg & 7, some_selector());
+            set_reg(g, i->operand[1].reg & 7, some_selector(g->c));
         break;
     case OP_loop:
     case OP_loope:
@@ -399,14 +464,47 @@ static void prepare(struct gen *g, struct insn *i)
     case OP_int:
         if (chance(60))
             i->bytes[i->off_imm] = (uint8_t)(0x80 + rnd(16));
+        if (g->c->native && i->bytes[i->off_imm] == 0x80)
+            i->bytes[i->off_imm] = 3;
         break;
     default:
         break;
     }
 }
 
+/* Differs in principle between the virtual CPU and a process on the host's. */
+static const struct {
+    uint16_t op;
+    const char *why;
+} native_not[] = {
+    {OP_cpuid, "the CPU model"},
+    {OP_sysenter, "enters the host's kernel"},
+    {OP_sgdt, "the host's tables; UMIP: the kernel's emulation"},
+    {OP_sidt, "the host's tables; UMIP: the kernel's emulation"},
+    {OP_sldt, "the host's tables; UMIP: the kernel's emulation"},
+    {OP_str, "the host's tables; UMIP: the kernel's emulation"},
+    {OP_smsw, "UMIP: the kernel's emulation"},
+    {OP_fnstenv, "stores x87 pointers, which CPUs record differently: tests/user"},
+    {OP_fnsave, "stores x87 pointers, which CPUs record differently: tests/user"},
+    {OP_fxsave, "stores x87 pointers, which CPUs record differently: tests/user"},
+};
+
+bool native_able(const struct insn *i)
+{
+    if ((i->op == OP_bsf || i->op == OP_bsr) && (i->prefixes & PFX_REP))
+        return false; /* TZCNT and LZCNT, which the CPU model does not have */
+    if (i->op == OP_int && i->imm == 0x80)
+        return false; /* a system call of the host */
+    for (unsigned n = 0; n < ARRAY_LEN(native_not); n++)
+        if (native_not[n].op == i->op)
+            return false;
+    return true;
+}
+
 static bool unwanted(const struct gen *g, const struct insn *i)
 {
+    if (g->c->native && !native_able(i))
+        return true;
     if (g->c->tame && g->c->cpl && i->cls == CLS_PRIVILEGED)
         return chance(95);
     switch (i->op) {
@@ -445,7 +543,7 @@ static void one(struct gen *g)
         choose_immediate(g, &i);
     if (i.operand[0].kind == OPK_FAR && chance(70)) {
         patch(&i, i.off_imm, i.imm_len > 4u ? 4u : i.imm_len, CODE_AT);
-        patch(&i, i.len - 2u, 2, g->c->cpl ? SEL_CODE3 : SEL_CODE0);
+        patch(&i, i.len - 2u, 2, g->c->native ? NATIVE_CODE : g->c->cpl ? SEL_CODE3 : SEL_CODE0);
     }
     k = put(g, i.bytes, i.len);
     if (i.operand[0].kind == OPK_REL || (i.operand[0].kind == OPK_FAR && i.len >= 7)) {
@@ -482,8 +580,15 @@ static void fpu_make(uint8_t *f)
                     chance(50) ? (0x3f000000u + rnd(0x02000000)) | rnd(2) << 31 : rnd32());
 }
 
+/* Not behind a stretch of virtual-8086 mode. */
 static void loop_around(struct gen *g)
 {
+    if (g->v86) {
+        g->c->loops = 1;
+        return;
+    }
+    if (!g->mode.code32)
+        change_mode(g);
     uint8_t dec[6] = {0xff, 0x0d}, jnz[6] = {0x0f, 0x85};
     struct case_insn *k;
 
@@ -510,6 +615,8 @@ void case_layout(struct bt_case *c)
 
         if (!k->fix_absolute)
             to -= c->where[n] + k->len;
+        else if (k->fix_in16)
+            to -= CODE_AT;
         for (unsigned b = 0; b < k->fix_size; b++)
             k->bytes[k->fix_at + b] = (uint8_t)(to >> 8 * b);
     }
@@ -558,8 +665,12 @@ void case_make(struct bt_case *c, uint64_t seed, const struct decoder *d)
     g.mode = (struct decode_mode){.code32 = true, .stack32 = !c->stack16};
     g.shares = PICK(flavours);
     g.logical = chance(20) ? 1 + rnd(3) : 1 + rnd(24);
-    for (unsigned n = 0; n < g.logical && c->count < CASE_INSNS - 8; n++)
+    bool modes = !c->native && chance(15);
+    for (unsigned n = 0; n < g.logical && c->count < CASE_INSNS - 12; n++) {
+        if (modes && chance(20))
+            change_mode(&g);
         one(&g);
+    }
     c->loops = (uint8_t)(chance(70) ? 1 : 2 + rnd(5));
     if (c->loops > 1)
         loop_around(&g);

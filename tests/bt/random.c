@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * random.c - bt-random: runs random instruction sequences twice from the same state, interpreted
- * and translated, and compares everything: registers, FPU, RAM, how it ended. The first difference
- * is made as small as it gets, shown, and ends the run with status 1.
+ * and translated, those of user level also on the CPU itself, and compares everything: registers,
+ * FPU, RAM, how it ended. The first difference is made as small as it gets, shown, and ends the run
+ * with status 1.
  *
  * Use        bt-random [--seed N] [--count N] [--seconds N] [--drop I,J...] [--case FILE] [--show]
- *            [--self] [--plain] [--calm] [--kick MICROSECONDS] [--tries N] [--fails N]. --drop
+ *            [--self] [--plain] [--calm] [--kick MICROSECONDS] [--tries N] [--fails N]
+ *            [--native PROGRAM] [--progress] [--coverage]. --drop
  *            replaces instructions of the one case by NOPs, --case runs "SEED [I,J...]" of each
  *            line of a file, --show prints cases before they run, --self compares the interpreter
  *            with itself, --plain runs with the translator's default options, --kick sets how often
  *            the CPU is asked to look up, --tries how often a case runs until it counts as one
  *            without a difference while it is reduced, --fails goes on until N differences are
- *            found.
+ *            found, --native has user-level cases judged by the CPU too (native.c), --progress says
+ *            now and then where to go on, --coverage lists what of the decoder's table is not among
+ *            the cases and runs none.
  * Repeats    A case depends on its seed only, and on the cases before it in its batch of 64 through
  *            what the translator has kept of them. Every few milliseconds the CPU is asked to look
  *            up (bt_break_in()), so a bug may need several tries; --calm leaves that out.
@@ -40,7 +44,7 @@ static struct {
     uint8_t image[RAM_BYTES];
     struct bt_case c;
     uint64_t batch;
-    bool show, self, plain, calm;
+    bool show, self, plain, calm, native, coverage, progress;
     unsigned tries, kick_us;
     FILE *found; /* what differed when it was found, as text in found_text */
     char *found_text;
@@ -155,7 +159,9 @@ static enum verdict run_both(FILE *out)
         return ENDLESS;
     unsigned b = run(&t.translated);
     t.ends[a]++;
-    return differences(a, b, out) ? DIFFERENT : SAME;
+    if (differences(a, b, out))
+        return DIFFERENT;
+    return t.native && native_compare(&t.c, t.image, &t.interpreted, out) ? DIFFERENT : SAME;
 }
 
 static void fresh(void)
@@ -231,7 +237,8 @@ static void report(void)
         make(seed);
     }
     drop_text(drop);
-    printf("\nseed %llu: interpreter and translator differ\n", (unsigned long long)t.seed);
+    printf("\nseed %llu: interpreter, translator%s differ\n", (unsigned long long)t.seed,
+           t.native ? " or CPU" : "");
     case_print(&t.c, &t.interpreted.vm.decoder, stdout);
     if (run_both(stdout) != DIFFERENT)
         printf("  ... but not when it ran again: %s. It was:\n%s",
@@ -347,33 +354,43 @@ static void say_totals(void)
     printf("translated: %llu blocks, %llu callouts, %llu traps, %llu interpreted\n",
            (unsigned long long)b->bt_blocks, (unsigned long long)b->bt_callouts,
            (unsigned long long)b->exit_trap, (unsigned long long)b->bt_interpreted);
+    native_totals(stdout);
+}
+
+/* Where a run that is broken off can go on, now and then. */
+#define PROGRESS_CASES 10000u
+
+static void say_progress(uint64_t next)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    fprintf(stderr, "%llu cases, %llu different, %ld s of CPU time; next is --seed %llu\n", t.done,
+            t.fails, (long)now.tv_sec, (unsigned long long)next);
 }
 
 static int usage(void)
 {
     fprintf(stderr, "usage: bt-random [--seed N] [--count N] [--seconds N] [--drop I,J...] [--case "
                     "FILE] [--show] "
-                    "[--self] [--plain] [--calm] [--kick MICROSECONDS] [--tries N] [--fails N]\n");
+                    "[--self] [--plain] [--calm] [--kick MICROSECONDS] [--tries N] [--fails N] "
+                    "[--native PROGRAM] [--progress] [--coverage]\n");
     return 2;
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"seed", required_argument, NULL, 's'},
-                                            {"count", required_argument, NULL, 'n'},
-                                            {"seconds", required_argument, NULL, 't'},
-                                            {"drop", required_argument, NULL, 'd'},
-                                            {"case", required_argument, NULL, 'c'},
-                                            {"tries", required_argument, NULL, 'r'},
-                                            {"kick", required_argument, NULL, 'k'},
-                                            {"fails", required_argument, NULL, 'f'},
-                                            {"show", no_argument, NULL, 'v'},
-                                            {"self", no_argument, NULL, 'S'},
-                                            {"plain", no_argument, NULL, 'p'},
-                                            {"calm", no_argument, NULL, 'q'},
-                                            {0}};
+    static const struct option options[] = {
+        {"seed", required_argument, NULL, 's'},    {"count", required_argument, NULL, 'n'},
+        {"seconds", required_argument, NULL, 't'}, {"drop", required_argument, NULL, 'd'},
+        {"case", required_argument, NULL, 'c'},    {"tries", required_argument, NULL, 'r'},
+        {"kick", required_argument, NULL, 'k'},    {"fails", required_argument, NULL, 'f'},
+        {"show", no_argument, NULL, 'v'},          {"self", no_argument, NULL, 'S'},
+        {"plain", no_argument, NULL, 'p'},         {"calm", no_argument, NULL, 'q'},
+        {"progress", no_argument, NULL, 'P'},      {"coverage", no_argument, NULL, 'C'},
+        {"native", required_argument, NULL, 'N'},  {0}};
     unsigned long long first = 0, count = 0, seconds = 0;
-    const char *drop = "", *file = NULL;
+    const char *drop = "", *file = NULL, *companion = NULL;
     int opt;
 
     while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1)
@@ -414,6 +431,15 @@ int main(int argc, char **argv)
         case 'q':
             t.calm = true;
             break;
+        case 'P':
+            t.progress = true;
+            break;
+        case 'C':
+            t.coverage = true;
+            break;
+        case 'N':
+            companion = optarg;
+            break;
         default:
             return usage();
         }
@@ -421,13 +447,22 @@ int main(int argc, char **argv)
         return usage();
     if (!count && !seconds)
         count = 1;
+    if (companion && !(t.native = native_start(companion, run)))
+        printf("no 32-bit processes on this host: nothing is compared with the CPU\n");
     build();
     if (file)
         return run_file(file);
+    if (t.coverage) {
+        coverage(first, count, &t.interpreted.vm.decoder, stdout);
+        return 0;
+    }
     time_t end = time(NULL) + (time_t)seconds;
-    for (uint64_t n = 0; count ? n < count : time(NULL) < end; n++)
+    for (uint64_t n = 0; count ? n < count : time(NULL) < end; n++) {
         if (!run_one(first + n, drop))
             break;
+        if (t.progress && n % PROGRESS_CASES == PROGRESS_CASES - 1)
+            say_progress(first + n + 1);
+    }
     say_totals();
     return t.fails != 0;
 }

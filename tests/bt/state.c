@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * state.c - the machine around a case: descriptor tables, page tables, handlers, data; the mode it
- * runs in; and how all that gets into a rig.
+ * state.c - the machine around a case: descriptor tables, handlers, data; the mode it runs in; and
+ * how all that gets into a rig.
  */
 #include "tests/bt/bt_random.h"
 
 #include "host/linux/load.h" /* put_le32(), put_le64() */
 #include "monitor/interp/fpu_image.h"
+#include "tests/bt/native.h"
 
 #define HLT  0xf4
 #define IRET 0xcf
 
-#define PTE_P 1u
-#define PTE_W 2u
-#define PTE_U 4u
-#define PTE_A 0x20u
-#define PTE_D 0x40u
-#define PTE_G 0x100u
-#define USUAL (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D)
+#define EFER_NXE (1u << 11)
 
 /* ---- the mode ---- */
 
@@ -48,11 +43,41 @@ static uint16_t some_data_selector(const struct bt_case *c, unsigned seg)
     return PICK(odd[c->cpl != 0]);
 }
 
+/* What a Linux process has. */
+static void native_mode(struct bt_case *c)
+{
+    static const uint16_t odd[] = {NATIVE_BASED, NATIVE_SMALL, NATIVE_DOWN, 0};
+
+    c->cpl = 3;
+    c->paging = true;
+    c->stack16 = c->kernel_pages = false;
+    c->cr0 = CR0_PE | CR0_ET | CR0_PG | CR0_WP | CR0_AM | CR0_NE | CR0_MP;
+    c->cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_TSD | (c->cr4 & (CR4_PAE | CR4_PGE));
+    c->eflags = (c->eflags & ~(EFL_IOPL | EFL_NT)) | EFL_IF;
+    for (unsigned n = 0; n < SEG_COUNT; n++) {
+        bool often = n == SEG_FS || n == SEG_GS;
+        c->sel[n] = chance(often ? 50 : c->tame ? 3 : 12) ? PICK(odd) : NATIVE_DATA;
+    }
+    c->sel[SEG_CS] = NATIVE_CODE;
+    c->sel[SEG_SS] = NATIVE_DATA;
+}
+
+static void paging_mode(struct bt_case *c)
+{
+    c->pae = c->paging && chance(40);
+    c->nx = c->pae && chance(60);
+    c->kernel_pages = c->paging && c->cpl == 0 && chance(25);
+    c->cr4 |= c->pae ? CR4_PAE : 0;
+    if (c->kernel_pages)
+        c->cr4 |= (chance(60) ? CR4_SMAP : 0) | (chance(60) ? CR4_SMEP : 0);
+}
+
 /* CPL, paging, control registers, flags, segments; ESP. */
 void state_mode(struct bt_case *c)
 {
-    c->cpl = chance(50) ? 3 : 0;
-    c->paging = chance(88);
+    c->native = chance(40);
+    c->cpl = chance(40) ? 3 : 0;
+    c->paging = c->native || chance(88);
     c->stack16 = chance(7);
     c->cr0 = CR0_PE | CR0_ET | (c->paging ? CR0_PG : 0) | (chance(70) ? CR0_WP : 0) |
              (chance(40) ? CR0_AM : 0) | (chance(95) ? CR0_NE : 0) | (chance(60) ? CR0_MP : 0) |
@@ -61,6 +86,7 @@ void state_mode(struct bt_case *c)
              (chance(15) ? CR4_TSD : 0) | (chance(15) ? CR4_UMIP : 0) | (chance(50) ? CR4_PGE : 0) |
              (chance(10) ? CR4_PVI : 0) | (chance(30) ? CR4_DE : 0);
     c->eflags = some_flags();
+    paging_mode(c);
     for (unsigned n = 0; n < SEG_COUNT; n++)
         c->sel[n] = some_data_selector(c, n);
     c->sel[SEG_CS] = c->cpl ? SEL_CODE3 : SEL_CODE0;
@@ -69,6 +95,8 @@ void state_mode(struct bt_case *c)
                                 : SEL_DATA0;
     if (!c->stack16 && chance(4))
         c->sel[SEG_SS] = c->cpl ? SEL_LOW3 : SEL_LOW0;
+    if (c->native)
+        native_mode(c);
     uint32_t esp = STACK_AT + 0x1000 + 4 * rnd(0x800) + (chance(5) ? rnd(4) : 0);
     if (chance(15))
         esp = STACK_AT + 0x1000 * (1 + rnd(3)) + 4 * rnd(8) - 16;
@@ -91,12 +119,20 @@ static uint64_t gate(uint16_t sel, uint32_t off, unsigned type, unsigned dpl)
            (uint64_t)(off >> 16) << 48;
 }
 
+struct known_segment {
+    uint16_t sel;
+    uint32_t base, limit, attr;
+};
+
+static void put_segments(uint8_t *ram, const struct known_segment *s, unsigned n)
+{
+    for (; n--; s++)
+        put_le64(ram + GDT_AT + (s->sel & ~7u), segment(s->base, s->limit, s->attr));
+}
+
 static void put_gdt(uint8_t *ram)
 {
-    static const struct {
-        uint16_t sel;
-        uint32_t base, limit, attr;
-    } known[] = {
+    static const struct known_segment known[] = {
         {SEL_CODE0, 0, 0xfffff, 0xc09b},
         {SEL_DATA0, 0, 0xfffff, 0xc093},
         {SEL_CODE3, 0, 0xfffff, 0xc0fb},
@@ -115,11 +151,11 @@ static void put_gdt(uint8_t *ram)
         {SEL_ABSENT, 0, 0xfffff, 0xc073},
         {SEL_LOW0, 0, 0x2ffff, 0x4093},
         {SEL_LOW3, 0, 0x2ffff, 0x40f3},
+        {SEL_CODE16_0, CODE_AT, 0xffff, 0x009b},
+        {SEL_CODE16_3, CODE_AT, 0xffff, 0x00fb},
     };
 
-    for (unsigned i = 0; i < ARRAY_LEN(known); i++)
-        put_le64(ram + GDT_AT + (known[i].sel & ~7u),
-                 segment(known[i].base, known[i].limit, known[i].attr));
+    put_segments(ram, known, ARRAY_LEN(known));
     put_le64(ram + GDT_AT + (SEL_GATE3 & ~7u), gate(SEL_CODE0, HANDLER_AT + 0x910, 12, 3));
 }
 
@@ -143,53 +179,36 @@ static void put_idt(uint8_t *ram)
     memset(ram + TSS_AT + 0x80, 0xff, 8);
 }
 
-static uint32_t page_entry(unsigned page)
-{
-    uint32_t at = page << GUEST_PAGE_SHIFT;
+/* The tables of Linux, as far as CPL 3 can tell: no gates for INT but 3, 4 and 80h, no ports, and
+ * every exception ends the case. */
+#define NATIVE_GDT_END 0x80u
+#define NATIVE_TSS     0x40u
 
-    switch (at) {
-    case 0:
-        return NULL_AT | USUAL;
-    case PD_AT: /* Nobody writes there: what a change without INVLPG does depends on */
-    case PT_AT: /* which entries were cached. */
-    case PT_HIGH_AT:
-        return 0;
-    case ODD_AT: /* read-only */
-        return at | (USUAL & ~PTE_W);
-    case ODD_AT + 0x1000:
-        return 0;
-    case ODD_AT + 0x2000:
-        return at | (USUAL & ~PTE_D);
-    case ODD_AT + 0x3000:
-        return at | (USUAL & ~PTE_U);
-    case ODD_AT + 0x4000:
-        return at | (USUAL & ~(PTE_U | PTE_W));
-    case ODD_AT + 0x5000:
-        return at | (USUAL & ~(PTE_A | PTE_D));
-    case ODD_AT + 0x6000: /* aliases */
-        return CODE_AT | USUAL;
-    case ODD_AT + 0x7000:
-        return DATA_AT | USUAL | PTE_G;
-    case 0x36000: /* nothing there */
-        return 0x10000000u | USUAL;
-    default:
-        return at < CODE_AT ? at | (USUAL & ~PTE_U) : at | USUAL;
-    }
-}
-
-static void put_page_tables(uint8_t *ram)
+static void put_native_tables(uint8_t *ram)
 {
-    for (unsigned n = 0; n < 1024; n++) {
-        put_le32(ram + PT_AT + 4 * n, n < RAM_BYTES >> 12 ? page_entry(n) : 0);
-        put_le32(ram + PT_HIGH_AT + 4 * n, 0);
-        put_le32(ram + PD_AT + 4 * n, 0);
+    static const struct known_segment known[] = {
+        {0x08, 0, 0xfffff, 0xc09b},
+        {0x10, 0, 0xfffff, 0xa09b}, /* 64-bit code */
+        {0x18, 0, 0xfffff, 0xc093},
+        {NATIVE_CODE, 0, 0xfffff, 0xc0fb},
+        {NATIVE_DATA, 0, 0xfffff, 0xc0f3},
+        {0x33, 0, 0xfffff, 0xa0fb}, /* 64-bit code */
+        {NATIVE_TSS, TSS_AT, 0x87, 0x8b},
+        {NATIVE_BASED, NATIVE_BASE, 0xfffff, 0xd0f3},
+        {NATIVE_SMALL, NATIVE_BASE, 0x1fff, 0x50f3},
+        {NATIVE_DOWN, NATIVE_BASE, 0x0fff, 0x50f7},
+        {0x7b, 0, 0, 0x40f5},
+    };
+
+    memset(ram + GDT_AT, 0, SEL_END);
+    put_segments(ram, known, ARRAY_LEN(known));
+    for (unsigned n = 0; n < 256; n++) {
+        bool open = n == VEC_BP || n == VEC_OF || n == 0x80;
+        put_le64(ram + IDT_AT + 8 * n, gate(0x08, HANDLER_AT + 16 * n, 14, open ? 3 : 0));
+        ram[HANDLER_AT + 16 * n] = HLT;
     }
-    put_le32(ram + PT_HIGH_AT + 4 * 1023, HIGH_AT | USUAL);
-    put_le32(ram + PT_HIGH_AT + 4 * 1022, (HIGH_AT + 0x4000) | USUAL);
-    put_le32(ram + PT_HIGH_AT, (HIGH_AT + 0x5000) | USUAL);
-    put_le32(ram + PD_AT, PT_AT | USUAL);
-    put_le32(ram + PD_AT + 4 * 512, PT_HIGH_AT | USUAL);
-    put_le32(ram + PD_AT + 4 * 1023, PT_HIGH_AT | USUAL);
+    put_le32(ram + TSS_AT + 8, 0x18);
+    put_le32(ram + TSS_AT + 0x64, 0xffffu << 16);
 }
 
 /* What is the same for all cases. */
@@ -205,7 +224,6 @@ static const uint8_t *template_ram(void)
             put_le64(ram + i, rnd64());
         put_gdt(ram);
         put_idt(ram);
-        put_page_tables(ram);
         memset(ram + CODE_AT, HLT, CODE_BYTES);
     }
     return ram;
@@ -225,6 +243,9 @@ static void put_code(const struct bt_case *c, uint8_t *image)
 void state_image(const struct bt_case *c, uint8_t *image)
 {
     memcpy(image, template_ram(), RAM_BYTES);
+    paging_image(c, image);
+    if (c->native)
+        put_native_tables(image);
     fuzz_state = c->ram_seed;
     for (unsigned n = 0; n < 200; n++) {
         uint32_t at = (chance(50) ? DATA_AT : ODD_AT) + (rnd(DATA_BYTES) & ~7u);
@@ -286,9 +307,10 @@ void state_apply(const struct bt_case *c, const uint8_t *image, struct bt_rig *r
     for (unsigned n = 0; n < SEG_COUNT; n++)
         load_segment(v, n, c->sel[n], image);
     memcpy(v->gpr, c->gpr, sizeof c->gpr);
-    v->gdtr = (struct table_reg){GDT_AT, SEL_END - 1};
+    v->gdtr = (struct table_reg){GDT_AT, (c->native ? NATIVE_GDT_END : SEL_END) - 1};
     v->idtr = (struct table_reg){IDT_AT, 0x7ff};
-    v->tr = (struct seg){.sel = SEL_TSS, .attr = 0x8b, .base = TSS_AT, .limit = 0x87};
+    v->tr = (struct seg){
+        .sel = c->native ? NATIVE_TSS : SEL_TSS, .attr = 0x8b, .base = TSS_AT, .limit = 0x87};
     seg_derive(&v->tr, true);
     seg_set_null(&v->ldtr, 0);
     memset(v->dr, 0, sizeof v->dr);
@@ -300,6 +322,9 @@ void state_apply(const struct bt_case *c, const uint8_t *image, struct bt_rig *r
     v->cr0 = c->cr0;
     v->cr3 = PD_AT;
     v->cr4 = c->cr4;
+    v->msr.efer = c->nx ? EFER_NXE : 0;
+    if (c->pae)
+        mmu_load_pdptes(v, v->cr3);
     v->eflags = c->eflags;
     v->eip = v->next_eip = c->at;
     mmu_flush_all(v);

@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * native.c - the CPU itself as the judge: a case of CPL 3 with flat segments runs in a 32-bit
+ * process (native32.c) on the same memory at the same addresses, and ends with the same fault in
+ * the same state - or a rule below says why not.
+ *
+ * Compared   General registers, EFLAGS, selectors, x87, MMX and SSE state, memory; vector, error
+ *            code and, of #PF, CR2.
+ * Left out   Instructions that gen.c does not make for such cases (its table native_not; when a
+ *            wild jump meets one: the rules); the x87
+ *            pointers (tests/user compares them); RPL of null selectors, which Linux clears.
+ * Source     Linux' i386 ABI (native32.c); docs/DEVIATIONS.md for the rules.
+ */
+#include "tests/bt/bt_random.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "monitor/interp/fpu_image.h"
+#include "monitor/trace.h"
+#include "tests/bt/native.h"
+
+#define SHARED_BYTES  (NATIVE_RAM + 2 * GUEST_PAGE_SIZE)
+#define PATIENCE_MS   20000
+#define SIGSYS_NUMBER 31u
+
+static struct {
+    const char *path;
+    pid_t pid;
+    int memory, go, done;
+    uint8_t *ram;
+    struct native_io *io;
+    unsigned (*run)(struct bt_rig *r); /* the present case again */
+    unsigned long long cases;
+} n;
+
+/* ---- the companion ---- */
+
+static void stop(void)
+{
+    kill(n.pid, SIGKILL);
+    waitpid(n.pid, NULL, 0);
+    close(n.go);
+    close(n.done);
+    n.pid = 0;
+}
+
+static int64_t milliseconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* The byte that says that a case is over. Kicks interrupt the wait. */
+static bool await(void)
+{
+    struct pollfd p = {.fd = n.done, .events = POLLIN};
+    int64_t end = milliseconds() + PATIENCE_MS;
+    char byte;
+    int got;
+
+    do
+        got = poll(&p, 1, PATIENCE_MS);
+    while (got < 0 && errno == EINTR && milliseconds() < end);
+    if (got <= 0)
+        return false;
+    do
+        got = (int)read(n.done, &byte, 1);
+    while (got < 0 && errno == EINTR);
+    return got == 1;
+}
+
+static bool go(void)
+{
+    int put;
+
+    do
+        put = (int)write(n.go, "", 1);
+    while (put < 0 && errno == EINTR);
+    return put == 1 && await();
+}
+
+static void companion(int go_end, int done_end)
+{
+    /* Above what it uses, so that none of the copies overwrites another. */
+    int memory = fcntl(n.memory, F_DUPFD, 10), in = fcntl(go_end, F_DUPFD, 10),
+        out = fcntl(done_end, F_DUPFD, 10);
+    char *argv[] = {(char *)n.path, NULL}, *env[] = {NULL};
+
+    dup2(memory, NATIVE_MEM);
+    dup2(in, NATIVE_GO);
+    dup2(out, NATIVE_DONE);
+    for (int fd = NATIVE_DONE + 1; fd < 64; fd++)
+        close(fd);
+    execve(n.path, argv, env);
+    _exit(2);
+}
+
+static bool start(void)
+{
+    int to[2], from[2];
+
+    if (pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC))
+        return false;
+    n.pid = fork();
+    if (n.pid == 0)
+        companion(to[0], from[1]);
+    close(to[0]);
+    close(from[1]);
+    n.go = to[1];
+    n.done = from[0];
+    if (n.pid > 0 && await())
+        return true;
+    if (n.pid > 0)
+        stop();
+    return false;
+}
+
+bool native_start(const char *path, unsigned (*run)(struct bt_rig *r))
+{
+    n.path = path;
+    n.run = run;
+    signal(SIGPIPE, SIG_IGN);
+    n.memory = memfd_create("bt-random", MFD_CLOEXEC);
+    if (n.memory < 0 || ftruncate(n.memory, SHARED_BYTES))
+        return false;
+    n.ram = mmap(NULL, SHARED_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, n.memory, 0);
+    if (n.ram == MAP_FAILED)
+        return false;
+    n.io = (struct native_io *)(n.ram + NATIVE_RAM);
+    paging_native_frames(n.io);
+    return start();
+}
+
+/* ---- the guest's end ---- */
+
+/* State at the fault that ended the case: the handler is a HLT, and the kernel's stack has the
+ * rest. */
+struct end {
+    unsigned vector;
+    uint32_t error, cr2, eip, eflags, esp;
+    uint16_t cs;
+};
+
+static bool has_error(unsigned vector)
+{
+    return vector == VEC_DF || (vector >= VEC_TS && vector <= VEC_PF) || vector == VEC_AC;
+}
+
+static bool end_of(const struct bt_rig *r, struct end *e)
+{
+    const struct vcpu *v = r->cpu;
+    const uint8_t *frame = v->vm->ram + v->gpr[ESP];
+
+    if (v->eip <= HANDLER_AT || v->eip >= HANDLER_AT + 0x1000 || v->gpr[ESP] >= STACK0_AT ||
+        v->gpr[ESP] < STACK0_AT - 24)
+        return false;
+    e->vector = (v->eip - HANDLER_AT) / 16;
+    e->error = has_error(e->vector) ? image_get32(frame, 0) : 0;
+    frame += has_error(e->vector) ? 4 : 0;
+    e->cr2 = v->cr2;
+    e->eip = image_get32(frame, 0);
+    e->cs = image_get16(frame, 4);
+    e->eflags = image_get32(frame, 8);
+    e->esp = image_get32(frame, 12);
+    return true;
+}
+
+/* ---- rules ---- */
+
+/* The instruction at linear `at`, if the guest's memory has one. */
+static bool insn_at(const struct bt_rig *r, const struct end *e, struct insn *i)
+{
+    struct decode_mode mode = {.code32 = true, .stack32 = true};
+    uint8_t bytes[INSN_MAX_LEN] = {0};
+
+    if (e->eip >= RAM_BYTES - INSN_MAX_LEN)
+        return false;
+    uint32_t at = (uint32_t)n.io->frame[e->eip >> 12] << 12 | (e->eip & GUEST_PAGE_MASK);
+    memcpy(bytes, r->vm.ram + at, sizeof bytes);
+    return decoder_decode(&r->vm.decoder, mode, bytes, sizeof bytes, i) == DECODE_OK;
+}
+
+/* What a fault leaves half done on a CPU (docs/DEVIATIONS.md, sections 3 and 4). */
+static bool is_partial(const struct insn *i)
+{
+    switch (i->op) {
+    case OP_pusha:
+    case OP_popa:
+    case OP_enter:
+    case OP_fnsave:
+    case OP_frstor:
+    case OP_fnstenv:
+    case OP_fldenv:
+    case OP_fxsave:
+    case OP_fxrstor:
+    case OP_fbstp:
+    case OP_iret: /* CR2 is the least of its addresses here */
+    case OP_ret_far:
+    case OP_maskmovq:
+    case OP_maskmovdqu:
+        return true;
+    default:
+        break;
+    }
+    for (unsigned k = 0; k < i->nops && k < 4; k++)
+        if (i->operand[k].kind == OPK_MEM && i->operand[k].size == 10)
+            return true;
+    for (unsigned k = 0; k < i->nops && k < 4; k++) /* a CPU has turned to MMX by then: TOP = 0 */
+        if (i->operand[k].kind == OPK_MMX)
+            return true;
+    return false;
+}
+
+struct judged {
+    const struct bt_case *c;
+    struct bt_rig *r;
+    struct end e;
+    bool have_insn;
+    struct insn i;
+};
+
+static bool same_place(const struct judged *j)
+{
+    return j->e.eip == n.io->out.eip;
+}
+
+static bool is_call(const struct judged *j)
+{
+    (void)j;
+    return n.io->signal == SIGSYS_NUMBER;
+}
+static bool is_code64(const struct judged *j)
+{
+    return (n.io->out.seg[SEG_CS] | 3) == 0x33 || (j->e.cs | 3) == 0x33;
+}
+static bool is_companion(const struct judged *j)
+{
+    return j->e.vector == VEC_PF && j->e.cr2 >= NATIVE_IMAGE && j->e.cr2 < NATIVE_IMAGE_END;
+}
+static bool is_alignment(const struct judged *j)
+{
+    return same_place(j) && n.io->vector == VEC_AC &&
+           (j->e.vector == VEC_PF || j->e.vector == VEC_GP || j->e.vector == VEC_SS);
+}
+static bool is_masked_store(const struct judged *j)
+{
+    struct end at = {.eip = n.io->out.eip};
+    struct insn i;
+
+    return n.io->vector == VEC_AC && insn_at(j->r, &at, &i) &&
+           (i.op == OP_maskmovq || i.op == OP_maskmovdqu);
+}
+/* Of 16 bytes: #GP because it is not aligned. */
+static bool is_wrap16(const struct judged *j)
+{
+    return same_place(j) && j->e.vector == VEC_SS && n.io->vector == VEC_GP && n.io->error == 0 &&
+           j->have_insn && j->i.base != INSN_NO_REG;
+}
+static bool is_wrap(const struct judged *j)
+{
+    if (is_wrap16(j))
+        return true;
+    return same_place(j) && (j->e.vector == VEC_GP || j->e.vector == VEC_SS) &&
+           n.io->vector == VEC_PF && (n.io->cr2 >= 0xffffe000u || n.io->cr2 < 0x200);
+}
+static bool is_nested(const struct judged *j)
+{
+    return same_place(j) && (j->e.eflags & EFL_NT) && j->have_insn && j->i.op == OP_iret;
+}
+static bool is_half_done(const struct judged *j)
+{
+    return same_place(j) && j->e.vector == n.io->vector && j->have_insn && is_partial(&j->i);
+}
+static bool is_emulated(const struct judged *j)
+{
+    return j->e.vector == VEC_GP && j->have_insn && !native_able(&j->i);
+}
+static bool is_newer(const struct judged *j)
+{
+    return j->e.vector == VEC_UD && !j->have_insn && !(same_place(j) && n.io->vector == VEC_UD);
+}
+
+/* Did the case, by way of a wild jump, execute what gen.c does not make; or a repetition that
+ * writes
+ * over itself? Runs it once more. */
+static bool met_other, met_self;
+
+static uint32_t frame_of(uint32_t at)
+{
+    return at < NATIVE_RAM ? (uint32_t)n.io->frame[at >> 12] << 12 | (at & GUEST_PAGE_MASK) : at;
+}
+
+static bool writes_itself(const struct vcpu *v, const struct insn *i)
+{
+    uint32_t edi = v->seg[SEG_ES].base + v->gpr[EDI], bytes = v->gpr[ECX] * i->opsize;
+
+    if (!(i->prefixes & (PFX_REP | PFX_REPNE)) || (i->op != OP_stos && i->op != OP_movs))
+        return false;
+    bytes = bytes < NATIVE_RAM ? bytes : NATIVE_RAM;
+    for (uint32_t k = 0; k < bytes + i->opsize; k++) {
+        uint32_t at = v->eflags & EFL_DF ? edi + i->opsize - k : edi + k;
+        if (frame_of(at) - frame_of(v->eip) < i->len)
+            return true;
+    }
+    return false;
+}
+
+static void on_trace(void *opaque, unsigned stage, const char *text)
+{
+    struct end here = {.eip = ((struct bt_rig *)opaque)->cpu->eip};
+    struct insn i;
+
+    (void)stage, (void)text;
+    if (!insn_at(opaque, &here, &i))
+        return;
+    met_other |= !native_able(&i);
+    met_self |= writes_itself(((struct bt_rig *)opaque)->cpu, &i);
+}
+
+static bool is_other(const struct judged *j)
+{
+    struct vmm_host *h = &j->r->host;
+
+    met_other = met_self = false;
+    h->trace = on_trace;
+    h->trace_mask = TRACE_BIT(TRACE_EXEC);
+    n.run(j->r);
+    h->trace_mask = 0;
+    n.run(j->r);
+    return met_other;
+}
+static bool is_self(const struct judged *j)
+{
+    (void)j;
+    return met_self; /* is_other() has looked */
+}
+
+static struct {
+    const char *name, *why;
+    bool (*applies)(const struct judged *j);
+    unsigned long long count;
+} rules[] = {
+    {"system call", "the case came to a system call of the host", is_call, 0},
+    {"64-bit code", "selector 33h is 64-bit code on the host", is_code64, 0},
+    {"companion", "the address belongs to the 32-bit program", is_companion, 0},
+    {"alignment", "#AC and #PF, #GP or #SS of one access: order in DEVIATIONS.md, 3", is_alignment,
+     0},
+    {"masked store", "#AC of MASKMOVQ, MASKMOVDQU: DEVIATIONS.md, 4", is_masked_store, 0},
+    {"4 GiB", "an operand across 4 GiB: #GP or #SS here, #PF on the CPU (SDM 3A, 5.3)", is_wrap, 0},
+    {"nested", "IRET with NT set is #GP in IA-32e mode", is_nested, 0},
+    {"half done", "part of the instruction is done when it faults: DEVIATIONS.md, 3", is_half_done,
+     0},
+    {"UMIP", "the kernel emulates what is #GP here", is_emulated, 0},
+    {"newer", "the bytes are an instruction that the CPU model does not have", is_newer, 0},
+    {"other", "what gen.c does not make for such cases was there by chance", is_other, 0},
+    {"self", "a REP that writes over itself: fetched once or again, as the CPU likes", is_self, 0},
+};
+
+static bool excused(const struct judged *j)
+{
+    for (unsigned k = 0; k < ARRAY_LEN(rules); k++)
+        if (rules[k].applies(j)) {
+            rules[k].count++;
+            return true;
+        }
+    return false;
+}
+
+void native_totals(FILE *out)
+{
+    if (!n.pid)
+        return;
+    fprintf(out, "native: %llu cases", n.cases);
+    for (unsigned k = 0; k < ARRAY_LEN(rules); k++)
+        if (rules[k].count)
+            fprintf(out, "; %llu %s", rules[k].count, rules[k].name);
+    fprintf(out, "\n");
+}
+
+/* ---- comparing ---- */
+
+struct diff {
+    FILE *out;
+    unsigned count;
+};
+
+static void check(struct diff *d, const char *what, unsigned k, uint32_t guest, uint32_t native)
+{
+    if (guest == native)
+        return;
+    d->count++;
+    if (d->out)
+        fprintf(d->out, "  %s %x: interpreted 0x%08x   CPU 0x%08x\n", what, k, guest, native);
+}
+
+static uint16_t plain_selector(uint16_t sel)
+{
+    return sel_is_null(sel) ? 0 : sel;
+}
+
+/* Bits of the error code that cannot be the same. */
+static uint32_t error_mask(const struct judged *j)
+{
+    uint32_t mask = 0xffff, page = j->e.cr2 >> 12;
+
+    if (j->e.vector != VEC_PF)
+        return mask;
+    if (!j->c->nx)
+        mask &= ~PFE_I; /* the host always has NX */
+    if (page < NATIVE_FROM >> 12 || (page < NATIVE_RAM >> 12 && n.io->rights[page] == NATIVE_NONE))
+        mask &= ~PFE_P; /* the supervisor's page there is absent here */
+    return mask;
+}
+
+static void compare_fpu(struct diff *d, const uint8_t *guest, const uint8_t *native)
+{
+    check(d, "fcw", 0, image_get16(guest, FX_FCW), image_get16(native, FX_FCW));
+    check(d, "fsw", 0, image_get16(guest, FX_FSW), image_get16(native, FX_FSW));
+    check(d, "ftw", 0, guest[FX_FTW], native[FX_FTW]);
+    check(d, "mxcsr", 0, image_get32(guest, FX_MXCSR), image_get32(native, FX_MXCSR));
+    for (unsigned k = 0; k < 40; k++)
+        check(d, "st word", k, image_get16(guest, FX_ST + 16 * (k / 5) + 2 * (k % 5)),
+              image_get16(native, FX_ST + 16 * (k / 5) + 2 * (k % 5)));
+    for (unsigned k = 0; k < 32; k++)
+        check(d, "xmm dword", k, image_get32(guest, FX_XMM + 4 * k),
+              image_get32(native, FX_XMM + 4 * k));
+}
+
+static void compare_ram(struct diff *d, const uint8_t *guest)
+{
+    unsigned shown = 0;
+
+    if (!memcmp(guest + NATIVE_FROM, n.ram + NATIVE_FROM, NATIVE_RAM - NATIVE_FROM))
+        return;
+    for (uint32_t at = NATIVE_FROM; at < NATIVE_RAM && shown < 12; at += 4)
+        if (memcmp(guest + at, n.ram + at, 4)) {
+            check(d, "ram", at, image_get32(guest, at), image_get32(n.ram, at));
+            shown++;
+        }
+}
+
+static void compare_all(struct diff *d, const struct judged *j)
+{
+    const struct native_state *s = &n.io->out;
+    const struct vcpu *v = j->r->cpu;
+    uint32_t mask = error_mask(j);
+
+    check(d, "vector", 0, j->e.vector, n.io->vector);
+    check(d, "eip", 0, j->e.eip, s->eip);
+    if (j->e.vector == n.io->vector && has_error(j->e.vector))
+        check(d, "error code", 0, j->e.error & mask, n.io->error & mask);
+    if (j->e.vector == VEC_PF && n.io->vector == VEC_PF)
+        check(d, "cr2", 0, j->e.cr2, n.io->cr2);
+    for (unsigned k = 0; k < GPR_COUNT; k++)
+        check(d, "register", k, k == ESP ? j->e.esp : v->gpr[k], s->gpr[k]);
+    check(d, "eflags", 0, j->e.eflags & ~EFL_RF, s->eflags & ~EFL_RF);
+    for (unsigned k = 0; k < SEG_COUNT; k++)
+        if (k != SEG_SS)
+            check(d, "selector", k, plain_selector(k == SEG_CS ? j->e.cs : v->seg[k].sel),
+                  plain_selector(s->seg[k]));
+    compare_fpu(d, v->fpu.area, s->fx);
+    compare_ram(d, v->vm->ram);
+}
+
+static void print_end(const struct judged *j, FILE *out)
+{
+    char text[128] = "(no instruction of the CPU model)";
+
+    if (j->have_insn)
+        decoder_format(&j->r->vm.decoder, &j->i, j->e.eip, true, text, sizeof text);
+    fprintf(out, "  the interpreter ended with vector %u at 0x%08x: %s\n", j->e.vector, j->e.eip,
+            text);
+}
+
+static void state_of(const struct bt_case *c, struct native_state *s)
+{
+    memcpy(s->gpr, c->gpr, sizeof s->gpr);
+    s->eip = c->at;
+    s->eflags = c->eflags;
+    memcpy(s->seg, c->sel, sizeof s->seg);
+    memcpy(s->fx, c->fpu, sizeof s->fx);
+}
+
+unsigned native_compare(const struct bt_case *c, const uint8_t *image, struct bt_rig *r, FILE *out)
+{
+    struct judged j = {.c = c, .r = r};
+    struct diff d = {.out = NULL};
+
+    if (!n.pid || !c->native || !end_of(r, &j.e))
+        return 0;
+    memcpy(n.ram + NATIVE_FROM, image + NATIVE_FROM, NATIVE_RAM - NATIVE_FROM);
+    paging_native(c, n.io);
+    state_of(c, &n.io->in);
+    n.cases++;
+    if (!go()) {
+        stop();
+        if (out)
+            fprintf(out, "  the CPU does not come to an end, or the 32-bit process died\n");
+        if (!start())
+            n.pid = 0;
+        return 1;
+    }
+    compare_all(&d, &j);
+    if (!d.count)
+        return 0;
+    j.have_insn = insn_at(r, &j.e, &j.i);
+    if (excused(&j))
+        return 0;
+    d.out = out;
+    compare_all(&d, &j);
+    if (out)
+        print_end(&j, out);
+    return d.count;
+}
