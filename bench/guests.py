@@ -1,24 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Runs bench32: as a process of this machine, or in a Debian guest of ring1 or QEMU.
-
-run_native() and run_guest() return one dictionary:
-    rows    {name: {"rate", "mean", "unit", "check"}}      skipped  [name]     problems  [text]
-    guest   seconds from begin to end by the clock of the system that bench32 ran on
-    host    the same by this machine's clock
-and for guests
-    init    seconds from the start of the process to the first line of /init; init_cpu: the process's CPU time then
-    shell   the same to the first line of the shell's command
-    memory  bytes of the process beyond guest RAM, see memory_beyond_ram()
-    stats   ring1's counters (-stats), {} for QEMU
-"""
+"""What bench32 runs in: the program itself, the guests' initramfs, and what a process of a guest costs."""
 import fnmatch
 import glob
 import gzip
 import os
 import subprocess
-import tempfile
-import threading
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
@@ -55,59 +41,6 @@ def build(folder):
     return binary
 
 
-class Parser:
-    """Takes bench32's lines as they come; `now` is the time of arrival on this machine."""
-
-    def __init__(self):
-        self.begin = None
-        self.out = {"rows": {}, "skipped": [], "problems": [], "guest": None, "host": None, "init": None, "shell": None}
-
-    def line(self, text, now, start=0.0):
-        """Returns the kind of the line, None if it is not bench32's."""
-        words = text.split()
-        if len(words) < 2 or words[0] != "bench32":
-            return None
-        kind, out = words[1], self.out
-        if kind == "init" and out["init"] is None:
-            out["init"] = now - start
-        elif kind == "begin":
-            self.begin, out["shell"] = now, now - start
-        elif kind == "row" and len(words) == 7:
-            try:
-                out["rows"][words[2]] = {"rate": float(words[3]), "unit": words[4], "check": words[5],
-                                         "mean": float(words[6])}
-            except ValueError:
-                out["problems"].append("unreadable: " + text.strip())
-        elif kind == "skip":
-            out["skipped"] += words[2:3]
-        elif kind == "end" and self.begin is not None and len(words) == 3 and words[2].isdigit():
-            out["guest"], out["host"] = int(words[2]) / 1e9, now - self.begin
-        else:
-            out["problems"].append(text.strip())
-        return kind
-
-
-def finish(parser, who, tail):
-    """The parser's result, if bench32 came to its end."""
-    if parser.out["guest"] is None:
-        raise Failed(f"{who}: bench32 did not end; the last lines were\n" + "".join(tail[-15:]))
-    return parser.out
-
-
-def run_native(binary, rows, ms, timeout):
-    parser, tail = Parser(), []
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        child = subprocess.Popen([binary, "-r", rows, "-m", str(ms), "-d", folder], stdout=subprocess.PIPE, text=True)
-        watchdog = threading.Timer(timeout, child.kill)
-        watchdog.start()
-        for line in child.stdout:
-            tail.append(line)
-            parser.line(line, time.monotonic())
-        child.wait()
-        watchdog.cancel()
-    return finish(parser, "native", tail)
-
-
 def newc(files):
     """A cpio archive (newc) of (name, mode, data)."""
     def entry(name, mode, data):
@@ -117,9 +50,10 @@ def newc(files):
     return b"".join(entry(*f) for f in files) + entry("TRAILER!!!", 0, b"")
 
 
-def make_initrd(images, binary, rows, ms, path):
-    """The demo's initramfs, with bench32 as /init (it continues as busybox's) and as the one command."""
-    command = f"exec >/dev/ttyS0 2>&1\n/init -r '{rows}' -m {ms} -d /tmp\nsleep 2\n"
+def make_initrd(images, binary, path):
+    """The demo's initramfs, with bench32 as /init (it continues as busybox's) and as the one command: it takes its
+    orders from the first serial port."""
+    command = "exec </dev/ttyS0 >/dev/ttyS0 2>&1\n/init -s -d /tmp\n"
     with open(binary, "rb") as f:
         program = f.read()
     with open(os.path.join(images, "initrd.gz"), "rb") as f:
@@ -180,32 +114,10 @@ def guest_command(program, kernel, initrd, options):
     return [program, "run", "-stats", *common, *options]
 
 
-def run_guest(program, options, images, binary, rows, ms, timeout):
-    """One boot, one run of bench32 in it, one power-off."""
-    parser, tail, memory, cpu = Parser(), [], None, None
-    with tempfile.TemporaryDirectory() as folder, open(os.path.join(folder, "errors"), "w+") as errors:
-        initrd = os.path.join(folder, "initrd")
-        make_initrd(images, binary, rows, ms, initrd)
-        command = guest_command(program, os.path.join(images, "vmlinuz-686"), initrd, options)
-        start = time.monotonic()
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
-                                 errors="replace")
-        watchdog = threading.Timer(timeout, child.kill)
-        watchdog.start()
-        for line in child.stdout:
-            tail.append(line)
-            kind = parser.line(line, time.monotonic(), start)
-            if kind == "init":
-                cpu = cpu_of(child.pid)
-            elif kind == "end":
-                memory = memory_beyond_ram(child.pid)
-        child.wait()
-        watchdog.cancel()
-        errors.seek(0)
-        said = errors.read()
-    result = finish(parser, " ".join([program, *options]), tail + [said])
-    result.update(memory=memory, init_cpu=cpu, stats={} if program == QEMU else stats_of(said))
-    return result
+def row_names(binary, patterns):
+    """The rows of bench32 that a pattern names, in its order."""
+    listed = subprocess.run([binary, "-l"], stdout=subprocess.PIPE, text=True, check=True)
+    return [line.split()[0] for line in listed.stdout.splitlines() if in_rows(line.split()[0], patterns)]
 
 
 def in_rows(name, patterns):

@@ -1,38 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * main.c - bench32, the driver: measures every row for a while and prints a rate.
+ * main.c - bench32, the driver: measures rows and prints rates, all at once or one by one on order.
  *
  * The output, one line each, all on descriptor 1:
  *     bench32 init                          run as process 1; then becomes busybox's init
  *     bench32 begin                         the clock of `end` starts
  *     bench32 row NAME RATE UNIT CHECK MEAN
- *         RATE: in UNIT per second, the 90th percentile of many batches of a millisecond: shorter
- *         than the time slice of a busy machine, so that these batches had the CPU to themselves.
- *         MEAN: of all batches. CHECK: what a round computed, hexadecimal.
+ *         RATE: in UNIT per second, the 90th percentile of many batches of a millisecond. MEAN: of
+ *         all batches. CHECK: what a round computed, hexadecimal.
  *     bench32 skip NAME                     this CPU lacks the instructions
  *     bench32 wrong NAME FIRST NOW          a round's result differed from the first round's
  *     bench32 end NANOSECONDS               by this system's clock, since begin
+ *     bench32 failed WHAT                   and ends
+ *
+ * With -s it takes commands from descriptor 0, one line each, and answers each with one line:
+ *     open NAME                             sets the row up: `open NAME`, or `skip NAME`
+ *     run MILLISECONDS                      measures the open row: `row ...` or `wrong ...`
+ *     close                                 undoes the setup: `close NAME`
+ *     end                                   `end ...`, and ends; so does the end of the input
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fnmatch.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "bench32.h"
-
-#define ROUNDS_MAX  2000000000u
-#define BATCH_NS    1000000u
-#define BATCHES_MIN 8
-#define BATCHES_MAX 4096
+#include "measure.h"
 
 const char *bench_dir = "/tmp";
 static uintptr_t kernel_entry;
@@ -93,124 +92,6 @@ void bench_syscall_setup(void)
     }
 }
 
-static uint64_t now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* How many rounds should fill `min`, if `rounds` took `took`. Never below twice as many. */
-static uint32_t more_rounds(uint32_t rounds, uint64_t took, uint64_t min)
-{
-    double factor = took ? 1.15 * (double)min / (double)took : 100;
-
-    if (factor < 2)
-        factor = 2;
-    if (factor > 100)
-        factor = 100;
-    factor *= rounds;
-    return factor > ROUNDS_MAX ? ROUNDS_MAX : (uint32_t)factor;
-}
-
-/* What a row's batches gave. */
-struct result {
-    uint32_t first, wrong, got; /* the first round's value; how many differed; the last of those */
-    double good, mean;          /* rounds per nanosecond */
-};
-
-/* One batch; returns its nanoseconds. */
-static uint64_t batch(const struct row *r, uint32_t rounds, struct result *out)
-{
-    uint64_t start = now();
-
-    for (uint32_t i = 0; i < rounds; i++) {
-        uint32_t value = r->round();
-        if (value != out->first) {
-            out->wrong++;
-            out->got = value;
-        }
-    }
-    start = now() - start;
-    return start ? start : 1;
-}
-
-static int by_rate(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-/* The quickest of three, so that one interruption does not make a batch look long enough. */
-static uint64_t batch_undisturbed(const struct row *r, uint32_t rounds, struct result *out)
-{
-    uint64_t least = UINT64_MAX;
-
-    for (int i = 0; i < 3; i++) {
-        uint64_t took = batch(r, rounds, out);
-        least = took < least ? took : least;
-        if (took > 50 * BATCH_NS)
-            break; /* long anyway */
-    }
-    return least;
-}
-
-/* Finds a size of batch (and so warms up what there is to warm up), then runs batches for `min`. */
-static void batches(const struct row *r, uint64_t min, struct result *out)
-{
-    static double rate[BATCHES_MAX];
-    uint32_t rounds = 1, count = 0;
-    uint64_t took, total = 0;
-
-    out->first = r->round();
-    while ((took = batch_undisturbed(r, rounds, out)) < BATCH_NS && rounds < ROUNDS_MAX)
-        rounds = more_rounds(rounds, took, BATCH_NS);
-    while (count < BATCHES_MAX && (count < BATCHES_MIN || total < min)) {
-        took = batch(r, rounds, out);
-        total += took;
-        rate[count++] = rounds / (double)took;
-    }
-    qsort(rate, count, sizeof rate[0], by_rate);
-    out->good = rate[count - 1 - count / 10];
-    out->mean = (double)count * rounds / (double)total;
-}
-
-static int measure(const struct row *r, uint64_t min)
-{
-    struct result out = {0};
-    double scale = r->ops * 1e9;
-
-    if (r->setup)
-        r->setup();
-    batches(r, min, &out);
-    if (r->teardown)
-        r->teardown();
-    if (out.wrong)
-        dprintf(1, "bench32 wrong %s %x %x\n", r->name, out.first, out.got);
-    else
-        dprintf(1, "bench32 row %s %.6g %s %x %.6g\n", r->name, out.good * scale, r->unit,
-                out.first, out.mean * scale);
-    return out.wrong != 0;
-}
-
-static int measure_all(const char *glob, uint64_t min)
-{
-    int failed = 0;
-
-    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
-        for (const struct row *r = tables[t]; r->name; r++) {
-            if (fnmatch(glob, r->name, 0))
-                continue;
-            if (tables[t] == sse_rows && !__builtin_cpu_supports("sse2"))
-                dprintf(1, "bench32 skip %s\n", r->name);
-            else
-                failed |= measure(r, min);
-        }
-    return failed;
-}
-
 /* Two processes of a row are to take turns, on every machine. */
 static void stay_on_this_cpu(void)
 {
@@ -220,6 +101,114 @@ static void stay_on_this_cpu(void)
     CPU_ZERO(&set);
     CPU_SET(cpu < 0 ? 0 : cpu, &set);
     sched_setaffinity(0, sizeof set, &set);
+}
+
+/* Whether this CPU can run the rows of the table. */
+static int can_run(const struct row *table)
+{
+    return table != sse_rows || __builtin_cpu_supports("sse2");
+}
+
+static int run(struct measurement *m, uint64_t min)
+{
+    const struct row *r = m->row;
+
+    measure_run(m, min);
+    if (m->wrong)
+        dprintf(1, "bench32 wrong %s %x %x\n", r->name, m->first, m->got);
+    else
+        dprintf(1, "bench32 row %s %.6g %s %x %.6g\n", r->name, m->good, r->unit, m->first,
+                m->mean);
+    return m->wrong != 0;
+}
+
+/* The rows that the glob names, one after the other. */
+static int run_all(const char *glob, uint64_t min)
+{
+    struct measurement m;
+    int failed = 0;
+
+    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
+        for (const struct row *r = tables[t]; r->name; r++) {
+            if (fnmatch(glob, r->name, 0))
+                continue;
+            if (!can_run(tables[t])) {
+                dprintf(1, "bench32 skip %s\n", r->name);
+                continue;
+            }
+            measure_open(&m, r);
+            failed |= run(&m, min);
+            measure_close(&m);
+        }
+    return failed;
+}
+
+static void open_row(struct measurement *m, const char *name)
+{
+    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
+        for (const struct row *r = tables[t]; r->name; r++) {
+            if (strcmp(name, r->name))
+                continue;
+            if (can_run(tables[t]))
+                measure_open(m, r);
+            dprintf(1, "bench32 %s %s\n", can_run(tables[t]) ? "open" : "skip", name);
+            return;
+        }
+    errno = ENOENT;
+    bench_die(name);
+}
+
+/* Reads a line of the input without its end; 0 at the end of the input. A byte at a time: what
+ * follows stays in the kernel, not in a buffer that fork() copies. */
+static int read_line(char *line, size_t size)
+{
+    size_t n = 0;
+    char c;
+
+    while (read(0, &c, 1) == 1) {
+        if (c == '\n') {
+            line[n] = 0;
+            return 1;
+        }
+        if (c != '\r' && n < size - 1)
+            line[n++] = c;
+    }
+    return 0;
+}
+
+static int serve(void)
+{
+    struct measurement m = {0};
+    char line[100], name[64];
+    unsigned ms;
+    int failed = 0;
+
+    while (read_line(line, sizeof line) && strcmp(line, "end")) {
+        if (!m.row && sscanf(line, "open %63s", name) == 1)
+            open_row(&m, name);
+        else if (m.row && sscanf(line, "run %u", &ms) == 1)
+            failed |= run(&m, ms * (uint64_t)1000000);
+        else if (m.row && !strcmp(line, "close")) {
+            strcpy(name, m.row->name);
+            measure_close(&m);
+            dprintf(1, "bench32 close %s\n", name);
+        } else {
+            errno = EINVAL;
+            bench_die(line);
+        }
+    }
+    return failed;
+}
+
+/* A terminal that passes lines on and returns nothing by itself. */
+static void quiet_terminal(void)
+{
+    struct termios t;
+
+    if (tcgetattr(0, &t))
+        return; /* no terminal */
+    t.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+    tcsetattr(0, TCSANOW, &t);
 }
 
 static void list(void)
@@ -241,30 +230,34 @@ int main(int argc, char **argv)
 {
     const char *glob = "*";
     uint64_t min = 300000000, start;
-    int c, failed;
+    int c, failed, serving = 0;
 
     if (argc == 2 && strcmp(argv[1], "exit") == 0)
         return 0; /* the program of the exec rows */
     if (getpid() == 1)
         return be_init();
-    while ((c = getopt(argc, argv, "lr:m:d:")) != -1) {
+    while ((c = getopt(argc, argv, "lsr:m:d:")) != -1) {
         if (c == 'r')
             glob = optarg;
         else if (c == 'm')
             min = strtoull(optarg, NULL, 10) * 1000000;
         else if (c == 'd')
             bench_dir = optarg;
+        else if (c == 's')
+            serving = 1;
         else if (c == 'l')
             return list(), 0;
         else
-            return fprintf(stderr, "usage: bench32 [-l] [-r ROWS] [-m MILLISECONDS] [-d DIR]\n"), 2;
+            return fprintf(stderr, "usage: bench32 [-l] [-s] [-r ROWS] [-m MS] [-d DIR]\n"), 2;
     }
     stay_on_this_cpu();
     bench_syscall_setup();
+    if (serving)
+        quiet_terminal();
     dprintf(1, "\nbench32 begin\n");
     tcdrain(1);
-    start = now();
-    failed = measure_all(glob, min);
-    dprintf(1, "bench32 end %llu\n", (unsigned long long)(now() - start));
+    start = measure_now();
+    failed = serving ? serve() : run_all(glob, min);
+    dprintf(1, "bench32 end %llu\n", (unsigned long long)(measure_now() - start));
     return failed;
 }

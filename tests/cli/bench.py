@@ -47,12 +47,22 @@ def main():
                "--timeout", "200")
     demand(done.returncode in (0, 1) and "| int.sieve |" in done.stdout, "a native run ends in a table", done)
     with open(result) as f:
-        native = json.load(f)["runs"]["native"][0]
+        data = json.load(f)
+    native = data["boots"]["native"][0]
     demand(not native["problems"], f"no row fails: {native['problems']}", done)
-    missing = rows_of(root) - set(native["rows"]) - set(native["skipped"])
-    demand(not missing and len(native["rows"]) > 50, f"every row is measured; missing: {missing}", done)
+    measured = {name for name, row in data["rows"].items() if row["rate"].get("native", [None])[0]}
+    skipped = {name for name, row in data["rows"].items() if "native" not in row["rate"]}
+    missing = rows_of(root) - measured - skipped
+    demand(not missing and len(measured) > 50, f"every row is measured; missing: {missing}", done)
     done = run(script, "--json", result, "--show", "--mean")
     demand("| int.sieve |" in done.stdout, "--show prints the table again", done)
+    done = run(script, "--native-only", "--ms", "1", "--rounds", "2", "--build", build,
+               "--rows", "int.c*", "--rows", "x87.t*")
+    demand("| int.crc |" in done.stdout and "| x87.trig |" in done.stdout and "| int.hash |" not in done.stdout,
+           "--rows may be repeated", done)
+    done = subprocess.run([os.path.join(build, "bench32"), "-r", "int.crc", "-m", "1"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, check=False)
+    demand(done.returncode == 0 and "bench32 row int.crc " in done.stdout, "bench32 runs by itself", done)
     done = run(script, "--native-only", "--rows", "nothing*", "--rounds", "1", "--build", build)
     demand(done.returncode == 2 and "no row is named nothing*" in done.stderr, "a wrong --rows is explained", done)
 
