@@ -33,8 +33,8 @@ def arguments():
     p.add_argument("--ring1-args", default="", metavar="TEXT", help="more options for `ring1 run`, separated by blanks")
     p.add_argument("--exec", action="append", default=[], metavar="MODE",
                    help="one column of ring1 with this -exec; may be repeated (default: ring1's own default)")
-    p.add_argument("--rounds", type=int, default=5, help="turns of each column in each row (default 5)")
-    p.add_argument("--ms", type=int, default=80, help="milliseconds of a turn (default 80)")
+    p.add_argument("--rounds", type=int, default=11, help="turns of each column in each row (default 11)")
+    p.add_argument("--ms", type=int, default=40, help="milliseconds of a turn (default 40)")
     p.add_argument("--boots", type=int, default=3, help="boots of each guest; in the last one it measures (default 3)")
     p.add_argument("--quick", action="store_true", help="one round of 40 ms, one boot: to see that it works")
     p.add_argument("--rows", action="append", default=[], metavar="GLOB",
@@ -46,6 +46,8 @@ def arguments():
     p.add_argument("--no-qemu", action="store_true")
     p.add_argument("--no-ring1", action="store_true")
     p.add_argument("--cpu", type=int, metavar="N", help="the CPU to take turns on (default: the idlest)")
+    p.add_argument("--nice", type=int, default=0, metavar="N",
+                   help="run everything measured at this priority, for example -15 (as root), on a busy machine")
     p.add_argument("--images", default=os.path.join(guests.ROOT, "build", "demo"), metavar="DIR",
                    help="where vmlinuz-686 and initrd.gz are or come to (default build/demo)")
     p.add_argument("--build", default=os.path.join(guests.ROOT, "build", "bench"), metavar="DIR",
@@ -98,12 +100,12 @@ def ring1_columns(args):
     return found
 
 
-def plan(args, binary, cpus):
+def plan(args, binary, host):
     """{column: function that starts its Side}; native comes first."""
     def guest(name, program, options):
-        return lambda: sides.Guest(name, program, options, args.images, binary, cpus, args.timeout)
+        return lambda: sides.Guest(name, program, options, args.images, binary, host)
 
-    columns = {"native": lambda: sides.Native(binary, cpus, args.timeout)}
+    columns = {"native": lambda: sides.Native(binary, host)}
     if args.native_only:
         return columns
     if not args.no_qemu:
@@ -118,8 +120,18 @@ def plan(args, binary, cpus):
     return columns
 
 
-def measure_row(name, running, rounds, ms):
-    """One row: set up everywhere, a round that is not counted, the rounds, and down."""
+def warm(side, ms, cpu_ms):
+    """Turns that are not counted: at least one, and until the process has had the CPU for so long. A machine too busy
+    for that ends it, too."""
+    end = side.cpu_ms() + cpu_ms
+    for _ in range(20):
+        side.run(ms)
+        if side.cpu_ms() >= end:
+            break
+
+
+def measure_row(name, running, rounds, ms, warm_ms=0):
+    """One row: set up and warmed up everywhere, the rounds, and down."""
     row = {"unit": "", "check": {}, "rate": {}, "mean": {}}
     able = []
 
@@ -134,18 +146,22 @@ def measure_row(name, running, rounds, ms):
         if turn(column, lambda side: side.open(name)):
             able.append(column)
             row["rate"][column], row["mean"][column] = [], []
-    for i, order in enumerate(pairing.turns(able, rounds + 1)):
+            turn(column, lambda side: warm(side, ms, warm_ms))
+    for order in pairing.turns(able, rounds):
         for column in order:
             got = turn(column, lambda side: side.run(ms))
             if got:
                 row["unit"] = got["unit"]
                 row["check"][column] = got["check"]
-            if i:
-                row["rate"][column].append(got["rate"] if got else None)
-                row["mean"][column].append(got["mean"] if got else None)
+            row["rate"][column].append(got["rate"] if got else None)
+            row["mean"][column].append(got["mean"] if got else None)
     for column in able:
         turn(column, lambda side: side.close())
     return row
+
+
+def warm_time(row):
+    return targets.WARM_LONG_MS if guests.in_rows(row, targets.WARM_LONG) else targets.WARM_MS
 
 
 def boot(columns, boots):
@@ -171,13 +187,13 @@ def measure(args):
     if not args.native_only and subprocess.run([os.path.join(guests.ROOT, "tools", "debian-guest"), args.images],
                                                check=False).returncode:
         raise Failed("without Debian's kernel there is no guest to measure in")
-    columns = plan(args, binary, choose_cpus(args.cpu))
+    columns = plan(args, binary, sides.Host(choose_cpus(args.cpu), args.timeout, args.nice))
     data = {"machine": machine(), "rounds": args.rounds, "ms": args.ms, "boots": boot(columns, args.boots), "rows": {}}
     with contextlib.ExitStack() as stack:
         running = {name: stack.enter_context(start()) for name, start in columns.items()}
         start = time.monotonic()
         for name in names:
-            data["rows"][name] = measure_row(name, running, args.rounds, args.ms)
+            data["rows"][name] = measure_row(name, running, args.rounds, args.ms, 0 if args.quick else warm_time(name))
         for column, side in running.items():
             data["boots"][column].append(side.finish())
         print(f"{len(names)} rows: {time.monotonic() - start:.0f} s", file=sys.stderr)

@@ -58,11 +58,13 @@ def rate(row, column, which="rate"):
 def ratio_columns(columns):
     """(heading, column, base) of the table's ratios."""
     found = [("qemu / native", "qemu", "native")] if "qemu" in columns else []
-    for c in columns:
-        if c.startswith("ring1"):
-            found.append((f"{c} / native", c, "native"))
-            if "qemu" in columns:
-                found.append((f"{c} / qemu", c, "qemu"))
+    ours = [c for c in columns if c.startswith("ring1")]
+    for c in ours:
+        found.append((f"{c} / native", c, "native"))
+        if "qemu" in columns:
+            found.append((f"{c} / qemu", c, "qemu"))
+        if c != ours[0]:
+            found.append((f"{c} / {ours[0]}", c, ours[0]))
     return found
 
 

@@ -54,8 +54,8 @@ def test_parser():
 
 
 def pretender(name):
-    cpus = compare.choose_cpus(None)
-    return sides.Side(name, [sys.executable, "-c", PRETENDER], cpus, 60, tempfile.TemporaryDirectory())
+    host = sides.Host(compare.choose_cpus(None), 60, 0)
+    return sides.Side(name, [sys.executable, "-c", PRETENDER], host, tempfile.TemporaryDirectory())
 
 
 def test_side():
@@ -150,6 +150,28 @@ def test_tables():
     assert good and line in text, text
     assert "fail" not in text and "not measured" not in text and text.count("| pass |") == 10, text
     assert "| int.x | things | 100 | 10 | 88 |" in printed(data, "mean")[1]
+
+
+def test_columns():
+    found = [text for text, _, _ in pairing.ratio_columns(["native", "ring1 old", "ring1 new"])]
+    assert found == ["ring1 old / native", "ring1 new / native", "ring1 new / ring1 old"], found
+
+
+def test_warm():
+    class Slow:
+        def __init__(self):
+            self.turns = 0
+
+        def run(self, _):
+            self.turns += 1
+
+        def cpu_ms(self):
+            return 30 * self.turns
+
+    for cpu_ms, turns in ((0, 1), (30, 1), (100, 4), (10000, 20)):
+        side = Slow()
+        compare.warm(side, 40, cpu_ms)
+        assert side.turns == turns, (cpu_ms, side.turns)
 
 
 def test_verdicts():

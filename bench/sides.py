@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from typing import NamedTuple
 
 import guests
 from guests import Failed
@@ -51,19 +52,38 @@ class Parser:
         return kind
 
 
-class Side:
-    """A context: the process ends with it. `cpus` are (the one to measure on, those to wait on)."""
+class Host(NamedTuple):
+    cpus: tuple       # (the one to measure on, the set of those to wait on)
+    timeout: float    # seconds for a process
+    nice: int         # its priority; 0: as it is
 
-    def __init__(self, name, command, cpus, timeout, folder):
-        self.name, self.cpus, self.folder = name, cpus, folder
+
+class Side:
+    """A context: the process ends with it. `host` says how a process of this machine is to run."""
+
+    def __init__(self, name, command, host, folder):
+        self.name, self.cpus, self.nice, self.folder = name, host.cpus, host.nice, folder
         self.parser, self.tail, self.place = Parser(), [], None
         self.out = self.parser.out
         with open(os.path.join(folder.name, "errors"), "wb") as errors:
             self.start = time.monotonic()
             self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
-                                          preexec_fn=lambda: os.sched_setaffinity(0, {cpus[0]}))
-        self.watchdog = threading.Timer(timeout, self.child.kill)
+                                          preexec_fn=self.prepare)
+        self.watchdog = threading.Timer(host.timeout, self.child.kill)
         self.watchdog.start()
+
+    def first_cpus(self):
+        return {self.cpus[0]}
+
+    def prepare(self):
+        """In the new process. Linux weighs sessions against each other (sched_autogroup), then the processes of one."""
+        os.sched_setaffinity(0, self.first_cpus())
+        if self.nice:
+            os.setsid()
+            os.setpriority(os.PRIO_PROCESS, 0, self.nice)
+            if os.path.exists("/proc/self/autogroup"):
+                with open("/proc/self/autogroup", "w") as f:
+                    f.write(str(self.nice))
 
     def __enter__(self):
         return self
@@ -118,6 +138,9 @@ class Side:
                 pass  # the thread has ended
         self.place = cpus
 
+    def cpu_ms(self):
+        return 1000 * guests.cpu_of(self.child.pid)
+
     def open(self, row):
         """Sets the row up; whether it can run there."""
         return self.ask("open " + row, "open", "skip") == "open"
@@ -145,28 +168,32 @@ class Side:
 
 
 class Native(Side):
-    def __init__(self, binary, cpus, timeout):
+    def __init__(self, binary, host):
         folder = tempfile.TemporaryDirectory(dir="/dev/shm")
-        super().__init__("native", [binary, "-s", "-d", folder.name], cpus, timeout, folder)
+        super().__init__("native", [binary, "-s", "-d", folder.name], host, folder)
         self.wait_for("begin")
 
 
 class Guest(Side):
-    """An idle guest executes its ticks: while others measure, it does that on the other CPUs, if there are any."""
+    """Boots on all CPUs. An idle guest executes its ticks: while others measure, it does that on the other CPUs, if
+    there are any."""
 
-    def __init__(self, name, program, options, images, binary, cpus, timeout):
+    def __init__(self, name, program, options, images, binary, host):
         folder = tempfile.TemporaryDirectory()
         initrd = os.path.join(folder.name, "initrd")
         guests.make_initrd(images, binary, initrd)
         self.qemu = program == guests.QEMU
         command = guests.guest_command(program, os.path.join(images, "vmlinuz-686"), initrd, options)
-        super().__init__(name, command, cpus, timeout, folder)
+        super().__init__(name, command, host, folder)
         self.out.update(init_cpu=None, memory=None, stats={})
         try:
             self.wait_for("begin")
         except BaseException:
             self.__exit__()
             raise
+
+    def first_cpus(self):
+        return {self.cpus[0]} | self.cpus[1]
 
     def saw(self, kind):
         if kind == "init":

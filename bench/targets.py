@@ -28,6 +28,12 @@ LIMITS = [
     ("memory beyond guest RAM, MiB", "memory_mib", 128.0),
 ]
 
+# How long a row's program must have run before it is measured, in milliseconds of its process's CPU time. The large
+# arrays need passes for the guest's page tables and ring1's windows; new processes need theirs.
+WARM_MS = 150
+WARM_LONG_MS = 600
+WARM_LONG = ["mem.stream", "mem.*_64m", "proc.*", "mm.*", "file.*"]
+
 # The guest's clock against the host's: a larger share of difference than this makes its rates doubtful. Lines may
 # also arrive some seconds' fraction late, if the machine is busy.
 CLOCK_TOLERANCE = 0.02
