@@ -366,7 +366,7 @@ unsigned bt_run_block(struct vcpu *v)
     uint32_t ctx = bt_context(v);
     uint64_t host = 0;
 
-    VMM_CHECK(bt->opt.split_at_branches && bt->opt.no_chain);
+    VMM_CHECK(bt->opt.count_exits && bt->opt.no_chain && bt->opt.no_return_stack);
     if (ctx) {
         sync(v, bt, ctx);
         host = find(v, bt, &b);
@@ -383,7 +383,7 @@ unsigned bt_run_block(struct vcpu *v)
     switch ((enum bt_exit)enter(v, bt, host)) {
     case BT_EXIT_CHAIN:
         v->eip = bt->cache.slots[v->bt.exit_arg].target;
-        return count;
+        return bt->cache.slots[v->bt.exit_arg].insns;
     case BT_EXIT_LOOKUP:
         v->eip = v->bt.exit_arg;
         return count;

@@ -27,11 +27,18 @@ void tu_poll(struct tu *t)
     emit_mov_rm32(&t->e, R11, HMEM(R11, 0));
 }
 
+/* Does a direct branch to the target have a slot? It may be linked only within the page. */
+static bool by_slot(const struct tu *t, gla_t target)
+{
+    return same_page(t, target) || t->bt->opt.count_exits;
+}
+
 /* Notes that the displacement at `site` must lead to the guest's `target`. */
 static void exit_add(struct tu *t, uint32_t site, gla_t target)
 {
     VMM_CHECK(t->exit_count < TU_MAX_EXITS);
-    t->exits[t->exit_count++] = (struct tu_exit){.site = site, .target = target};
+    t->exits[t->exit_count++] =
+        (struct tu_exit){.site = site, .target = target, .insns = (uint16_t)t->count};
 }
 
 static void table_jump(struct tu *t, bool call)
@@ -69,7 +76,7 @@ void tu_jump_indirect(struct tu *t)
 void tu_jump(struct tu *t, gla_t target)
 {
     tu_flush_esp(t);
-    if (same_page(t, target)) {
+    if (by_slot(t, target)) {
         exit_add(t, emit_jmp(&t->e, t->e.at), target);
         return;
     }
@@ -85,19 +92,20 @@ void tu_write_exits(struct tu *t)
         const struct tu_exit *x = &t->exits[n];
 
         emit_here32(e, x->site);
-        if (!same_page(t, x->target)) {
+        if (!by_slot(t, x->target)) {
             emit_mov_ri32(e, R8, x->target);
             tu_jump_indirect(t);
             continue;
         }
         struct bt_slot *s = cache_slot_add(&t->bt->cache, t->block, x->site, x->target);
         s->stub = e->at;
+        s->insns = x->insns < t->count ? x->insns : (uint16_t)t->count;
         emit_mov_ri32(e, R8, (uint32_t)(s - t->bt->cache.slots));
         emit_jmp(e, t->bt->stubs.exit_chain);
     }
 }
 
-/* After a transfer that may not be taken: lockstep counts instructions in whole units. */
+/* After a transfer that may not be taken. */
 static void fall_through(struct tu *t)
 {
     if (!t->bt->opt.split_at_branches)

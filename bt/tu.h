@@ -50,6 +50,7 @@ struct tu_cold {
 struct tu_exit {
     uint32_t site;
     gla_t target;
+    uint16_t insns; /* of the unit that have run when it is taken */
 };
 
 struct tu {

@@ -272,8 +272,6 @@ enum options_result options_parse(struct config *cfg, int count, char *const *ar
         return p.result;
     default_consoles(&p);
     default_devices(cfg);
-    if (cfg->exec == EXEC_LOCKSTEP) /* it counts in blocks */
-        cfg->bt.no_chain = cfg->bt.split_at_branches = true;
     if (check_whole(&p))
         return OPTIONS_ERROR;
     if (!cfg->append)

@@ -52,6 +52,7 @@ struct bt_site {
 struct bt_slot {
     uint32_t site, stub; /* arena offsets */
     gla_t target;
+    uint16_t insns;             /* guest instructions of its block that ran when it is taken */
     struct bt_block *from, *to; /* to: NULL when unlinked */
     struct bt_slot *next_in;    /* on to->in */
     struct bt_slot **in_at;     /* what points to this slot there */

@@ -47,9 +47,8 @@ static int create_translator(struct machine *m, struct error *e)
                          "-cache-size",
                          (unsigned long long)(m->cfg->cache_size / MIB));
     struct bt_options options = m->cfg->bt;
-    if (m->cfg->exec ==
-        EXEC_LOCKSTEP) /* block by block, each with a known number of instructions */
-        options.split_at_branches = options.no_chain = options.no_return_stack = true;
+    if (m->cfg->exec == EXEC_LOCKSTEP) /* by blocks, each with a known number of instructions */
+        options.count_exits = options.no_chain = options.no_return_stack = true;
     if (create_windows(m, e))
         return -1;
     bt_init(m->vcpu, m->bt_memory, &options);

@@ -153,10 +153,11 @@ void case_print(const struct bt_case *c, const struct decoder *d, FILE *out)
             c->paging ? " paging" : "", c->pae ? " PAE" : "", c->nx ? " NX" : "",
             c->kernel_pages ? " supervisor pages" : "", c->stack16 ? " 16-bit stack" : "", c->cr0,
             c->cr4, c->eflags, c->loops);
-    fprintf(out, "options:%s%s%s%s%s%s max_insns %u heat %u\n", o->no_chain ? " no_chain" : "",
+    fprintf(out, "options:%s%s%s%s%s%s%s max_insns %u heat %u\n", o->no_chain ? " no_chain" : "",
             o->no_return_stack ? " no_return_stack" : "",
-            o->split_at_branches ? " split_at_branches" : "", o->soft_only ? " soft_only" : "",
-            o->no_bmi2 ? " no_bmi2" : "", o->no_gs ? " no_gs" : "", o->max_insns, o->heat);
+            o->split_at_branches ? " split_at_branches" : "", o->count_exits ? " count_exits" : "",
+            o->soft_only ? " soft_only" : "", o->no_bmi2 ? " no_bmi2" : "",
+            o->no_gs ? " no_gs" : "", o->max_insns, o->heat);
     for (unsigned n = 0; n < GPR_COUNT; n++)
         fprintf(out, "%s %08x%s", gpr_names[n], c->gpr[n], n % 4 == 3 ? "\n" : "  ");
     for (unsigned n = 0; n < SEG_COUNT; n++)

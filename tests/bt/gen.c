@@ -647,10 +647,13 @@ void case_make(struct bt_case *c, uint64_t seed, const struct decoder *d)
         .max_insns = (uint16_t)(chance(70) ? 0 : 1 + rnd(8)),
         .heat = (uint16_t)(chance(85) ? 0 : rnd(4)),
         .split_at_branches = chance(15),
+        .count_exits = chance(15),
         .soft_only = chance(40),
         .no_bmi2 = chance(25),
         .no_gs = chance(30),
     };
+    if (c->options.count_exits)
+        c->options.no_chain = c->options.no_return_stack = true;
     fuzz_state = seed * 0xd1342543de82ef95ull;
     rnd64();
     c->at = CODE_AT + 64 + rnd(CODE_BYTES / 2); /* place() may move it */

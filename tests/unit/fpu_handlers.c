@@ -564,6 +564,40 @@ Test(fpu_handlers, residence)
     cr_expect_eq(image_get16(v->fpu.area, FX_FCW), 0x40);
 }
 
+/* Two CPUs on one thread: loading one saves the other, and parking either frees the host's FPU. */
+Test(fpu_handlers, partners)
+{
+    struct rig *r[2] = {rig_new(1 << 16), rig_new(1 << 16)};
+    uint8_t image[2][FXSAVE_SIZE];
+    uint16_t fcw;
+
+    r[0]->cpu.fpu_partner = &r[1]->cpu;
+    r[1]->cpu.fpu_partner = &r[0]->cpu;
+    for (unsigned n = 0; n < 2; n++) {
+        random_image(image[n], true);
+        rig_load(r[n], image[n]);
+        fpu_unpark(&r[n]->cpu);
+        fpu_park(&r[n]->cpu); /* what the CPU keeps of it */
+        memcpy(image[n], r[n]->cpu.fpu.area, FXSAVE_SIZE);
+    }
+    for (unsigned k = 0; k < 40; k++) {
+        unsigned load = rng() % 2, park = rng() % 2;
+
+        fpu_unpark(&r[load]->cpu);
+        cr_expect(r[load]->cpu.fpu.live && !r[1 - load]->cpu.fpu.live);
+        if (chance(2))
+            continue;
+        fpu_park(&r[park]->cpu);
+        cr_expect(!r[0]->cpu.fpu.live && !r[1]->cpu.fpu.live);
+        __asm__ volatile("fnstcw %0" : "=m"(fcw));
+        cr_expect_eq(fcw, 0x37f);
+        cr_expect_eq(use_libc(), 3.25);
+        for (unsigned n = 0; n < 2; n++)
+            cr_expect_lt(image_differs(image[n], r[n]->cpu.fpu.area), 0);
+    }
+    fpu_park(&r[0]->cpu);
+}
+
 Test(fpu_handlers, general_register_mem_functions)
 {
     uint8_t a[700], b[700];
