@@ -17,7 +17,7 @@
 #define RAM_MAX     (3584 * MIB) /* below the PCI hole at 0xe0000000 (monitor/vm.h) */
 
 /* The translator's code cache: host memory that is used only as far as there is code. */
-#define CACHE_DEFAULT (32 * MIB)
+#define CACHE_DEFAULT (16 * MIB)
 #define CACHE_MIN     (1 * MIB)
 #define CACHE_MAX     (1024 * MIB)
 
