@@ -139,6 +139,8 @@ void case_layout(struct bt_case *c);
 bool gen_excluded(unsigned op);
 /* May it occur in a case that the CPU itself runs, too? */
 bool native_able(const struct insn *i);
+/* Is its memory operand, if any, accessed with a bus lock? */
+bool native_locks(const struct insn *i);
 
 /* paging.c */
 struct native_io;

@@ -343,6 +343,12 @@ static void aim16(struct gen *g, struct insn *i)
         set_reg(g, i->base, (target - (uint32_t)i->disp) & (chance(90) ? 0xffffu : ~0u));
 }
 
+/* Hosts make a process sleep that locks the bus by an access to two cache lines. */
+bool native_locks(const struct insn *i)
+{
+    return (i->prefixes & PFX_LOCK) || i->op == OP_xchg;
+}
+
 /* Gives the memory operand a likely address: by its displacement, or by a MOV to its base before
  * it. */
 static void aim(struct gen *g, struct insn *i)
@@ -351,6 +357,8 @@ static void aim(struct gen *g, struct insn *i)
     bool indexed = i->index != INSN_NO_REG;
 
     unsigned aimed = g->c->tame ? 98 : 65;
+    if (g->c->native && native_locks(i))
+        target &= ~7u;
 
     if (i->op == OP_lea && chance(70))
         return;
