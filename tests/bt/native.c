@@ -279,7 +279,7 @@ static bool is_masked_store(const struct judged *j)
     struct end at = {.eip = n.io->out.eip};
     struct insn i;
 
-    return n.io->vector == VEC_AC && insn_at(j->r, &at, &i) &&
+    return (n.io->vector == VEC_AC || n.io->vector == VEC_PF) && insn_at(j->r, &at, &i) &&
            (i.op == OP_maskmovq || i.op == OP_maskmovdqu);
 }
 /* Of 16 bytes: #GP because it is not aligned. */
@@ -315,7 +315,7 @@ static bool is_newer(const struct judged *j)
 /* Did the case, by way of a wild jump, execute what gen.c does not make; or a repetition that
  * writes
  * over itself, or a bus lock? Runs it once more. */
-static bool met_other, met_self, met_split;
+static bool met_other, met_self, met_split, met_wrap;
 
 static uint32_t frame_of(uint32_t at)
 {
@@ -337,17 +337,29 @@ static bool writes_itself(const struct vcpu *v, const struct insn *i)
     return false;
 }
 
-/* A locked access to two cache lines. */
-static bool splits_lock(const struct vcpu *v, const struct insn *i)
+/* Offset of the memory operand in its segment. */
+static uint32_t offset_of(const struct vcpu *v, const struct insn *i)
 {
-    uint32_t at = v->seg[i->seg % SEG_COUNT].base + (uint32_t)i->disp;
+    uint32_t at = (uint32_t)i->disp;
 
     at += i->base != INSN_NO_REG ? v->gpr[i->base] : 0;
     at += i->index != INSN_NO_REG ? v->gpr[i->index] << i->scale : 0;
-    for (unsigned k = 0; k < i->nops && k < 4; k++)
-        if (i->operand[k].kind == OPK_MEM && native_locks(i))
-            return (at & 63) + i->operand[k].size > 64;
-    return false;
+    return i->addr_size == 2 ? at & 0xffff : at;
+}
+
+/* A locked access to two cache lines; parts of an x87 operand on both sides of 64 KiB. */
+static void look_at_operand(const struct vcpu *v, const struct insn *i)
+{
+    uint32_t off = offset_of(v, i);
+
+    for (unsigned k = 0; k < i->nops && k < 4; k++) {
+        unsigned size = i->operand[k].size;
+        if (i->operand[k].kind != OPK_MEM)
+            continue;
+        met_split |= native_locks(i) && ((v->seg[i->seg].base + off) & 63) + size > 64;
+        met_wrap |=
+            i->addr_size == 2 && (size == 10 || size == 0) && off > 0x10000u - (size ? 10 : 108);
+    }
 }
 
 static void on_trace(void *opaque, unsigned stage, const char *text)
@@ -360,14 +372,14 @@ static void on_trace(void *opaque, unsigned stage, const char *text)
         return;
     met_other |= !native_able(&i);
     met_self |= writes_itself(((struct bt_rig *)opaque)->cpu, &i);
-    met_split |= splits_lock(((struct bt_rig *)opaque)->cpu, &i);
+    look_at_operand(((struct bt_rig *)opaque)->cpu, &i);
 }
 
 static bool is_other(const struct judged *j)
 {
     struct vmm_host *h = &j->r->host;
 
-    met_other = met_self = met_split = false;
+    met_other = met_self = met_split = met_wrap = false;
     h->trace = on_trace;
     h->trace_mask = TRACE_BIT(TRACE_EXEC);
     n.run(j->r);
@@ -381,6 +393,11 @@ static bool is_self(const struct judged *j)
     return met_self; /* is_other() has looked */
 }
 
+static bool is_part_wrap(const struct judged *j)
+{
+    (void)j;
+    return met_wrap;
+}
 static bool is_split(const struct judged *j)
 {
     (void)j;
@@ -397,7 +414,8 @@ static struct {
     {"companion", "the address belongs to the 32-bit program", is_companion, 0},
     {"alignment", "#AC and #PF, #GP or #SS of one access: order in DEVIATIONS.md, 3", is_alignment,
      0},
-    {"masked store", "#AC of MASKMOVQ, MASKMOVDQU: DEVIATIONS.md, 4", is_masked_store, 0},
+    {"masked store", "#AC, and #PF without selected bytes, of MASKMOVx: DEVIATIONS.md, 4",
+     is_masked_store, 0},
     {"4 GiB", "an operand across 4 GiB: #GP or #SS here, #PF on the CPU (SDM 3A, 5.3)", is_wrap, 0},
     {"nested", "IRET with NT set is #GP in IA-32e mode", is_nested, 0},
     {"half done", "part of the instruction is done when it faults: DEVIATIONS.md, 3", is_half_done,
@@ -406,6 +424,7 @@ static struct {
     {"newer", "the bytes are an instruction that the CPU model does not have", is_newer, 0},
     {"other", "what gen.c does not make for such cases was there by chance", is_other, 0},
     {"self", "a REP that writes over itself: fetched once or again, as the CPU likes", is_self, 0},
+    {"64 KiB", "a CPU wraps each part of a long x87 operand: DEVIATIONS.md, 4", is_part_wrap, 0},
     {"bus lock", "hosts make who locks the bus wait, some for ever", is_split, 0},
 };
 
