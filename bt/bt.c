@@ -37,15 +37,11 @@ void bt_init(struct vcpu *v, void *memory, const struct bt_options *options)
     jump_table_init(v);
     code_page_init(v);
     v->translator = bt;
-    v->bt.poll = &v->bt.poll_ok;
+    v->bt.in_cache = v->bt.stepping = false;
+    v->bt.break_at = 0;
     v->bt.return_limit = h->return_limit;
     v->bt.return_top = h->return_top - BT_RETURN_LAST - 1; /* the miss stub's address lies there */
     bt_return_stack_reset(v);
-}
-
-void bt_break_in(struct vcpu *v)
-{
-    __atomic_store_n(&v->bt.poll, NULL, __ATOMIC_RELEASE);
 }
 
 /* ---- context ---- */
@@ -188,7 +184,8 @@ static unsigned enter(struct vcpu *v, struct bt *bt, uint64_t host)
     memcpy(&fn, &stub, sizeof fn);
     fpu_unpark(v);
     unsigned why = fn(v, host, v->bt.window_now);
-    bt_x87_settle(v, why == BT_EXIT_TRAP ? &bt->cache.sites[v->bt.exit_arg] : NULL);
+    bool at_site = why == BT_EXIT_TRAP || why == BT_EXIT_BREAK;
+    bt_x87_settle(v, at_site ? &bt->cache.sites[v->bt.exit_arg] : NULL);
     return why;
 }
 
@@ -239,6 +236,15 @@ static void keep_shadow(struct vcpu *v, const struct bt_site *s)
         v->shadow_next = SHADOW_STI;
 }
 
+/* What the context, the generations or the cache itself say again is no reason to go back to the
+ * run loop. */
+#define ATT_OURS (ATT_MODE | ATT_SMC)
+
+static uint32_t attention_now(const struct vcpu *v)
+{
+    return __atomic_load_n(&v->attention, __ATOMIC_RELAXED);
+}
+
 /* What begins behind this may end beyond 4 GiB: #GP, which must not make the page dirty. */
 #define FILL_LAST (UINT32_MAX - 15u)
 
@@ -247,19 +253,15 @@ static void handle_trap(struct vcpu *v, struct bt *bt)
     uint64_t off = v->bt.trap_addr - v->bt.window[ctx_user(v->bt.context)];
 
     const struct bt_site *s = &bt->cache.sites[v->bt.exit_arg];
-    bool asked = __atomic_load_n(&v->bt.poll, __ATOMIC_ACQUIRE) == NULL;
 
-    if (asked)
-        adapt_tick(v);
-    /* A repetition that was cut in two is the interpreter's, which shows RF as the SDM has it. */
-    if (asked && !(s->rebased & (BT_REBASED_SI | BT_REBASED_DI))) {
-        keep_shadow(v, s);
-        return; /* the reason is in v->attention */
-    }
     if ((v->bt.context & CTX_WINDOW) && v->bt.trap_kind != BT_TRAP_OTHER && off <= FILL_LAST) {
         if (window_fill(v, (gla_t)off, v->bt.trap_kind == BT_TRAP_MEMORY_WRITE)) {
             v->stats.hidden_faults++;
             adapt_trap(v, trapped_gpa(v, bt), (gla_t)off, true);
+            if ((s->rebased & BT_REBASED) && attention_now(v)) {
+                run_trapped(v, bt); /* perhaps a repetition that is cut in two */
+                return;
+            }
             keep_shadow(v, s);
             return;
         }
@@ -267,6 +269,19 @@ static void handle_trap(struct vcpu *v, struct bt *bt)
         adapt_trap(v, trapped_gpa(v, bt), (gla_t)off, false);
     }
     run_trapped(v, bt);
+}
+
+/* The reason is in v->attention. A repetition that was cut in two is the interpreter's, which shows
+ * RF as the SDM has it. */
+static void handle_break(struct vcpu *v, struct bt *bt)
+{
+    if (attention_now(v) & ~ATT_OURS)
+        adapt_tick(v);
+    if (v->bt.break_in_rep)
+        run_trapped(v, bt);
+    else
+        keep_shadow(v, &bt->cache.sites[v->bt.exit_arg]);
+    bt_break_done(v);
 }
 
 /* One stay in the cache. False: the instruction at v->eip is for the interpreter. */
@@ -279,7 +294,7 @@ static bool run_once(struct vcpu *v, struct bt *bt, uint64_t host)
             host = follow_slot(v, bt);
             if (!host)
                 return false;
-            if (__atomic_load_n(&v->attention, __ATOMIC_RELAXED))
+            if (attention_now(v))
                 return true;
             if (v->fetch_generation != v->bt.generation_fetch)
                 return true;
@@ -297,17 +312,17 @@ static bool run_once(struct vcpu *v, struct bt *bt, uint64_t host)
             v->stats.exit_trap++;
             handle_trap(v, bt);
             return true;
+        case BT_EXIT_BREAK:
+            v->stats.exit_break++;
+            handle_break(v, bt);
+            return true;
         }
     }
 }
 
-/* What the context, the generations or the cache itself say again is no reason to go back to the
- * run loop. */
-#define ATT_OURS (ATT_MODE | ATT_SMC)
-
 static bool may_go_on(struct vcpu *v)
 {
-    uint32_t att = __atomic_load_n(&v->attention, __ATOMIC_RELAXED);
+    uint32_t att = attention_now(v);
 
     if (v->shadow_next || (att & ~ATT_OURS) || v->dr6_pending || v->halted ||
         (v->intr_line && (v->eflags & EFL_IF)) || (att && v->dr_armed))
@@ -341,10 +356,7 @@ void bt_run(struct vcpu *v)
     struct bt_block *b;
 
     for (;;) {
-        /* In this order: what is asked for after the store makes the poll trap. */
-        if (!v->bt.poll)
-            __atomic_store_n(&v->bt.poll, &v->bt.poll_ok, __ATOMIC_RELAXED);
-        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        /* What is asked for after this look, the enter stub sees. */
         if (!may_go_on(v))
             return;
         uint32_t ctx = bt_context(v);
@@ -390,11 +402,15 @@ unsigned bt_run_block(struct vcpu *v)
     case BT_EXIT_DISPATCH:
         return v->bt.exit_arg - first + 1;
     case BT_EXIT_TRAP:
-        break;
+        count = v->bt.exit_arg - first;
+        handle_trap(v, bt);
+        return count;
+    case BT_EXIT_BREAK:
+        count = v->bt.exit_arg - first;
+        handle_break(v, bt);
+        return count;
     }
-    unsigned done = v->bt.exit_arg - first;
-    handle_trap(v, bt);
-    return done;
+    return 0;
 }
 
 /* ---- invalidation ---- */

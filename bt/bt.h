@@ -62,11 +62,6 @@ void bt_invalidate(struct vcpu *v, gpa_t page, unsigned first, unsigned last);
  * then leaves through the dispatcher). */
 void bt_flush(struct vcpu *v);
 
-/* Running translated code traps at its next poll and comes back. Async-signal-safe; on the thread
- * that runs
- * the vCPU (others send it a signal). Set the reason in v->attention first. */
-void bt_break_in(struct vcpu *v);
-
 /* ---- host traps (signals, IDT) ---- */
 enum bt_trap_kind {
     BT_TRAP_MEMORY, /* page fault of the host at a read; trap_addr is valid */
@@ -88,6 +83,21 @@ struct bt_host_regs {
  * when rip is at no guest instruction: a bug of ours. Async-signal-safe; touches general registers
  * only. */
 bool bt_host_trap(struct vcpu *v, struct bt_host_regs *r, enum bt_trap_kind kind, uint64_t addr);
+
+/* ---- breaking in ---- */
+
+/* Makes translated code come back to the run loop before its next guest instruction, if
+ * v->attention asks for it. *r: what a signal or interrupt on the vCPU's thread found, anywhere in
+ * the process; the reason is in v->attention already. At a guest instruction *r is changed so that
+ * the host continues in the monitor (BT_EXIT_BREAK); elsewhere in translated code TF is set in it,
+ * and the host hands the traps of its single steps to bt_single_step(). In C code nothing is to be
+ * done: what leads from there into translated code looks at v->attention. The host must not let a
+ * second signal interrupt this. Returns true when *r was changed. Async-signal-safe; touches
+ * general registers only. */
+bool bt_break_in(struct vcpu *v, struct bt_host_regs *r);
+
+/* The trap of a single step: goes on as bt_break_in() does. False: TF was not ours. */
+bool bt_single_step(struct vcpu *v, struct bt_host_regs *r);
 
 /* Is rip inside the code arena (of generated code, executable view)? */
 bool bt_owns(const struct vcpu *v, uint64_t rip);

@@ -9,9 +9,8 @@
  *            whatever the guest does to its page tables. CALL and RET are the host's own, so that
  *            its
  *            return predictor works.
- * Invariant  Every cycle of guest code passes a poll: backward direct branches, indirect jumps and
- *            calls
- *            poll; a RET without prediction looks at vcpu.attention in the lookup stub.
+ * Interrupts Nothing here looks for them: the host's signal finds the next guest instruction
+ *            (bt_break_in()).
  * Source     SDM vol. 2 pages of the instructions.
  */
 #include "bt/priv.h"
@@ -19,12 +18,6 @@
 static bool same_page(const struct tu *t, gla_t target)
 {
     return (target ^ t->block->gla) >> GUEST_PAGE_SHIFT == 0;
-}
-
-void tu_poll(struct tu *t)
-{
-    emit_mov_rm64(&t->e, R11, VCPU(bt.poll));
-    emit_mov_rm32(&t->e, R11, HMEM(R11, 0));
 }
 
 /* Does a direct branch to the target have a slot? It may be linked only within the page. */
@@ -119,12 +112,6 @@ static gla_t rel_target(const struct tu *t, const struct insn *i)
     return t->next_eip + i->imm;
 }
 
-/* Backward and to itself: part of a loop. */
-static bool closes_loop(const struct tu *t, gla_t target)
-{
-    return target <= t->eip;
-}
-
 /* 16-bit operand size cuts EIP to 16 bits: rare enough for the interpreter. */
 static bool declines(struct tu *t, const struct insn *i)
 {
@@ -142,8 +129,6 @@ void t_jcc(struct tu *t, const struct insn *i)
     if (declines(t, i))
         return;
     tu_flush_esp(t);
-    if (closes_loop(t, target))
-        tu_poll(t);
     exit_add(t, emit_jcc(&t->e, i->cond, t->e.at), target);
     fall_through(t);
 }
@@ -160,8 +145,6 @@ void t_loop(struct tu *t, const struct insn *i)
         return;
     }
     tu_flush_esp(t);
-    if (closes_loop(t, target))
-        tu_poll(t);
     if (i->op == OP_jcxz) {
         uint32_t zero = emit_jrcxz8(e), over = emit_jmp8(e);
         emit_here8(e, zero);
@@ -204,15 +187,10 @@ void t_jmp(struct tu *t, const struct insn *i)
     if (declines(t, i))
         return;
     if (i->operand[0].kind == OPK_REL) {
-        gla_t target = rel_target(t, i);
-        tu_flush_esp(t);
-        if (closes_loop(t, target))
-            tu_poll(t);
-        tu_jump(t, target);
+        tu_jump(t, rel_target(t, i));
         return;
     }
     tu_flush_esp(t);
-    tu_poll(t);
     if (!load_target(t, i, R8))
         return;
     tu_jump_indirect(t);
@@ -263,8 +241,6 @@ void t_call(struct tu *t, const struct insn *i)
         t->done = true;
         return;
     }
-    if (!direct || closes_loop(t, target))
-        tu_poll(t);
     if (!direct && !load_target(t, i, R13)) {
         t->done = true;
         return;

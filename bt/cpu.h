@@ -3,8 +3,7 @@
  * cpu.h - the part of a vCPU that translated code touches directly; struct vcpu contains one.
  *
  * Contract   docs/codegen.md. Emitted code reaches these fields through r15 = BT_PTR(vcpu).
- * Writer     The thread that runs the vCPU; `poll` is also poisoned by bt_break_in() from a signal
- *            handler on it.
+ * Writer     The thread that runs the vCPU, and its signal handlers.
  */
 #ifndef RING1_BT_CPU_H
 #define RING1_BT_CPU_H
@@ -72,11 +71,10 @@ enum bt_exit {
     BT_EXIT_LOOKUP,   /* an indirect target that is not in the jump table: guest EIP in exit_arg */
     BT_EXIT_DISPATCH, /* a callout changed something: vcpu.eip is exact, look around */
     BT_EXIT_TRAP,     /* a host trap at vcpu.eip, described in trap_*: run that instruction again */
+    BT_EXIT_BREAK,    /* the host broke in at vcpu.eip: see bt_break_in() */
 };
 
 struct bt_cpu {
-    const uint32_t *poll; /* loops load from it; NULL makes them trap: see bt_break_in() */
-    uint32_t poll_ok;     /* what it points to otherwise */
     uint32_t exit_arg;    /* see enum bt_exit */
     uint64_t monitor_rsp; /* the C stack, while translated code runs */
     uint64_t return_rsp;  /* the host return stack's pointer, while C code runs */
@@ -91,9 +89,14 @@ struct bt_cpu {
     /* EFLAGS.IF as 0 or 1 while translated code runs (CLI is one store that keeps the flags live);
      * vcpu.eflags' bit 9 is exact whenever C code runs. */
     uint8_t interrupt_flag;
-    bool in_cache;      /* translated code runs: general registers are in the host's */
+    /* Translated code runs: general registers are in the host's. While it is clear, whatever runs
+     * looks at vcpu.attention before the next guest instruction. */
+    bool in_cache;
+    bool stepping;      /* TF is set in the host's flags: see bt_break_in() */
+    bool break_in_rep;  /* BT_EXIT_BREAK: within a repetition, which has begun perhaps */
     uint8_t trap_kind;  /* enum bt_trap_kind, set by bt_host_trap() */
     uint64_t trap_addr; /* host address whose access trapped */
+    ns_t break_at;      /* when a signal asked translated code to come back; 0: none does */
     /* Sites (their numbers + 1; 0: none) whose x87 pointers vcpu.fpu does not show yet, first that
      * which determines all of them: bt/pointers.c. */
     uint32_t x87_full, x87_bare;

@@ -13,6 +13,7 @@ struct bt_stubs {
     uint32_t exit_chain;   /* r8d: slot */
     uint32_t exit_lookup;  /* r8d: guest address */
     uint32_t trap_exit;    /* state is in the vCPU, rsp is monitor_rsp */
+    uint32_t break_exit;   /* the same */
     uint32_t callout;      /* called; r8d: site */
     uint32_t callout_step; /* the same for an instruction that is not decoded here */
     uint32_t callout_far;  /* the same for one that is, and goes elsewhere */
@@ -21,7 +22,7 @@ struct bt_stubs {
     uint32_t code_write[2];
     uint32_t load_seg[2];    /* called; r13d: selector, r9d: register, r8d: site; [1]: POP */
     uint32_t rdtsc;          /* called */
-    uint32_t lookup[2];      /* r8d: guest address; by privilege class; lets interrupts in */
+    uint32_t lookup[2];      /* r8d: guest address; by privilege class */
     uint32_t return_miss[2]; /* bottom of the return stack: a RET without prediction */
 };
 
@@ -77,6 +78,13 @@ const struct xinsn *bt_site_insn(struct vcpu *v, struct bt_site *s);
 uint64_t bt_callout_step(struct vcpu *v, uint32_t site);
 /* The same for callout_far: the instruction's handler; the context may change. */
 uint64_t bt_callout_far(struct vcpu *v, uint32_t site);
+
+/* bt/trap.c: translated code has come back after bt_break_in(), or C code runs that will look. */
+void bt_break_done(struct vcpu *v);
+
+/* bt/advance.c: executes the instruction at r->rip, which lies in the arena while translated code
+ * runs. False: it is none of those known there, and nothing was done. */
+bool bt_advance(const struct vcpu *v, struct bt_host_regs *r);
 
 /* bt/bt.c: host address of the block at v->eip if translated code can go on there at once, after
  * whatever changed; else 0. */

@@ -82,10 +82,13 @@ static void delta_get(struct tu *t, unsigned delta, unsigned seg, unsigned gpr, 
     emit_mov_rr64(&t->e, delta, t->window ? R14 : R9);
 }
 
+static struct bt_site *site_now(struct tu *t)
+{
+    return &t->bt->cache.sites[t->block->first_site + t->count - 1];
+}
+
 static void string_element(struct tu *t, const struct insn *i, struct string_use use)
 {
-    struct bt_site *site = &t->bt->cache.sites[t->block->first_site + t->count - 1];
-
     if (use.si)
         delta_get(t, SI_DELTA, i->seg, ESI, i->opsize, use.si);
     if (use.di)
@@ -95,7 +98,8 @@ static void string_element(struct tu *t, const struct insn *i, struct string_use
     if (use.di)
         move_there(t, RDI, DI_DELTA);
     if (t->window)
-        site->rebased |= (uint8_t)((use.si ? BT_REBASED_SI : 0) | (use.di ? BT_REBASED_DI : 0));
+        site_now(t)->rebased |=
+            (uint8_t)((use.si ? BT_REBASED_SI : 0) | (use.di ? BT_REBASED_DI : 0));
     write_insn(t, i);
     if (use.si)
         move_back(t, RSI, SI_DELTA);
@@ -203,6 +207,7 @@ static void rep_soft(struct tu *t, const struct insn *i, struct string_use use)
     if (use.si)
         move_there(t, RSI, R8);
     move_there(t, RDI, R9);
+    site_now(t)->rebased |= (uint8_t)((use.si ? BT_REBASED_SI : 0) | BT_REBASED_DI | BT_REBASED_R8);
     write_insn(t, i);
     if (use.si)
         move_back(t, RSI, R8);

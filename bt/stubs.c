@@ -6,6 +6,9 @@
  * Promises   The C side sees the System V ABI kept; the guest side sees its registers and flags as
  *            docs/codegen.md section 1 has them. The monitor's stack pointer is 16-byte aligned at
  *            calls.
+ * Interrupts No look at vcpu.attention by C code is the last one before guest code runs:
+ *            load_flags() looks again. A signal that comes later than that finds RIP in the arena
+ *            and in_cache set (bt_break_in()).
  * Source     System V ABI for x86-64, section 3.2.
  */
 #include "bt/priv.h"
@@ -51,6 +54,7 @@ static void or_rr32(struct emit *e, unsigned dst, unsigned src)
  * r9. */
 static void spill(struct emit *e)
 {
+    emit_mov_mi8(e, VCPU(bt.in_cache), 0);
     emit_mov_mr64(e, VCPU(bt.return_rsp), RSP);
     emit_mov_rm64(e, RSP, VCPU(bt.monitor_rsp));
     for (unsigned n = 0; n < GPR_COUNT; n++)
@@ -67,17 +71,26 @@ static void spill(struct emit *e)
     emit8(e, IF_BIT);
     or_rr32(e, R10, R11);
     emit_mov_mr32(e, VCPU(eflags), R10);
-    emit_mov_mi8(e, VCPU(bt.in_cache), 0);
 }
 
-/* Arithmetic flags and DF from r10d. POPF takes some 25 cycles, SAHF one: it is for DF = 1 only.
- * Clobbers
- * rax, r10. */
+/* ZF = 0: something is asked for. */
+static void test_attention(struct emit *e)
+{
+    emit_insn_m(e, 0, MAP_1, 0x83, 7, VCPU(attention)); /* cmp */
+    emit8(e, 0);
+}
+
+/* Arithmetic flags and DF from r10d; from here on guest code may run. If vcpu.attention is set, TF
+ * too: the host then steps to the next guest instruction. POPF takes some 25 cycles, SAHF one: it
+ * is for DF = 1 only. Clobbers rax, r10. */
 static void load_flags(struct emit *e)
 {
+    emit_mov_mi8(e, VCPU(bt.in_cache), 1);
+    test_attention(e);
+    uint32_t asked = emit_jcc8(e, 5);       /* jnz */
     emit_insn_r(e, 0, MAP_1, 0xf7, 0, R10); /* test r10d, EFL_DF */
     emit32(e, EFL_DF);
-    uint32_t down = emit_jcc8(e, 5); /* jnz */
+    uint32_t down = emit_jcc8(e, 5);
     emit_mov_rr32(e, RAX, R10);
     emit_insn_r(e, 0, MAP_1, 0xc1, 4, RAX); /* shl eax, 8: AH is what LAHF would give */
     emit8(e, 8);
@@ -88,9 +101,14 @@ static void load_flags(struct emit *e)
     emit8(e, 0x7f);
     emit8(e, 0x9e); /* sahf */
     uint32_t done = emit_jmp8(e);
+    emit_here8(e, asked);
     emit_here8(e, down);
     alu_ri32(e, EXT_AND, R10, LIVE_FLAGS);
     alu_ri32(e, EXT_OR, R10, EFL_FIXED1 | EFL_IF); /* IF: the host's, which stays on */
+    test_attention(e);
+    uint32_t quiet = emit_jcc8(e, 4); /* jz */
+    alu_ri32(e, EXT_OR, R10, EFL_TF);
+    emit_here8(e, quiet);
     push_r(e, R10);
     emit8(e, 0x9d); /* popfq */
     emit_here8(e, done);
@@ -99,16 +117,17 @@ static void load_flags(struct emit *e)
 /* The inverse of spill(), then the return stack. Clobbers r10; keeps r8, r9, r11. */
 static void reload(struct emit *e)
 {
-    emit_mov_mi8(e, VCPU(bt.in_cache), 1);
     emit_mov_rm32(e, R10, VCPU(eflags));
     emit_insn_r(e, 0, MAP_1, 0xc1, 5, R10); /* shr */
     emit8(e, IF_BIT);
     alu_ri32(e, EXT_AND, R10, 1);
     emit_mov_mr8(e, VCPU(bt.interrupt_flag), R10);
     emit_mov_rm32(e, R10, VCPU(eflags));
-    load_flags(e);
     for (unsigned n = 0; n < GPR_COUNT; n++)
-        emit_mov_rm32(e, host_gpr(n), GPR(n));
+        if (n != EAX)
+            emit_mov_rm32(e, host_gpr(n), GPR(n));
+    load_flags(e);
+    emit_mov_rm32(e, RAX, GPR(EAX));
     emit_mov_rm64(e, RSP, VCPU(bt.return_rsp));
 }
 
@@ -150,12 +169,13 @@ static uint32_t make_exit(struct emit *e, enum bt_exit kind)
     return at;
 }
 
-static uint32_t make_trap_exit(struct emit *e)
+/* From a signal's handler: bt_host_trap(), bt_break_in(). */
+static uint32_t make_trap_exit(struct emit *e, enum bt_exit kind)
 {
     uint32_t at = e->at;
 
     emit8(e, 0xfc); /* cld */
-    epilogue(e, BT_EXIT_TRAP);
+    epilogue(e, kind);
     return at;
 }
 
@@ -192,6 +212,7 @@ static void clobbered_reload(struct emit *e)
  * still in the vCPU. */
 static void light_call(struct emit *e, uint64_t c_function)
 {
+    emit_mov_mi8(e, VCPU(bt.in_cache), 0);
     for (unsigned n = 0; n < ARRAY_LEN(clobbered); n++)
         emit_mov_mr32(e, GPR(clobbered[n]), host_gpr(clobbered[n]));
     emit_mov_mr64(e, VCPU(bt.return_rsp), RSP); /* which may have no room for a push */
@@ -313,13 +334,6 @@ static uint32_t make_lookup(struct emit *e, unsigned user, uint32_t miss)
 {
     uint32_t at = e->at;
 
-    emit_mov_rr64(e, R10, RCX);
-    emit_mov_rm32(e, RCX, VCPU(attention));
-    uint32_t quiet = emit_jrcxz8(e);
-    emit_mov_rr64(e, RCX, R10);
-    emit_jmp(e, miss);
-    emit_here8(e, quiet);
-    emit_mov_rr64(e, RCX, R10);
     jump_by_table(e, user, miss);
     return at;
 }
@@ -377,7 +391,8 @@ void bt_stubs_make(struct vcpu *v, struct bt *bt)
     s->enter = make_enter(&e, bt->gs);
     s->exit_chain = make_exit(&e, BT_EXIT_CHAIN);
     s->exit_lookup = make_exit(&e, BT_EXIT_LOOKUP);
-    s->trap_exit = make_trap_exit(&e);
+    s->trap_exit = make_trap_exit(&e, BT_EXIT_TRAP);
+    s->break_exit = make_trap_exit(&e, BT_EXIT_BREAK);
     s->callout = e.at;
     emit_mov_ri32(&e, R9, 0);
     s->callout_fn = make_callout(&e, (uint64_t)(uintptr_t)bt_callout);

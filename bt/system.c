@@ -131,7 +131,7 @@ static bool has_successor(struct tu *t)
 }
 
 /* With no interrupt waiting, nothing can be delivered behind the next instruction: what arrives
- * later comes with the next poll. Otherwise the interpreter's handler makes the interrupt shadow
+ * later breaks in. Otherwise the interpreter's handler makes the interrupt shadow
  * exact. */
 void t_sti(struct tu *t, const struct insn *i)
 {
@@ -154,7 +154,8 @@ void t_sti(struct tu *t, const struct insn *i)
 /* ---- PUSHF, POPF ---- */
 
 /* vcpu.eflags' bits 12 and up, the interrupt flag, and the host's lower bits minus its IF. VM, RF
- * and TF are 0 in translated code. */
+ * and TF are 0 in translated code; the host's own TF is 0 where an instruction begins (bt/trap.c).
+ * */
 void t_pushf(struct tu *t, const struct insn *i)
 {
     struct emit *e = &t->e;
@@ -163,6 +164,7 @@ void t_pushf(struct tu *t, const struct insn *i)
         tu_callout(t);
         return;
     }
+    VMM_CHECK(e->at == t->pos[t->count - 1]);
     pushfq(e);
     pop_r(e, R13);
     emit_mov_rm32(e, R9, VCPU(eflags));
@@ -178,32 +180,32 @@ void t_pushf(struct tu *t, const struct insn *i)
 }
 
 /* The image is in r13d: does the handler have to look at it? A jump to its end if not. At CPL 0
- * r10d becomes the new IF. Clobbers r8-r10 and the flags. */
+ * r10d becomes the new IF. Clobbers r8, r10 and the flags. */
 static uint32_t popf_check(struct tu *t, uint32_t *special)
 {
     struct emit *e = &t->e;
     uint32_t fixed = EFL_TF | EFL_NT | EFL_AC | EFL_ID | (supervisor(t) ? EFL_IOPL : 0);
 
-    emit_mov_rm32(e, R9, VCPU(eflags));
-    emit_mov_rr32(e, R8, R9);
+    emit_mov_rm32(e, R8, VCPU(eflags));
     emit_insn_r(e, 0, MAP_1, 0x31, R13, R8); /* xor */
     test_ri32(e, R8, fixed);
     *special = emit_jcc8(e, CC_NZ);
     if (!supervisor(t)) { /* IF stays, unless IOPL allows to change it */
-        alu_ri32(e, EXT_AND, R9, EFL_IOPL);
-        alu_ri32(e, EXT_CMP, R9, (t->ctx & CTX_CPL) << EFL_IOPL_SHIFT);
+        emit_mov_rm32(e, R8, VCPU(eflags));
+        alu_ri32(e, EXT_AND, R8, EFL_IOPL);
+        alu_ri32(e, EXT_CMP, R8, (t->ctx & CTX_CPL) << EFL_IOPL_SHIFT);
         return emit_jcc8(e, CC_B);
     }
-    movzx_rm8(e, R9, VCPU(intr_line));
+    movzx_rm8(e, R8, VCPU(intr_line));
     emit_mov_rr32(e, R10, R13);
     shift_ri32(e, false, R10, IF_BIT);
     alu_ri32(e, EXT_AND, R10, 1);
-    emit_insn_r(e, 0, MAP_1, 0x85, R9, R10); /* test: an interrupt would have to be delivered */
+    emit_insn_r(e, 0, MAP_1, 0x85, R8, R10); /* test: an interrupt would have to be delivered */
     return emit_jcc8(e, CC_Z);
 }
 
 /* The host's live flags from the image in r13d: by SAHF while DF is 0, which is much faster
- * than POPFQ. Clobbers r8, r13. */
+ * than POPFQ. rax is in r9. Clobbers r13. */
 static void load_live_flags(struct emit *e)
 {
     uint32_t down, done;
@@ -211,7 +213,6 @@ static void load_live_flags(struct emit *e)
     test_ri32(e, R13, EFL_DF);
     down = emit_jcc8(e, CC_NZ);
     emit8(e, 0xfc); /* cld */
-    emit_mov_rr32(e, R8, RAX);
     emit_mov_rr32(e, RAX, R13);
     shift_ri32(e, true, RAX, 8); /* to AH */
     shift_ri32(e, false, R13, OF_BIT);
@@ -219,7 +220,7 @@ static void load_live_flags(struct emit *e)
     emit_insn_r(e, EMIT_BYTE, MAP_1, 0x80, 0, R13); /* add r13b, 127: OF if it was 1 */
     emit8(e, 0x7f);
     emit8(e, 0x9e); /* sahf */
-    emit_mov_rr32(e, RAX, R8);
+    emit_mov_rr32(e, RAX, R9);
     done = emit_jmp8(e);
     emit_here8(e, down);
     alu_ri32(e, EXT_AND, R13, LIVE_FLAGS);
@@ -233,6 +234,7 @@ static void load_live_flags(struct emit *e)
 void t_popf(struct tu *t, const struct insn *i)
 {
     struct emit *e = &t->e;
+    struct bt_site *site = &t->bt->cache.sites[t->block->first_site + t->count - 1];
     uint32_t special, plain;
 
     if (i->opsize != 4 || !stack_ok(t)) {
@@ -242,15 +244,19 @@ void t_popf(struct tu *t, const struct insn *i)
     emit_mov_rm32(e, R13, tu_mem_at(t, SEG_SS, ESP, 0, 4, TU_R));
     pushfq(e);
     pop_r(e, R11);
+    emit_mov_rr32(e, R9, RAX);
+    site->rebased |= BT_UNDO;
+    site->undo.from = e->at;
     plain = popf_check(t, &special);
     emit_here8(e, special);
     push_r(e, R11);
     popfq(e);
     tu_cold_jump(t, false);
     emit_here8(e, plain);
-    if (supervisor(t))
-        emit_mov_mr8(e, VCPU(bt.interrupt_flag), R10);
     load_live_flags(e);
+    if (supervisor(t)) /* last: up to here all can be undone */
+        emit_mov_mr8(e, VCPU(bt.interrupt_flag), R10);
+    site->undo.to = e->at;
     t->esp_delta += 4;
 }
 

@@ -165,12 +165,9 @@ void tu_copy(struct tu *t, const struct insn *i, const struct hmem *m);
 
 /* ---- control (bt/control.c) ---- */
 /* Leaves the unit for a known target: chained when it lies on the same page, else through the jump
- * table. `poll`: emit a poll first (backward branches). ESP must be flushed. */
+ * table. ESP must be flushed. */
 void tu_jump(struct tu *t, gla_t target);
 /* The guest target is in r8d: through the jump table. Clobbers r9, r10. */
 void tu_jump_indirect(struct tu *t);
-/* Lets an interrupt in: two loads; a poisoned vcpu.bt.poll traps. State as at the instruction's
- * start. */
-void tu_poll(struct tu *t);
 
 #endif

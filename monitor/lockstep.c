@@ -294,10 +294,6 @@ bool lockstep_run(struct vcpu *a, void (*single)(struct vcpu *, void *), struct 
         }
     }
     for (unsigned n = 0; n < BLOCKS_AT_ONCE; n++) {
-        /* As bt_run(): first the store, then the look. */
-        if (unlikely(!a->bt.poll))
-            __atomic_store_n(&a->bt.poll, &a->bt.poll_ok, __ATOMIC_RELAXED);
-        __atomic_signal_fence(__ATOMIC_SEQ_CST);
         if (!single && (__atomic_load_n(&a->attention, __ATOMIC_RELAXED) || a->shadow_next))
             return false;
         if (ls->now >= ls->real->next_deadline && ls->now != ls->looked && !a->shadow) {

@@ -41,12 +41,21 @@ struct bt_site {
     /* bt/pointers.c: so many sites back are those that the x87 pointers stem from; 0: in memory */
     uint8_t x87_back, mem_back;
     uint16_t x87_seg : 3, fop : 11; /* an x87 instruction's own; segment of the data pointer */
-    struct x87_address ea;
+    union {
+        struct x87_address ea;
+        struct {
+            uint32_t from, to; /* arena offsets */
+        } undo;                /* BT_UNDO */
+    };
 };
 
 #define BT_REBASED_SI 1u /* subtract r13 from rsi */
 #define BT_REBASED_DI 2u /* subtract r11 from rdi */
+#define BT_REBASED    (BT_REBASED_SI | BT_REBASED_DI)
 #define BT_AFTER_STI  4u /* an STI stands before it in the unit: interrupts wait for this one */
+#define BT_REBASED_R8 8u /* the deltas are in r8 and r9 */
+/* In [undo.from, undo.to) only the flags and rax have changed; they are in r11 and r9. */
+#define BT_UNDO 16u
 
 /* A direct branch out of a block. Unlinked: the displacement at `site` leads to `stub`. */
 struct bt_slot {

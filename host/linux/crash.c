@@ -100,9 +100,9 @@ static void put_translation(const struct vcpu *v, const ucontext_t *uc)
 
     if (!v->translator)
         return;
-    put("translator: %s translated code; context 0x%08x interrupt flag %u poll %s\r\n",
+    put("translator: %s translated code; context 0x%08x interrupt flag %u%s\r\n",
         v->bt.in_cache ? "in" : "not in", v->bt.context, v->bt.interrupt_flag,
-        v->bt.poll ? "set" : "broken in");
+        v->bt.stepping ? ", stepping" : "");
     put("  last exit argument 0x%x, last trap kind %u at 0x%llx; return stack at %lld of %lld "
         "bytes\r\n",
         v->bt.exit_arg, v->bt.trap_kind, (unsigned long long)v->bt.trap_addr,

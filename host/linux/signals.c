@@ -50,26 +50,26 @@ static void put(const char *text, size_t len)
 }
 
 /* Makes a running guest come back to the loop soon. */
-static void break_in(uint32_t why)
+static void break_in(uint32_t why, void *context)
 {
     struct vcpu *v = state.m ? state.m->vcpu : NULL;
 
     if (!v)
         return;
     vcpu_attend(v, why);
-    if (v->translator)
-        bt_break_in(v);
+    host_bt_break_in(v, context);
 }
 
-static void on_timer(int sig)
+static void on_timer(int sig, siginfo_t *info, void *context)
 {
-    (void)sig;
+    (void)sig, (void)info;
     if (state.m && break_timer_fired(&state.m->host.clock))
-        break_in(ATT_TIME | ATT_KICK);
+        break_in(ATT_TIME | ATT_KICK, context);
 }
 
-static void on_quit(int sig)
+static void on_quit(int sig, siginfo_t *info, void *context)
 {
+    (void)info;
     int keep = errno;
     uint64_t one = 1;
 
@@ -80,27 +80,27 @@ static void on_quit(int sig)
     state.quit = sig;
     if (write(state.fd, &one, sizeof one) < 0)
         state.quit = sig; /* cannot happen: an eventfd takes 2^64 - 2 */
-    break_in(ATT_KICK);
+    break_in(ATT_KICK, context);
     errno = keep;
 }
 
-static void on_stop(int sig)
+static void on_stop(int sig, siginfo_t *info, void *context)
 {
     int keep = errno;
 
-    (void)sig;
+    (void)sig, (void)info, (void)context;
     terminal_restore();
     kill(getpid(), SIGSTOP);
     errno = keep; /* on_continue() makes the terminal raw again */
 }
 
-static void on_continue(int sig)
+static void on_continue(int sig, siginfo_t *info, void *context)
 {
     int keep = errno;
 
-    (void)sig;
+    (void)sig, (void)info;
     terminal_resume();
-    break_in(ATT_TIME | ATT_KICK); /* much time may have passed */
+    break_in(ATT_TIME | ATT_KICK, context); /* much time may have passed */
     errno = keep;
 }
 
@@ -131,28 +131,30 @@ static void on_trap(int sig, siginfo_t *info, void *context)
     _exit(1);
 }
 
-static void set_handler(int sig, void (*plain)(int), void (*full)(int, siginfo_t *, void *))
-{
-    /* A trap inside a trap's handler is to be reported, not to end the process unseen. */
-    struct sigaction sa = {.sa_flags =
-                               SA_ONSTACK | SA_RESTART | (full ? SA_SIGINFO | SA_NODEFER : 0)};
+typedef void handler_fn(int, siginfo_t *, void *);
 
-    if (full)
-        sa.sa_sigaction = full;
-    else
-        sa.sa_handler = plain;
+/* Signals that break in wait for the end of any handler: the innermost would look at a handler
+ * instead of at what that returns to. */
+static void set_handler(int sig, handler_fn *handler, int flags)
+{
+    static const int waiting[] = {BREAK_SIGNAL, SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGTSTP, SIGCONT};
+    struct sigaction sa = {.sa_sigaction = handler,
+                           .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART | flags};
+
     sigemptyset(&sa.sa_mask);
+    for (unsigned i = 0; i < ARRAY_LEN(waiting); i++)
+        sigaddset(&sa.sa_mask, waiting[i]);
     sigaction(sig, &sa, NULL);
 }
 
-static void catch_unless_ignored(int sig, void (*handler)(int))
+static void catch_unless_ignored(int sig, handler_fn *handler)
 {
     struct sigaction old;
 
     /* nohup and background jobs of simple shells ignore some; that was meant. */
     if (sigaction(sig, NULL, &old) == 0 && old.sa_handler == SIG_IGN)
         return;
-    set_handler(sig, handler, NULL);
+    set_handler(sig, handler, 0);
 }
 
 int signals_install(struct machine *m, struct error *e)
@@ -169,10 +171,11 @@ int signals_install(struct machine *m, struct error *e)
         return error_set(e, "cannot prepare for signals: %s", strerror(errno));
     sigemptyset(&ours);
     for (unsigned i = 0; i < ARRAY_LEN(traps); i++) {
-        set_handler(traps[i], NULL, on_trap);
+        /* A trap inside a trap's handler is to be reported, not to end the process unseen. */
+        set_handler(traps[i], on_trap, SA_NODEFER);
         sigaddset(&ours, traps[i]);
     }
-    set_handler(BREAK_SIGNAL, on_timer, NULL);
+    set_handler(BREAK_SIGNAL, on_timer, 0);
     sigaddset(&ours, BREAK_SIGNAL);
     /* Blocked in whoever started us, they would be blocked here. */
     sigprocmask(SIG_UNBLOCK, &ours, NULL);
@@ -183,7 +186,7 @@ int signals_install(struct machine *m, struct error *e)
     catch_unless_ignored(SIGHUP, on_quit);
     catch_unless_ignored(SIGTERM, on_quit);
     catch_unless_ignored(SIGTSTP, on_stop);
-    set_handler(SIGCONT, on_continue, NULL);
+    set_handler(SIGCONT, on_continue, 0);
     signal(SIGPIPE, SIG_IGN);
     return 0;
 }

@@ -27,23 +27,53 @@ static enum bt_trap_kind kind_of(int sig, const greg_t *reg)
     return reg[REG_ERR] & PAGE_FAULT_WRITE ? BT_TRAP_MEMORY_WRITE : BT_TRAP_MEMORY;
 }
 
+static void regs_get(struct bt_host_regs *r, const greg_t *reg)
+{
+    for (unsigned n = 0; n < ARRAY_LEN(greg_of); n++)
+        r->gpr[n] = (uint64_t)reg[greg_of[n]];
+    r->rip = (uint64_t)reg[REG_RIP];
+    r->rflags = (uint64_t)reg[REG_EFL];
+}
+
+static void regs_set(greg_t *reg, const struct bt_host_regs *r)
+{
+    for (unsigned n = 0; n < ARRAY_LEN(greg_of); n++)
+        reg[greg_of[n]] = (greg_t)r->gpr[n];
+    reg[REG_RIP] = (greg_t)r->rip;
+    reg[REG_EFL] = (greg_t)r->rflags;
+}
+
+static bool handle(struct vcpu *v, int sig, const siginfo_t *info, const greg_t *reg,
+                   struct bt_host_regs *r)
+{
+    if (sig == SIGTRAP && info->si_code == TRAP_TRACE)
+        return bt_single_step(v, r);
+    return bt_owns(v, r->rip) && bt_host_trap(v, r, kind_of(sig, reg), (uint64_t)reg[REG_CR2]);
+}
+
 bool host_bt_signal(struct vcpu *v, int sig, siginfo_t *info, void *ucontext)
 {
     greg_t *reg = ((ucontext_t *)ucontext)->uc_mcontext.gregs;
     struct bt_host_regs r;
 
     /* si_code > 0: raised by the kernel for a fault, not sent by anyone. */
-    if (!v || !v->translator || info->si_code <= 0 || !bt_owns(v, (uint64_t)reg[REG_RIP]))
+    if (!v || !v->translator || info->si_code <= 0)
         return false;
-    for (unsigned n = 0; n < ARRAY_LEN(greg_of); n++)
-        r.gpr[n] = (uint64_t)reg[greg_of[n]];
-    r.rip = (uint64_t)reg[REG_RIP];
-    r.rflags = (uint64_t)reg[REG_EFL];
-    if (!bt_host_trap(v, &r, kind_of(sig, reg), (uint64_t)reg[REG_CR2]))
+    regs_get(&r, reg);
+    if (!handle(v, sig, info, reg, &r))
         return false;
-    for (unsigned n = 0; n < ARRAY_LEN(greg_of); n++)
-        reg[greg_of[n]] = (greg_t)r.gpr[n];
-    reg[REG_RIP] = (greg_t)r.rip;
-    reg[REG_EFL] = (greg_t)r.rflags;
+    regs_set(reg, &r);
     return true;
+}
+
+void host_bt_break_in(struct vcpu *v, void *ucontext)
+{
+    greg_t *reg = ((ucontext_t *)ucontext)->uc_mcontext.gregs;
+    struct bt_host_regs r;
+
+    if (!v || !v->translator)
+        return;
+    regs_get(&r, reg);
+    if (bt_break_in(v, &r))
+        regs_set(reg, &r);
 }

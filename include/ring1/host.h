@@ -52,7 +52,8 @@ struct vmm_host {
     /* One line of trace of stage `stage` (include/ring1/trace.def), without a newline. */
     void (*trace)(void *opaque, unsigned stage, const char *text);
 
-    /* FPU-SAFE. Asks for a call of bt_break_in() with ATT_TIME set at host time `at` (of now_ns()),
+    /* FPU-SAFE. Asks for ATT_TIME to be set and bt_break_in() called at host time `at` (of
+     * now_ns()),
      * or as
      * soon after as the host can; NS_NEVER: not at all. Replaces the previous request. NULL:
      * translated

@@ -17,7 +17,8 @@
  *            now and then where to go on, --coverage lists what of the decoder's table is not among
  *            the cases and runs none.
  * Repeats    A case depends on its seed only, and on the cases before it in its batch of 64 through
- *            what the translator has kept of them. Every few milliseconds the CPU is asked to look
+ *            what the translator has kept of them. Ten thousand times a second the CPU is asked to
+ *            look
  *            up (bt_break_in()), so a bug may need several tries; --calm leaves that out.
  */
 #include "tests/bt/bt_random.h"
@@ -32,7 +33,7 @@
  * The translator looks for statistics too; it has time until PATIENCE is over. That counts kicks
  * that it answered: on a host that is stuck the time passes without any. */
 #define LOOKS_MAX     30u
-#define KICK_US       3000     /* usually; see --kick */
+#define KICK_US       100      /* usually; see --kick */
 #define PATIENCE_US   3000000u /* answered kicks until a case that goes on is ended, in time */
 #define HANG_US       100000000u
 #define DROP_TEXT_MAX 512u
@@ -93,14 +94,15 @@ static uint64_t exits(const struct vcpu *v)
 {
     const struct vcpu_stats *s = &v->stats;
 
-    return s->exit_trap + s->exit_dispatch + s->exit_lookup + s->exit_chain + s->bt_interpreted;
+    return s->exit_trap + s->exit_dispatch + s->exit_lookup + s->exit_chain + s->exit_break +
+           s->bt_interpreted;
 }
 
-static void on_kick(int sig)
+static void on_kick(int sig, siginfo_t *info, void *context)
 {
     struct bt_rig *r = bt_rig_running;
 
-    (void)sig;
+    (void)sig, (void)info;
     if (!r)
         return;
     if (exits(r->cpu) != t.exits) {
@@ -115,8 +117,7 @@ static void on_kick(int sig)
     if (t.calm && t.kicks <= PATIENCE_US / t.kick_us)
         return;
     vcpu_attend(r->cpu, ATT_KICK);
-    if (r->cpu->translator)
-        bt_break_in(r->cpu);
+    host_bt_break_in(r->cpu, context);
 }
 
 /* ---- one case ---- */
@@ -329,7 +330,6 @@ static int run_file(const char *path)
 
 static void build(void)
 {
-    struct sigaction sa = {.sa_handler = on_kick, .sa_flags = SA_ONSTACK | SA_RESTART};
     struct itimerval every = {{0, t.kick_us}, {0, t.kick_us}};
 
     if (!(t.found = open_memstream(&t.found_text, &t.found_bytes)))
@@ -339,7 +339,7 @@ static void build(void)
     bt_rig_create(&t.interpreted, RAM_BYTES, false);
     bt_rig_create(&t.translated, RAM_BYTES, !t.self);
     t.interpreted.host.now_ns = t.translated.host.now_ns = look;
-    sigaction(SIGALRM, &sa, NULL);
+    bt_rig_break_signal(on_kick);
     setitimer(ITIMER_REAL, &every, NULL);
 }
 
@@ -351,9 +351,11 @@ static void say_totals(void)
            "exceptions\n",
            t.done, t.endless, t.fails, t.excused, (unsigned long long)a->insns,
            (unsigned long long)a->exceptions);
-    printf("translated: %llu blocks, %llu callouts, %llu traps, %llu interpreted\n",
+    printf("translated: %llu blocks, %llu callouts, %llu traps, %llu interpreted; %llu break-ins, "
+           "%llu steps\n",
            (unsigned long long)b->bt_blocks, (unsigned long long)b->bt_callouts,
-           (unsigned long long)b->exit_trap, (unsigned long long)b->bt_interpreted);
+           (unsigned long long)b->exit_trap, (unsigned long long)b->bt_interpreted,
+           (unsigned long long)b->break_ins, (unsigned long long)b->break_steps);
     native_totals(stdout);
 }
 

@@ -7,8 +7,7 @@
  * What must hold
  *   Registers, flags, EIP, CR2, the pushed frame and all of RAM as with the interpreter.
  *   Each trap of translated code is at an address in the window of its privilege level or in the
- *   guards around it, in the guard page of the return stack, or at the poll's NULL; without windows
- *   at the latter two only.
+ *   guards around it, or in the guard page of the return stack; without windows in the latter only.
  *   The pages around guest RAM and around the windows keep what was written there before.
  */
 #include "tests/unit/bt_rig.h"
@@ -57,7 +56,7 @@ static bool allowed(const struct vcpu *v, uint64_t address)
     unsigned user = ctx_user(v->bt.context);
     int64_t off = (int64_t)(address - v->bt.window[user]);
 
-    if (address == 0 || v->bt.return_limit - 1 - address < GUEST_PAGE_SIZE ||
+    if (v->bt.return_limit - 1 - address < GUEST_PAGE_SIZE ||
         address - v->bt.return_top < 4ull << 30) /* a return to somewhere else */
         return true;
     return seen.windows && v->bt.context & CTX_WINDOW && off >= -(GUARD + WIDTH) &&

@@ -295,6 +295,15 @@ static void bt_rig_on_signal(int sig, siginfo_t *info, void *context)
     _exit(1);
 }
 
+/* SIGALRM's, which may break in. */
+static inline void bt_rig_break_signal(void (*handler)(int, siginfo_t *, void *))
+{
+    struct sigaction sa = {.sa_sigaction = handler,
+                           .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+
+    sigaction(SIGALRM, &sa, NULL);
+}
+
 static inline void bt_rig_signals(void)
 {
     static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
@@ -302,6 +311,7 @@ static inline void bt_rig_signals(void)
     stack_t alt = {.ss_sp = bt_rig_zeroed(BT_RIG_SIGNAL_STACK), .ss_size = BT_RIG_SIGNAL_STACK};
 
     sigaltstack(&alt, NULL);
+    sigaddset(&sa.sa_mask, SIGALRM); /* host_bt_break_in() */
     for (unsigned n = 0; n < ARRAY_LEN(signals); n++)
         sigaction(signals[n], &sa, NULL);
 }
