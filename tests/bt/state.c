@@ -297,6 +297,23 @@ static void load_fpu(const struct bt_case *c, struct vcpu *v)
     image_put32(v->fpu.area, FX_MXCSR, image_get32(c->fpu, FX_MXCSR) & (mask ? mask : 0xffbfu));
 }
 
+/* As after reset: what a case wrote, the next one must not read, since endless ones only run
+ * interpreted. */
+static void load_msrs(const struct bt_case *c, struct vcpu *v)
+{
+    static struct vcpu_msrs reset;
+    static bool known;
+
+    if (!known)
+        reset = v->msr;
+    known = true;
+    v->msr = reset;
+    v->msr.sysenter_cs = SEL_CODE0;
+    v->msr.sysenter_esp = STACK0_AT;
+    v->msr.sysenter_eip = HANDLER_AT + 0x900;
+    v->msr.efer = c->nx ? EFER_NXE : 0;
+}
+
 void state_apply(const struct bt_case *c, const uint8_t *image, struct bt_rig *r)
 {
     struct vcpu *v = r->cpu;
@@ -316,13 +333,10 @@ void state_apply(const struct bt_case *c, const uint8_t *image, struct bt_rig *r
     memset(v->dr, 0, sizeof v->dr);
     v->dr[6] = 0xffff0ff0;
     v->dr[7] = 0x400;
-    v->msr.sysenter_cs = SEL_CODE0;
-    v->msr.sysenter_esp = STACK0_AT;
-    v->msr.sysenter_eip = HANDLER_AT + 0x900;
+    load_msrs(c, v);
     v->cr0 = c->cr0;
     v->cr3 = PD_AT;
     v->cr4 = c->cr4;
-    v->msr.efer = c->nx ? EFER_NXE : 0;
     if (c->pae)
         mmu_load_pdptes(v, v->cr3);
     v->eflags = c->eflags;
