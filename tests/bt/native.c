@@ -337,10 +337,21 @@ static bool writes_itself(const struct vcpu *v, const struct insn *i)
     return false;
 }
 
+/* How far from its operand BT and its like go for the bit that a register names. */
+static uint32_t bit_offset(const struct vcpu *v, const struct insn *i)
+{
+    bool bits = i->op == OP_bt || i->op == OP_bts || i->op == OP_btr || i->op == OP_btc;
+
+    if (!bits || i->operand[1].kind != OPK_GPR)
+        return 0;
+    return i->opsize == 2 ? (uint32_t)((int16_t)v->gpr[i->operand[1].reg] >> 4) * 2
+                          : (uint32_t)((int32_t)v->gpr[i->operand[1].reg] >> 5) * 4;
+}
+
 /* Offset of the memory operand in its segment. */
 static uint32_t offset_of(const struct vcpu *v, const struct insn *i)
 {
-    uint32_t at = (uint32_t)i->disp;
+    uint32_t at = (uint32_t)i->disp + bit_offset(v, i);
 
     at += i->base != INSN_NO_REG ? v->gpr[i->base] : 0;
     at += i->index != INSN_NO_REG ? v->gpr[i->index] << i->scale : 0;
