@@ -274,7 +274,7 @@ Test(options, execution)
 
     parse("-kernel|k", &c, &e);
     cr_expect(c.exec == EXEC_DEFAULT && c.sandbox == SANDBOX_ON);
-    cr_expect_eq(c.cache_size, 32 * MIB);
+    cr_expect_eq(c.cache_size, 16 * MIB);
     cr_expect(!c.bt.no_chain && !c.bt.no_return_stack && !c.bt.soft_only && !c.bt.max_insns &&
               !c.bt.heat && !c.bt.split_at_branches && !c.bt.no_bmi2);
     parse("-kernel|k|-exec|translate|-bt|chain=off,return-stack=off,insns=7|-bt|heat=300", &c, &e);
