@@ -38,28 +38,17 @@ static unsigned access_of(const struct operand *o)
     return (o->act & ACT_R ? TU_R : 0) | (o->act & ACT_W ? TU_W : 0);
 }
 
-/* A CPU stores ten bytes in two parts: the second page must not fault when the first part is
- * written. A pending #MF comes first (FWAIT): the probe makes its page dirty. */
-static void probe_last(struct tu *t, const struct operand *o, struct hmem m)
-{
-    emit8(&t->e, 0x9b);
-    m.disp += o->size - 1;
-    emit_insn_m(&t->e, 0, MAP_0F, 0xb6, R11, m); /* movzx r11d, byte */
-    emit_mov_mr8(&t->e, m, R11);
-}
-
-/* The instruction itself. *m: its memory operand on the host, if it has one. */
+/* The instruction itself. *m: its memory operand on the host, if it has one. A CPU stores ten bytes
+ * in two parts: only the software TLB knows before the first that both may be written. */
 static void copy(struct tu *t, const struct insn *i, const struct operand *o, struct hmem *m)
 {
-    bool parts = o && (o->act & ACT_W) && o->size == 10;
-
     if (!o) {
         tu_copy(t, i, NULL);
         return;
     }
-    *m = tu_mem(t, i, o->size, access_of(o) | (parts ? TU_PARTS : 0));
-    if (t->window && parts)
-        probe_last(t, o, *m);
+    if ((o->act & ACT_W) && o->size == 10)
+        t->window = false;
+    *m = tu_mem(t, i, o->size, access_of(o));
     tu_copy(t, i, m);
 }
 

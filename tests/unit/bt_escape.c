@@ -202,7 +202,7 @@ static uint32_t edge(void)
 struct program {
     uint8_t bytes[96];
     unsigned len;
-    bool pusha, ten_bytes; /* FSTP or FBSTP m80 */
+    bool pusha;
 };
 
 static void put8(struct program *p, unsigned val)
@@ -253,7 +253,6 @@ static void put_op(struct program *p, const struct op *o)
     for (unsigned n = 0; n < o->len; n++)
         put8(p, o->bytes[n]);
     p->pusha |= o->bytes[0] == 0x60;
-    p->ten_bytes |= o->bytes[0] == 0xdb && o->reg == 7;
     if (o->what & MODRM)
         put_modrm(p, o, wide);
     if (o->what & MOFFS)
@@ -274,7 +273,7 @@ static const struct op *make_program(struct program *p)
     const struct op *o = &ops[rnd(ARRAY_LEN(ops))];
 
     p->len = 0;
-    p->pusha = p->ten_bytes = false;
+    p->pusha = false;
     for (unsigned n = rnd(3) ? 0 : 1 + rnd(4); n; n--)
         put8(p, 0x50 | rnd(2) << 3 | rnd(4));
     put_op(p, o);
@@ -386,11 +385,11 @@ static void prepare(struct bt_rig *r, const struct program *p, const struct op *
 }
 
 /* An instruction that faults on its second page may have marked the first one accessed (SDM vol.
- * 3A, 4.8: processors do so speculatively); dirty is exact but for docs/DEVIATIONS.md section 4. */
-static void forget_accessed(struct bt_rig *r, const struct program *p)
+ * 3A, 4.8: processors do so speculatively); dirty is exact. */
+static void forget_accessed(struct bt_rig *r)
 {
     for (uint32_t at = DIRECTORY; at < TABLES_END; at += 4)
-        r->vm.ram[at] |= p->ten_bytes ? 0x60 : 0x20;
+        r->vm.ram[at] |= 0x20;
 }
 
 static const char *text_of(const struct program *p)
@@ -431,8 +430,8 @@ static bool same(struct bt_rig *a, struct bt_rig *b, const struct program *p, un
 {
     const struct vcpu *x = a->cpu, *y = b->cpu;
 
-    forget_accessed(a, p);
-    forget_accessed(b, p);
+    forget_accessed(a);
+    forget_accessed(b);
     bool ok = reason_a == reason_b && x->eip == y->eip && x->eflags == y->eflags &&
               x->cr2 == y->cr2 && !memcmp(x->gpr, y->gpr, sizeof x->gpr) &&
               same_memory(a, b, p->pusha);
