@@ -271,8 +271,13 @@ static bool is_companion(const struct judged *j)
 }
 static bool is_alignment(const struct judged *j)
 {
-    return same_place(j) && n.io->vector == VEC_AC &&
-           (j->e.vector == VEC_PF || j->e.vector == VEC_GP || j->e.vector == VEC_SS);
+    unsigned here = j->e.vector, there = n.io->vector;
+
+    if (!same_place(j))
+        return false;
+    if (here == VEC_AC) /* of the parts of a far RET a CPU reads CS's first */
+        return there == VEC_PF && j->have_insn && is_partial(&j->i);
+    return there == VEC_AC && (here == VEC_PF || here == VEC_GP || here == VEC_SS);
 }
 static bool is_masked_store(const struct judged *j)
 {
