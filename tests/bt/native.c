@@ -243,6 +243,27 @@ static bool is_partial(const struct insn *i)
     return false;
 }
 
+/* How far from its operand BT and its like go for the bit that a register names. */
+static uint32_t bit_offset(const struct vcpu *v, const struct insn *i)
+{
+    bool bits = i->op == OP_bt || i->op == OP_bts || i->op == OP_btr || i->op == OP_btc;
+
+    if (!bits || i->operand[1].kind != OPK_GPR)
+        return 0;
+    return i->opsize == 2 ? (uint32_t)((int16_t)v->gpr[i->operand[1].reg] >> 4) * 2
+                          : (uint32_t)((int32_t)v->gpr[i->operand[1].reg] >> 5) * 4;
+}
+
+/* Offset of the memory operand in its segment. */
+static uint32_t offset_of(const struct vcpu *v, const struct insn *i)
+{
+    uint32_t at = (uint32_t)i->disp + bit_offset(v, i);
+
+    at += i->base != INSN_NO_REG ? v->gpr[i->base] : 0;
+    at += i->index != INSN_NO_REG ? v->gpr[i->index] << i->scale : 0;
+    return i->addr_size == 2 ? at & 0xffff : at;
+}
+
 struct judged {
     const struct bt_case *c;
     struct bt_rig *r;
@@ -279,13 +300,16 @@ static bool is_alignment(const struct judged *j)
         return there == VEC_PF && j->have_insn && is_partial(&j->i);
     return there == VEC_AC && (here == VEC_PF || here == VEC_GP || here == VEC_SS);
 }
-static bool is_masked_store(const struct judged *j)
+/* Does the explicit operand of the last instruction go beyond offset 4 GiB? */
+static bool is_operand_wrap(const struct judged *j)
 {
-    struct end at = {.eip = n.io->out.eip};
-    struct insn i;
-
-    return (n.io->vector == VEC_AC || n.io->vector == VEC_PF) && insn_at(j->r, &at, &i) &&
-           (i.op == OP_maskmovq || i.op == OP_maskmovdqu);
+    if ((j->e.vector != VEC_GP && j->e.vector != VEC_SS))
+        return false;
+    for (unsigned k = 0; j->have_insn && k < j->i.nops && k < 4; k++)
+        if (j->i.operand[k].kind == OPK_MEM)
+            return offset_of(j->r->cpu, &j->i) >
+                   0u - (j->i.operand[k].size ? j->i.operand[k].size : 512u);
+    return false;
 }
 /* Of 16 bytes: #GP because it is not aligned. */
 static bool is_wrap16(const struct judged *j)
@@ -295,7 +319,7 @@ static bool is_wrap16(const struct judged *j)
 }
 static bool is_wrap(const struct judged *j)
 {
-    if (is_wrap16(j))
+    if (is_wrap16(j) || is_operand_wrap(j))
         return true;
     return same_place(j) && (j->e.vector == VEC_GP || j->e.vector == VEC_SS) &&
            n.io->vector == VEC_PF && (n.io->cr2 >= 0xffffe000u || n.io->cr2 < 0x200);
@@ -320,7 +344,7 @@ static bool is_newer(const struct judged *j)
 /* Did the case, by way of a wild jump, execute what gen.c does not make; or a repetition that
  * writes
  * over itself, or a bus lock? Runs it once more. */
-static bool met_other, met_self, met_split, met_wrap;
+static bool met_other, met_self, met_split, met_wrap, met_masked;
 
 static uint32_t frame_of(uint32_t at)
 {
@@ -340,27 +364,6 @@ static bool writes_itself(const struct vcpu *v, const struct insn *i)
             return true;
     }
     return false;
-}
-
-/* How far from its operand BT and its like go for the bit that a register names. */
-static uint32_t bit_offset(const struct vcpu *v, const struct insn *i)
-{
-    bool bits = i->op == OP_bt || i->op == OP_bts || i->op == OP_btr || i->op == OP_btc;
-
-    if (!bits || i->operand[1].kind != OPK_GPR)
-        return 0;
-    return i->opsize == 2 ? (uint32_t)((int16_t)v->gpr[i->operand[1].reg] >> 4) * 2
-                          : (uint32_t)((int32_t)v->gpr[i->operand[1].reg] >> 5) * 4;
-}
-
-/* Offset of the memory operand in its segment. */
-static uint32_t offset_of(const struct vcpu *v, const struct insn *i)
-{
-    uint32_t at = (uint32_t)i->disp + bit_offset(v, i);
-
-    at += i->base != INSN_NO_REG ? v->gpr[i->base] : 0;
-    at += i->index != INSN_NO_REG ? v->gpr[i->index] << i->scale : 0;
-    return i->addr_size == 2 ? at & 0xffff : at;
 }
 
 /* A locked access to two cache lines; parts of an x87 operand on both sides of 64 KiB. */
@@ -387,6 +390,7 @@ static void on_trace(void *opaque, unsigned stage, const char *text)
     if (!insn_at(opaque, &here, &i))
         return;
     met_other |= !native_able(&i);
+    met_masked |= i.op == OP_maskmovq || i.op == OP_maskmovdqu;
     met_self |= writes_itself(((struct bt_rig *)opaque)->cpu, &i);
     look_at_operand(((struct bt_rig *)opaque)->cpu, &i);
 }
@@ -395,7 +399,7 @@ static bool is_other(const struct judged *j)
 {
     struct vmm_host *h = &j->r->host;
 
-    met_other = met_self = met_split = met_wrap = false;
+    met_other = met_self = met_split = met_wrap = met_masked = false;
     h->trace = on_trace;
     h->trace_mask = TRACE_BIT(TRACE_EXEC);
     n.run(j->r);
@@ -409,6 +413,11 @@ static bool is_self(const struct judged *j)
     return met_self; /* is_other() has looked */
 }
 
+static bool is_masked_store(const struct judged *j)
+{
+    (void)j;
+    return met_masked && (n.io->vector == VEC_AC || n.io->vector == VEC_PF);
+}
 static bool is_part_wrap(const struct judged *j)
 {
     (void)j;
@@ -430,8 +439,6 @@ static struct {
     {"companion", "the address belongs to the 32-bit program", is_companion, 0},
     {"alignment", "#AC and #PF, #GP or #SS of one access: order in DEVIATIONS.md, 3", is_alignment,
      0},
-    {"masked store", "#AC, and #PF without selected bytes, of MASKMOVx: DEVIATIONS.md, 4",
-     is_masked_store, 0},
     {"4 GiB", "an operand across 4 GiB: #GP or #SS here, #PF on the CPU (SDM 3A, 5.3)", is_wrap, 0},
     {"nested", "IRET with NT set is #GP in IA-32e mode", is_nested, 0},
     {"half done", "part of the instruction is done when it faults: DEVIATIONS.md, 3", is_half_done,
@@ -440,6 +447,8 @@ static struct {
     {"newer", "the bytes are an instruction that the CPU model does not have", is_newer, 0},
     {"other", "what gen.c does not make for such cases was there by chance", is_other, 0},
     {"self", "a REP that writes over itself: fetched once or again, as the CPU likes", is_self, 0},
+    {"masked store", "#AC, and #PF without selected bytes, of MASKMOVx: DEVIATIONS.md, 4",
+     is_masked_store, 0},
     {"64 KiB", "a CPU wraps each part of a long x87 operand: DEVIATIONS.md, 4", is_part_wrap, 0},
     {"bus lock", "hosts make who locks the bus wait, some for ever", is_split, 0},
 };
