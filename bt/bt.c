@@ -363,6 +363,10 @@ void bt_run(struct vcpu *v)
         if (!ctx)
             return;
         sync(v, bt, ctx);
+        if (bt->wake.learning) {
+            wake_step(v);
+            continue;
+        }
         uint64_t host = find(v, bt, &b);
         if (!host || !run_once(v, bt, host)) {
             interp_run(v, 1); /* one block of the decode cache */

@@ -30,6 +30,7 @@ struct bt_options {
     bool soft_only; /* never use windows */
     bool no_bmi2;   /* as on a host without BMI2 */
     bool no_gs;     /* windows without the GS base */
+    bool no_wake;   /* bt/wake.h does nothing */
 };
 
 /* Bytes of memory that the translator of one vCPU needs beside the code arena; the host allocates
@@ -48,6 +49,9 @@ bool bt_usable(const struct vcpu *v);
 
 /* Runs translated code until v->attention is set or the state is no longer bt_usable(). */
 void bt_run(struct vcpu *v);
+
+/* The halted CPU is about to run again: prefetches (bt/wake.h). */
+void bt_wake(struct vcpu *v);
 
 /* Runs at most one block without chaining, or interprets one instruction, and returns the number of
  * guest instructions that were executed (lockstep). */

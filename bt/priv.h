@@ -5,6 +5,7 @@
 
 #include "bt/adapt.h"
 #include "bt/tu.h"
+#include "bt/wake.h"
 #include "monitor/vm.h"
 
 /* Arena offsets of the routines that bt_stubs_make() emits. */
@@ -43,6 +44,7 @@ struct bt_seg_load {
 
 struct bt {
     struct adapt adapt;
+    struct bt_wake wake;
     struct bt_options opt;
     struct code_cache cache;
     struct bt_stubs stubs;

@@ -50,11 +50,18 @@ static void deliver_debug_trap(struct vcpu *v)
     event_deliver(v, EVENT_FAULT, VEC_DB, NO_ERROR_CODE);
 }
 
+static void wake(struct vcpu *v)
+{
+    if (v->halted && v->translator)
+        bt_wake(v);
+    v->halted = false;
+}
+
 static void deliver_nmi(struct vcpu *v)
 {
     v->nmi_pending = false;
     v->nmi_blocked = true;
-    v->halted = false;
+    wake(v);
     event_deliver(v, EVENT_NMI, VEC_NMI, NO_ERROR_CODE);
 }
 
@@ -64,7 +71,7 @@ static void deliver_interrupt(struct vcpu *v)
 
     if (vector < 0)
         return;
-    v->halted = false;
+    wake(v);
     v->stats.interrupts++;
     event_deliver(v, EVENT_EXTERNAL, (unsigned)vector, NO_ERROR_CODE);
 }
