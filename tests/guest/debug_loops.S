@@ -196,7 +196,6 @@ test_main:
     mov [start], eax
     mov dword ptr [start + 4], edx
     mov eax, offset \entry
-    sti
     call eax
     cli
     rdtsc
@@ -290,10 +289,13 @@ h_db:
     or dword ptr [esp + 12], 0x10000
     pop eax
     iretd
-    /* Each spins until the interrupt came; h_leave takes those away that look at nothing. They keep EDI. */
+    /* Each allows the interrupt, which may wait already, and spins until it came; h_leave takes those away that look at
+     * nothing. (QEMU takes none in LOOP to itself right behind STI.) They keep EDI. */
 spin_jmp:
     mov dword ptr [leave_to], offset 1f
     GATE idt+0x20*8, SEL_CODE32, "offset h_leave", 0x8e
+    sti
+    nop
 2:  jmp 2b
 1:  GATE idt+0x20*8, SEL_CODE32, "offset irq0_handler", 0x8e
     ret
@@ -301,24 +303,32 @@ spin_jnz:
     mov dword ptr [leave_to], offset 1f
     GATE idt+0x20*8, SEL_CODE32, "offset h_leave", 0x8e
     or ebx, 1
+    sti
+    nop
 2:  test ebx, ebx
     nop
     jnz 2b
 1:  GATE idt+0x20*8, SEL_CODE32, "offset irq0_handler", 0x8e
     ret
 spin_call:
-    call 1f
+    sti
+    nop
+3:  call 1f
     cmp dword ptr [irq0_count], 0
-    je spin_call
+    je 3b
     ret
 1:  call 2f
     ret
 2:  ret
 spin_memory:
-    cmp dword ptr [irq0_count], 0
-    je spin_memory
+    sti
+    nop
+1:  cmp dword ptr [irq0_count], 0
+    je 1b
     ret
 spin_table:
+    sti
+    nop
     xor ebx, ebx
 1:  jmp dword ptr [table + ebx * 4]
 2:  mov ebx, 1
@@ -335,6 +345,8 @@ spin_ret:
     mov dword ptr [leave_to], offset 1f
     GATE idt+0x20*8, SEL_CODE32, "offset h_leave", 0x8e
     mov ebx, esp
+    sti
+    nop
 2:  push offset 2b
     ret
 1:  mov esp, ebx
@@ -344,6 +356,8 @@ spin_loop:
     mov dword ptr [leave_to], offset 1f
     GATE idt+0x20*8, SEL_CODE32, "offset h_leave", 0x8e
     xor ecx, ecx
+    sti
+    nop
 2:  loop 2b
     jmp 2b
 1:  GATE idt+0x20*8, SEL_CODE32, "offset irq0_handler", 0x8e
@@ -352,10 +366,14 @@ spin_jecxz:
     mov dword ptr [leave_to], offset 1f
     GATE idt+0x20*8, SEL_CODE32, "offset h_leave", 0x8e
     xor ecx, ecx
+    sti
+    nop
 2:  jecxz 2b
 1:  GATE idt+0x20*8, SEL_CODE32, "offset irq0_handler", 0x8e
     ret
 spin_deep:
+    sti
+    nop
     mov ebx, esp
     mov esi, 100
 1:  dec esi
