@@ -201,6 +201,7 @@ void event_deliver(struct vcpu *v, enum event_type type, unsigned vector, uint32
     struct event e = event_make(v, type, vector, error);
     struct fault f;
 
+    v->rf_lent = false;
     note_event(v, &e);
     if (vector == VEC_DB && (type == EVENT_FAULT || type == EVENT_ICEBP))
         v->dr[7] &= ~DR7_GD; /* the handler may use the debug registers */

@@ -28,6 +28,7 @@ static void copy_cpu(struct vcpu *to, const struct vcpu *from)
     to->cpl = from->cpl;
     to->shadow = from->shadow;
     to->shadow_next = from->shadow_next;
+    to->rf_lent = from->rf_lent;
     to->halted = from->halted;
     memcpy(to->seg, from->seg, sizeof to->seg);
     to->ldtr = from->ldtr;
@@ -121,6 +122,7 @@ static void iterate(struct lockstep *ls)
         b->eflags = (b->eflags & ~EFL_TF) | tf;
     }
     b->eflags = (b->eflags & ~EFL_RF) | (a->eflags & EFL_RF);
+    b->rf_lent = a->rf_lent;
 }
 
 /* Finishes the REP string at eip, which let go to look at the clock. */
@@ -130,6 +132,7 @@ static void finish_rep(struct vcpu *b, uint32_t rf)
 
     do {
         b->eflags = (b->eflags & ~EFL_RF) | rf;
+        b->rf_lent = false;
         b->attention = 0;
         interp_step(b);
     } while (b->eip == start);

@@ -117,8 +117,10 @@ static void step(struct vcpu *v, void *arg)
     /* RF protects one instruction; IRET and a task switch set it for the next (SDM vol. 3B,
      * section 18.3.1.1). A REP string that is not done yet keeps it. */
     interp_step(v);
-    if ((before & EFL_RF) && op != OP_iret && v->tr.base == task && !(repeats && v->eip == start))
+    if ((before & EFL_RF) && op != OP_iret && v->tr.base == task && !(repeats && v->eip == start)) {
         v->eflags &= ~EFL_RF;
+        v->rf_lent = false;
+    }
     if ((before & EFL_TF) && !(is_software_interrupt(op) && v->eip != fall_through))
         v->dr6_pending |= DR6_BS;
     if (v->dr6_pending)

@@ -115,6 +115,7 @@ struct vcpu {
     uint8_t cpl;
     uint8_t shadow;      /* SHADOW_* in force for the instruction that runs now */
     uint8_t shadow_next; /* set by the handler for the instruction after it */
+    bool rf_lent;        /* RF is set only since a REP string lets events in: interp/rep.h */
     bool halted;
     bool intr_line; /* level of the interrupt controller's output at this CPU */
     struct seg seg[SEG_COUNT];

@@ -8,6 +8,8 @@
  * Promises   The loop stops between two iterations, with next_eip = eip and RF set, when TF is set
  *            (the trap comes after each iteration), when an iteration asks for attention that
  *            cannot wait, or after some 50 us of work, so that the run loop can look at the clock.
+ *            RF goes away again when no event was taken: a double fault that a later iteration sets
+ *            off pushes it as it was before.
  *            At least one iteration is done each time.
  * Source     SDM vol. 2B: REP/REPE/REPZ/REPNE/REPNZ.
  */

@@ -29,6 +29,10 @@ void rep_loop(struct vcpu *v, const struct insn *i, rep_step_fn *step, rep_run_f
         step(v, i);
         return;
     }
+    if (v->rf_lent) { /* nothing happened in between */
+        v->rf_lent = false;
+        v->eflags &= ~EFL_RF;
+    }
     while ((left = rep_reg(v, i, ECX)) != 0) {
         bool goes_on = true;
 
@@ -44,6 +48,7 @@ void rep_loop(struct vcpu *v, const struct insn *i, rep_step_fn *step, rep_run_f
         if (single || (attention_now(v) & urgent) || work >= REP_BATCH) {
             v->next_eip = v->eip;
             /* An event taken here finds RF set in its image (SDM vol. 3B, section 18.3.1.1). */
+            v->rf_lent = !(v->eflags & EFL_RF);
             v->eflags |= EFL_RF;
             vcpu_attend(v, ATT_MODE); /* what follows in the decoded block is not next */
             return;

@@ -136,11 +136,6 @@ static unsigned run(struct bt_rig *r)
 
 static unsigned differences(unsigned a, unsigned b, FILE *out)
 {
-    /* RF, which a REP that was interrupted leaves set; nothing sees it any more. */
-    if (a == EXIT_TRIPLE_FAULT && b == a) {
-        t.interpreted.cpu->eflags &= ~EFL_RF;
-        t.translated.cpu->eflags &= ~EFL_RF;
-    }
     unsigned n = compare(&t.interpreted, &t.translated, out);
 
     if (a == b)
