@@ -147,6 +147,7 @@ struct native_io;
 void paging_image(const struct bt_case *c, uint8_t *ram);
 void paging_native(const struct bt_case *c, struct native_io *io);
 void paging_native_frames(struct native_io *io);
+bool paging_native_agrees(struct native_io *io);
 
 /* state.c: from a case to the state of a rig. `image` is RAM as it must be at the start. */
 void state_mode(struct bt_case *c);

@@ -343,7 +343,7 @@ static void aim16(struct gen *g, struct insn *i)
         set_reg(g, i->base, (target - (uint32_t)i->disp) & (chance(90) ? 0xffffu : ~0u));
 }
 
-/* Hosts make a process sleep that locks the bus by an access to two cache lines. */
+/* Hosts stop a process that locks the bus by an access to two cache lines, for seconds. */
 bool native_locks(const struct insn *i)
 {
     return (i->prefixes & PFX_LOCK) || i->op == OP_xchg;

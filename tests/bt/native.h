@@ -4,7 +4,9 @@
  * it a struct native_io.
  *
  * Protocol   bt-random fills RAM and `in` and writes a byte to NATIVE_GO; the companion runs the
- *            case, fills `out` and writes a byte to NATIVE_DONE.
+ *            case, fills `out` and writes a byte to NATIVE_DONE. With `steps` it stops after so
+ *            many
+ *            instructions; `step` tells it what is special about each.
  */
 #ifndef RING1_TESTS_BT_NATIVE_H
 #define RING1_TESTS_BT_NATIVE_H
@@ -20,6 +22,7 @@
 /* The companion itself: bt-random must not complain of guest accesses there. */
 #define NATIVE_IMAGE     0x6ab00000u
 #define NATIVE_IMAGE_END 0x6ab40000u
+#define NATIVE_IO_BYTES  0x12000u /* of a struct native_io, behind RAM and at the image's end */
 
 /* Selectors of a Linux process; those from FS_BASED on are set_thread_area()'s. */
 #define NATIVE_CODE  0x23u
@@ -28,6 +31,12 @@
 #define NATIVE_SMALL 0x6bu /* base 0x20000, limit 0x1fff */
 #define NATIVE_DOWN  0x73u /* base 0x20000, expand-down, limit 0x0fff */
 #define NATIVE_BASE  0x20000u
+
+#define NATIVE_STEPS   0x10000u
+#define NATIVE_STOPPED 0xfeu /* vector: after `steps` instructions */
+/* A REP string traps after each iteration; PUSHF stores the TF that single steps need; behind MOV
+ * SS there is no trap. */
+enum { STEP_REP = 1, STEP_PUSHF = 2, STEP_SHADOW = 4 };
 
 enum { NATIVE_RWX, NATIVE_RW, NATIVE_RX, NATIVE_NONE };
 
@@ -44,6 +53,13 @@ struct native_io {
     uint32_t high;                    /* page of RAM behind linear 0x80000000 */
     struct native_state in, out;
     uint32_t vector, error, cr2, signal;
+    uint32_t steps; /* 0: until it ends */
+    uint8_t step[NATIVE_STEPS];
 };
+
+static inline uint32_t native_segment_base(uint16_t sel)
+{
+    return sel == NATIVE_BASED || sel == NATIVE_SMALL || sel == NATIVE_DOWN ? NATIVE_BASE : 0;
+}
 
 #endif

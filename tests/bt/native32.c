@@ -29,6 +29,7 @@ struct context {
     uint32_t gs, fs, es, ds, edi, esi, ebp, esp, ebx, edx, ecx, eax;
     uint32_t trap, error, eip, cs, eflags, esp_at_signal, ss, fpstate, mask, cr2;
 };
+_Static_assert(sizeof(struct native_io) <= NATIVE_IO_BYTES, "it is mapped");
 struct fpstate { /* an FSAVE image, and an FXSAVE image at offset 112 */
     uint32_t cw, sw, tag, ip, cs, dp, ds;
     uint8_t st[80];
@@ -40,7 +41,8 @@ _Static_assert(offsetof(struct fpstate, fx) == 112, "as the kernel has it");
 static struct native_io *io;
 static uint8_t rights[NATIVE_RAM >> 12]; /* as they are now */
 static uint8_t signal_stack[65536] __attribute__((aligned(16)));
-uint32_t return_flags; /* ID, which the kernel does not take from the frame */
+#define KEPT 0x204000u /* ID and NT, which the kernel does not take from the frame */
+uint32_t return_flags;
 
 static uint32_t call(uint32_t number, uint32_t a, uint32_t b, uint32_t c, uint32_t d, uint32_t e,
                      uint32_t f)
@@ -69,6 +71,25 @@ void *memcpy(void *to, const void *from, size_t n)
     while (n--)
         *t++ = *f++;
     return to;
+}
+
+/* ---- single steps ---- */
+
+#define TF 0x100u
+
+static uint32_t steps_done, step_began; /* steps_done: those that are over; where the next begins */
+
+/* A trap came. False: enough. */
+static int step_over(struct context *c)
+{
+    unsigned kind = io->step[steps_done < NATIVE_STEPS ? steps_done : 0];
+
+    if (kind & STEP_PUSHF)
+        ((uint8_t *)(native_segment_base((uint16_t)c->ss) + c->esp_at_signal))[1] &= (uint8_t)~1u;
+    if (!(kind & STEP_REP) || c->eip != step_began)
+        steps_done += kind & STEP_SHADOW ? 2 : 1;
+    step_began = c->eip;
+    return steps_done < io->steps;
 }
 
 /* ---- one case ---- */
@@ -101,7 +122,7 @@ static void state_load(struct context *c, struct fpstate *f, const struct native
     c->eip = s->eip, c->eflags = s->eflags;
     c->es = s->seg[0], c->cs = s->seg[1], c->ss = s->seg[2];
     c->ds = s->seg[3], c->fs = s->seg[4], c->gs = s->seg[5];
-    return_flags = (s->eflags & 0x200000u) | 0x202u;
+    return_flags = (s->eflags & KEPT) | 0x202u;
     memcpy(f->fx, s->fx, KERNEL_FX);
     for (unsigned n = 0; n < 8; n++)
         tag |= (s->fx[4] >> n & 1 ? 0u : 3u) << 2 * n;
@@ -133,12 +154,23 @@ void on_signal(int number, const void *info, char *context)
     (void)info;
     io->signal = (uint32_t)number;
     io->vector = c->trap, io->error = c->error, io->cr2 = c->cr2;
+    if (io->steps && c->trap == 1) {
+        if (step_over(c)) {
+            c->eflags |= TF; /* POPF may have cleared it */
+            return_flags = (c->eflags & KEPT) | 0x202u;
+            return;
+        }
+        io->vector = NATIVE_STOPPED;
+    }
     state_store(c, f, &io->out);
     call3(SYS_write, NATIVE_DONE, (uint32_t)&byte, 1);
     if (call3(SYS_read, NATIVE_GO, (uint32_t)&byte, 1) != 1)
         call3(SYS_exit, 0, 0, 0);
     rights_make();
     state_load(c, f, &io->in);
+    steps_done = 0;
+    step_began = c->eip;
+    c->eflags |= io->steps ? TF : 0;
 }
 
 /* ---- setting up ---- */
@@ -224,9 +256,9 @@ void native_main(void)
     /* Whatever else is mapped: the stack, the vDSO. */
     call3(SYS_munmap, 0x1000, NATIVE_IMAGE - 0x1000, 0);
     call3(SYS_munmap, NATIVE_IMAGE_END, 0xffffe000u - NATIVE_IMAGE_END, 0);
-    io = (struct native_io *)(NATIVE_IMAGE_END - 0x2000);
-    map((uint32_t)io, NATIVE_RAM >> 12, 3);
-    map((uint32_t)io + 0x1000, (NATIVE_RAM >> 12) + 1, 3);
+    io = (struct native_io *)(NATIVE_IMAGE_END - NATIVE_IO_BYTES);
+    for (unsigned n = 0; n < NATIVE_IO_BYTES >> 12; n++)
+        map((uint32_t)io + (n << 12), (NATIVE_RAM >> 12) + n, 3);
     for (unsigned n = NATIVE_FROM >> 12; n < NATIVE_RAM >> 12; n++)
         map(n << 12, io->frame[n], 7);
     map(0x80000000u, io->high, 7);

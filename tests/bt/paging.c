@@ -94,12 +94,14 @@ void paging_image(const struct bt_case *c, uint8_t *ram)
     if (!c->pae) {
         put_le32(ram + PD_AT, PT_AT | USUAL);
         put_le32(ram + PD_AT + 4 * 512, PT_HIGH_AT | USUAL);
-        put_le32(ram + PD_AT + 4 * 1023, PT_HIGH_AT | USUAL);
+        if (!c->native) /* the page of 2 GiB is at 0xffc00000 again */
+            put_le32(ram + PD_AT + 4 * 1023, PT_HIGH_AT | USUAL);
         return;
     }
     put_le64(ram + PD_AT, PD_LOW_AT | PTE_P);
     put_le64(ram + PD_AT + 8 * 2, PD_HIGH_AT | PTE_P);
-    put_le64(ram + PD_AT + 8 * 3, PD_TOP_AT | PTE_P);
+    if (!c->native) /* ... at 0xffe00000 */
+        put_le64(ram + PD_AT + 8 * 3, PD_TOP_AT | PTE_P);
     put_le64(ram + PD_LOW_AT, PT_AT | USUAL);
     put_le64(ram + PD_HIGH_AT, PT_HIGH_AT | USUAL);
     put_le64(ram + PD_TOP_AT + 8 * 511, PT_HIGH_AT | USUAL);
@@ -116,6 +118,45 @@ void paging_native(const struct bt_case *c, struct native_io *io)
                                : e & PTE_NX                 ? NATIVE_RW
                                                             : NATIVE_RWX;
     }
+}
+
+/* The PTE of linear `at` in the tables of paging_image(), without their upper levels' rights. */
+static uint64_t walked(const struct bt_case *c, const uint8_t *ram, uint32_t at)
+{
+    uint64_t e;
+
+    if (!c->pae) {
+        e = get_le32(ram + PD_AT + 4 * (at >> 22));
+        return e & PTE_P ? get_le32(ram + (e & ~0xfffull) + 4 * (at >> 12 & 1023)) : 0;
+    }
+    e = get_le64(ram + PD_AT + 8 * (at >> 30));
+    e = e & PTE_P ? get_le64(ram + (e & ~0xfffull) + 8 * (at >> 21 & 511)) : 0;
+    return e & PTE_P ? get_le64(ram + (e & ~0xfffull) + 8 * (at >> 12 & 511)) : 0;
+}
+
+/* Does CPL 3 find the same pages in both? All of the address space, once. */
+bool paging_native_agrees(struct native_io *io)
+{
+    static uint8_t ram[RAM_BYTES];
+
+    for (unsigned kind = 0; kind < 3; kind++) {
+        struct bt_case c = {.native = true, .paging = true, .pae = kind > 0, .nx = kind > 1};
+        paging_image(&c, ram);
+        paging_native(&c, io);
+        for (uint32_t page = 0; page < 1u << 20; page++) {
+            uint64_t e = walked(&c, ram, page << 12);
+            bool low = page >= NATIVE_FROM >> 12 && page < RAM_BYTES >> 12;
+            unsigned there = low ? io->rights[page] : page == 0x80000 ? NATIVE_RWX : NATIVE_NONE;
+            unsigned frame = low ? io->frame[page] : io->high;
+            unsigned here = !(e & PTE_P) || !(e & PTE_U) ? NATIVE_NONE
+                            : !(e & PTE_W)               ? NATIVE_RX
+                            : e & PTE_NX                 ? NATIVE_RW
+                                                         : NATIVE_RWX;
+            if (here != there || (here != NATIVE_NONE && (e >> 12 & 0xfffff) != frame))
+                return false;
+        }
+    }
+    return true;
 }
 
 /* What does not depend on the case: the companion maps it once. */

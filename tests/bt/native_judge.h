@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * native_judge.h - between native.c, which runs cases on the CPU, and native_rules.c, which knows
+ * where the CPU may differ.
+ *
+ * A unit is one instruction of a case, or the end of one: both judges begin it in the same state,
+ * and the guest goes on behind it or ends there with an exception.
+ */
+#ifndef RING1_TESTS_BT_NATIVE_JUDGE_H
+#define RING1_TESTS_BT_NATIVE_JUDGE_H
+
+#include "tests/bt/bt_random.h"
+#include "tests/bt/native.h"
+
+#define NO_VECTOR 0xffu /* the CPU did not come to an end */
+
+/* The guest between two instructions, or at its end: then as the kernel's stack has it. */
+struct snapshot {
+    struct native_state s;
+    uint32_t base[SEG_COUNT];
+    uint8_t ram[RAM_BYTES];
+};
+
+struct unit {
+    const struct bt_case *c;
+    const struct snapshot *before, *after;
+    uint32_t vector, error, cr2; /* the guest's; vector NATIVE_STOPPED: it goes on */
+    const struct native_io *io;  /* the CPU's */
+    bool have_insn;              /* else the bytes are none to the decoder, or out of reach */
+    struct insn i;
+};
+
+/* What of a unit need not be the same. */
+struct allowance {
+    bool everything, vector, error, cr2, eip, fpu, xmm;
+    bool mmx;             /* the CPU has turned to MMX: TOP = 0, and perhaps no empty register */
+    uint32_t gpr, eflags; /* bits; gpr by number */
+    struct {
+        uint32_t at, bytes; /* linear; a page may be mapped twice */
+    } ram[2];
+};
+
+uint32_t native_frame_of(const struct native_io *io, uint32_t at);
+
+/* The rule that excuses what the unit does differently by *a; the caller tries the next one when
+ * more differs than that. NULL: none from *next on. */
+const char *rule_next(const struct unit *u, unsigned *next, struct allowance *a);
+void rule_count(unsigned n);
+void rule_totals(FILE *out);
+
+/* May the CPU do this one otherwise only when it runs freely, not in single steps? */
+bool rule_runs_freely(const struct unit *u, struct allowance *a);
+/* ... by the rule of that name. */
+extern const unsigned rule_freely;
+
+#endif
