@@ -20,6 +20,7 @@
 #include "bt/priv.h"
 #include "shadow-mmu/tlb.h"
 #include "tests/unit/interp_rig.h"
+#include "tests/unit/xorshift.h"
 
 #define MEM_BYTES  0x10000u /* guest memory that the instructions use */
 #define CODE_BYTES 0x10000u
@@ -69,10 +70,7 @@ static void trap_handler(int sig, siginfo_t *info, void *context)
 
 static uint32_t rnd(struct bench *b)
 {
-    b->seed ^= b->seed << 13;
-    b->seed ^= b->seed >> 17;
-    b->seed ^= b->seed << 5;
-    return b->seed;
+    return xorshift(&b->seed);
 }
 
 static struct bench *bench_new(void)

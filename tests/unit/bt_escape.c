@@ -15,6 +15,7 @@
 #include <criterion/criterion.h>
 
 #include "bt/priv.h"
+#include "tests/unit/xorshift.h"
 
 #define RAM        (256u << 10)
 #define IDT        0x1000u
@@ -37,10 +38,7 @@ static uint32_t seed;
 
 static uint32_t rnd(uint32_t below)
 {
-    seed ^= seed << 13;
-    seed ^= seed >> 17;
-    seed ^= seed << 5;
-    return seed % below;
+    return xorshift(&seed) % below;
 }
 
 /* ---- where did translated code trap? ---- */
