@@ -33,6 +33,7 @@
  * The translator looks for statistics too; it has time until PATIENCE is over. That counts kicks
  * that it answered: on a host that is stuck the time passes without any. */
 #define LOOKS_MAX     30u
+#define TRACED_MAX    100000u  /* the same when every instruction looks */
 #define KICK_US       100      /* usually; see --kick */
 #define PATIENCE_US   3000000u /* answered kicks until a case that goes on is ended, in time */
 #define HANG_US       100000000u
@@ -74,7 +75,8 @@ static ns_t look(void *opaque)
     struct bt_rig *r = opaque;
 
     if (r == &t.interpreted)
-        t.over |= !t.traced && ++t.looks > LOOKS_MAX + device_looks(r->cpu) - t.device_looks;
+        t.over |=
+            ++t.looks > (t.traced ? TRACED_MAX : LOOKS_MAX + device_looks(r->cpu) - t.device_looks);
     else
         t.over |= t.answered > PATIENCE_US / t.kick_us;
     return t.over ? r->now + 10 * NS_PER_SEC : r->now;
