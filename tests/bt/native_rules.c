@@ -181,6 +181,8 @@ static bool misaligned(const struct unit *u)
 
     if (!u->have_insn || !(u->before->s.eflags & EFL_AC))
         return false;
+    if (u->i.op == OP_enter && (u->i.imm & 3)) /* where it leaves ESP is looked at, too */
+        return true;
     return (o && (address_of(u) & 15)) || (stack_at(u) & 3) ||
            ((reg_of(u, EBP) | reg_of(u, ESI) | reg_of(u, EDI)) & 15);
 }
