@@ -22,6 +22,7 @@ struct bt_stubs {
     /* with BMI2 only; called; r8d: address, bt.write_shift: rcx = 0 and r9, or a miss */
     uint32_t code_write[2];
     uint32_t load_seg[2];    /* called; r13d: selector, r9d: register, r8d: site; [1]: POP */
+    uint32_t inspect;        /* called; r13d: selector, r9d: BT_INSPECT(), r8d: site */
     uint32_t rdtsc;          /* called */
     uint32_t lookup[2];      /* r8d: guest address; by privilege class */
     uint32_t return_miss[2]; /* bottom of the return stack: a RET without prediction */
@@ -67,6 +68,14 @@ unsigned bt_callout(struct vcpu *v, uint32_t site, bt_callout_fn *fn);
 /* bt/segment.c: the C side of the load_seg stubs. Loads a data segment register if that neither
  * raises nor changes the context; false: nothing was done. */
 bool bt_load_segment(struct vcpu *v, unsigned seg, unsigned sel);
+
+/* The C side of the inspect stub: LAR, LSL, VERR or VERW of a selector, if the descriptor can be
+ * read as a matter of course. Writes v->gpr[reg] when ZF becomes 1 (LAR and LSL; `size` 2 or 4).
+ * Returns BT_INSPECTED, perhaps with EFL_ZF; 0: nothing was done. */
+unsigned bt_inspect_segment(struct vcpu *v, unsigned what, unsigned sel);
+enum bt_inspection { BT_LAR, BT_LSL, BT_VERR, BT_VERW };
+#define BT_INSPECT(kind, reg, size) ((kind) | (unsigned)(reg) << 2 | (unsigned)(size) << 5)
+#define BT_INSPECTED                1u
 
 /* bt/bt.c */
 enum ctx_seg bt_seg_state(const struct seg *s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * segment.c - emitters of PUSH Sreg, POP Sreg and MOV with segment registers: the guest's
- * selectors, which the host's segment registers know nothing of.
+ * segment.c - emitters of PUSH Sreg, POP Sreg, MOV with segment registers, LAR, LSL, VERR and VERW:
+ * the guest's selectors, which the host's segment registers know nothing of.
  *
  * Loads      Kernels load DS, ES, FS and GS at every entry and exit. bt_load_segment() does what
  *            cannot fault and leaves the context as it is; the interpreter's handler does the rest,
@@ -124,17 +124,93 @@ void t_pop_seg(struct tu *t, const struct insn *i)
     load_seg(t, seg, true);
 }
 
+/* ---- LAR, LSL, VERR, VERW ---- */
+
+static bool is_clobbered(unsigned reg)
+{
+    return reg != EBX && reg != EBP && reg != ESP;
+}
+
+/* The destination is written in the vCPU. A short call does not store all registers there, nor load
+ * them all again. */
+void t_inspect(struct tu *t, const struct insn *i)
+{
+    struct emit *e = &t->e;
+    bool to_register = i->nops == 2;
+    const struct operand *from = &i->operand[to_register];
+    unsigned reg = to_register ? i->operand[0].reg : EAX;
+    enum bt_inspection kind = i->op == OP_lar    ? BT_LAR
+                              : i->op == OP_lsl  ? BT_LSL
+                              : i->op == OP_verr ? BT_VERR
+                                                 : BT_VERW;
+    struct hmem in_vcpu = HMEM(R15, BT_OFF(gpr[0]) + (int32_t)(reg * sizeof t->v->gpr[0]));
+
+    if (from->kind == OPK_MEM && !tu_mem_ok(t, i)) {
+        tu_callout(t);
+        return;
+    }
+    tu_flush_esp(t);
+    if (from->kind == OPK_MEM)
+        movzx_rm16(e, R13, tu_mem(t, i, 2, TU_R));
+    else
+        emit_movzx_rr16(e, R13, host_gpr(from->reg));
+    if (!is_clobbered(reg))
+        emit_mov_mr32(e, in_vcpu, host_gpr(reg));
+    emit_mov_ri32(e, R8, t->block->first_site + t->count - 1);
+    emit_mov_ri32(e, R9, BT_INSPECT(kind, reg, i->opsize));
+    emit_call(e, t->bt->stubs.inspect);
+    if (!is_clobbered(reg))
+        emit_mov_rm32(e, host_gpr(reg), in_vcpu);
+    t->resumes_last = true;
+}
+
+/* ---- reading descriptors ---- */
+
+/* Where in the supervisor's memory the descriptor lies, if it can be read there as a matter of
+ * course; NULL otherwise. */
+static const uint8_t *descriptor_at_hand(const struct vcpu *v, gla_t gla)
+{
+    const struct tlb_entry *e = &v->tlb.entry[0][tlb_index(gla)];
+
+    return tlb_hit(e->tag_r, gla, 8) ? tlb_host(e, gla) : NULL;
+}
+
+unsigned bt_inspect_segment(struct vcpu *v, unsigned what, unsigned sel)
+{
+    unsigned kind = what & 3, reg = what >> 2 & 7;
+    gla_t gla = (sel & 4 ? v->ldtr.base : v->gdtr.base) + (sel & 0xfff8u);
+    uint32_t result = 0;
+    bool yes;
+
+    if (!sel_is_null((uint16_t)sel) && !descriptor_at_hand(v, gla))
+        return 0;
+    v->stats.bt_callouts++;
+    if (kind == BT_LAR)
+        yes = seg_lar(v, (uint16_t)sel, &result);
+    else if (kind == BT_LSL)
+        yes = seg_lsl(v, (uint16_t)sel, &result);
+    else
+        yes = seg_ver(v, (uint16_t)sel, kind == BT_VERW);
+    if (!yes)
+        return BT_INSPECTED;
+    if (kind == BT_LAR || kind == BT_LSL)
+        v->gpr[reg] = what >> 5 == 4 ? result : (v->gpr[reg] & 0xffff0000u) | (result & 0xffffu);
+    return BT_INSPECTED | EFL_ZF;
+}
+
 /* ---- loading ---- */
 
 /* The GDT's descriptor for sel as it is in memory, if reading it is a matter of course. */
 static bool raw_descriptor(const struct vcpu *v, unsigned sel, uint64_t *raw)
 {
-    gla_t gla = v->gdtr.base + (sel & 0xfff8u);
-    const struct tlb_entry *e = &v->tlb.entry[0][tlb_index(gla)];
+    const uint8_t *d;
 
-    if ((sel & 4) || (sel | 7u) > v->gdtr.limit || !tlb_hit(e->tag_r, gla, 8))
+    if ((sel & 4) || (sel | 7u) > v->gdtr.limit)
         return false;
-    memcpy(raw, tlb_host(e, gla), sizeof *raw);
+    d = descriptor_at_hand(v, v->gdtr.base + (sel & 0xfff8u));
+    if (!d)
+        return false;
+    memcpy(raw, d, sizeof *raw);
     return true;
 }
 

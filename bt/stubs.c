@@ -208,9 +208,9 @@ static void clobbered_reload(struct emit *e)
 }
 
 /* Calls a C function that needs none of the guest's state but those registers, with rsi = r9 and
- * rdx = r13. Leaves r11b = its answer, ecx = that, the flags and r8 as they were; the registers are
- * still in the vCPU. */
-static void light_call(struct emit *e, uint64_t c_function)
+ * rdx = r13. Leaves r11d = the low byte of its answer, r10d = the flags, r8 as it was; the
+ * registers are still in the vCPU. */
+static void light_call_out(struct emit *e, uint64_t c_function)
 {
     emit_mov_mi8(e, VCPU(bt.in_cache), 0);
     for (unsigned n = 0; n < ARRAY_LEN(clobbered); n++)
@@ -228,9 +228,20 @@ static void light_call(struct emit *e, uint64_t c_function)
     emit_insn_r(e, EMIT_BYTE, MAP_0F, 0xb6, R11, RAX); /* movzx */
     pop_r(e, R8);
     pop_r(e, R10);
+}
+
+/* Then: the flags in r10d are the guest's, ecx = r11d. */
+static void light_call_back(struct emit *e)
+{
     load_flags(e);
     emit_mov_rm64(e, RSP, VCPU(bt.return_rsp));
     emit_mov_rr32(e, RCX, R11);
+}
+
+static void light_call(struct emit *e, uint64_t c_function)
+{
+    light_call_out(e, c_function);
+    light_call_back(e);
 }
 
 /* A load of a segment register that changes nothing else. The full callout when bt_load_segment()
@@ -250,6 +261,31 @@ static uint32_t make_load_seg(struct emit *e, bool pop, uint32_t callout)
     emit_jmp(e, callout);
     return at;
 }
+
+/* LAR and its kin: of the flags, ZF alone is the answer's. The full callout when
+ * bt_inspect_segment() declines. */
+static uint32_t make_inspect(struct emit *e, uint32_t callout)
+{
+    uint32_t at = e->at, keep, decline;
+
+    light_call_out(e, (uint64_t)(uintptr_t)bt_inspect_segment);
+    emit_insn_r(e, 0, MAP_1, 0x85, R11, R11); /* test */
+    keep = emit_jcc8(e, 4);                   /* jz */
+    alu_ri32(e, EXT_AND, R10, ~(uint32_t)EFL_ZF);
+    emit_mov_rr32(e, R9, R11);
+    alu_ri32(e, EXT_AND, R9, EFL_ZF);
+    or_rr32(e, R10, R9);
+    emit_here8(e, keep);
+    light_call_back(e);
+    decline = emit_jrcxz8(e);
+    clobbered_reload(e);
+    emit_ret(e);
+    emit_here8(e, decline);
+    clobbered_reload(e);
+    emit_jmp(e, callout);
+    return at;
+}
+_Static_assert(EFL_ZF < 0x100 && BT_INSPECTED < 0x100, "light_call_out() leaves a byte");
 
 static bool read_tsc(struct vcpu *v)
 {
@@ -400,6 +436,7 @@ void bt_stubs_make(struct vcpu *v, struct bt *bt)
     s->callout_far = make_callout_jump(&e, (uint64_t)(uintptr_t)bt_callout_far, bt->gs);
     for (unsigned pop = 0; pop < 2; pop++)
         s->load_seg[pop] = make_load_seg(&e, pop, s->callout);
+    s->inspect = make_inspect(&e, s->callout);
     s->rdtsc = make_rdtsc(&e);
     for (unsigned user = 0; user < 2; user++) {
         if (bt_bmi2(v, bt))

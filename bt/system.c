@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * system.c - emitters of CLI, STI, PUSHF, POPF, SMSW, SGDT, SIDT, SLDT, STR, and MOV from control
- * registers.
+ * and debug registers.
  *
  * Promises   docs/codegen.md section 8 says which forms stay in the cache. These are those that
  *            need no privilege check beyond what the context holds and whose effect no other part
@@ -10,7 +10,9 @@
  *            vcpu.bt.interrupt_flag. The host's own IF is always 1 and its other system flags are
  *            0.
  * Not here   Segment registers (segment.c).
- * Source     SDM vol. 2 pages of the instructions; vol. 3A, section 6.8.1; vol. 3A, section 5.9.
+ * Source     SDM vol. 2 pages of the instructions; vol. 3A, sections 5.9 and 6.8.1; vol. 3B,
+ *            section
+ *            17.2.
  */
 #include "bt/priv.h"
 #include "monitor/cpuid.h"
@@ -275,6 +277,29 @@ void t_mov_cr(struct tu *t, const struct insn *i)
     if (reg == ESP)
         tu_flush_esp(t);
     emit_mov_rm32(&t->e, host_gpr(reg), HMEM(R15, field[cr]));
+}
+
+/* DR7's bits 12, 14 and 15 are 0: of the 16 low bits, a shift by a page leaves GD. With GD set the
+ * callout raises #DB. DR4 and DR5 are #UD or others' names, as CR4.DE has it. */
+void t_mov_dr(struct tu *t, const struct insn *i)
+{
+    struct emit *e = &t->e;
+    unsigned dr = i->modrm >> 3 & 7, reg = i->modrm & 7; /* mod is ignored */
+
+    if (i->opcode & 2 || !supervisor(t) || dr == 4 || dr == 5 || !tu_bmi2(t)) {
+        tu_callout(t);
+        return;
+    }
+    if (reg == ESP)
+        tu_flush_esp(t);
+    emit_mov_rr64(e, R10, RCX);
+    emit_insn_m(e, 0, MAP_0F, 0xb7, RCX, VCPU(dr[7])); /* movzx */
+    emit_shrx_rrr32(e, RCX, RCX, R15);
+    uint32_t free = emit_jrcxz8(e);
+    tu_cold_jump(t, true);
+    emit_here8(e, free);
+    emit_mov_rr64(e, RCX, R10);
+    emit_mov_rm32(e, host_gpr(reg), HMEM(R15, BT_OFF(dr[0]) + (int32_t)(dr * sizeof t->v->dr[0])));
 }
 
 /* Operand 0 = the 16 bits at `offset` from r15; a 32-bit register gets `wide` of them. */

@@ -125,12 +125,7 @@ static unsigned dr_check(struct vcpu *v, unsigned n)
 
 uint32_t control_read_dr(struct vcpu *v, unsigned n)
 {
-    n = dr_check(v, n);
-    if (n == 6)
-        return (v->dr[6] & DR6_WRITABLE) | DR6_ONES;
-    if (n == 7)
-        return (v->dr[7] & DR7_WRITABLE) | DR7_ONES;
-    return v->dr[n];
+    return v->dr[dr_check(v, n)];
 }
 
 void control_write_dr(struct vcpu *v, unsigned n, uint32_t val)

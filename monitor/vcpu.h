@@ -123,7 +123,7 @@ struct vcpu {
     struct table_reg gdtr, idtr;
     uint32_t cr0, cr2, cr3, cr4;
     uint64_t pdpte[4]; /* loaded under PAE; SDM vol. 3A, section 4.4.1 */
-    uint32_t dr[8];    /* DR4/5 alias DR6/7 and are not used */
+    uint32_t dr[8];    /* as a read shows them; DR4/5 alias DR6/7 and are not used */
     bool dr_armed;     /* some breakpoint of DR7 is enabled: the slow paths must look */
     bool nmi_pending, nmi_blocked;
     /* breakpoint conditions met by the current instruction, reported after it */

@@ -287,6 +287,8 @@ const char *state_wrong(const struct vcpu *v)
         return "a delivery is still under way";
     if (v->dr_armed != !!(v->dr[7] & 0xff))
         return "dr_armed differs from DR7";
+    if ((v->dr[6] & ~0xe00fu) != 0xffff0ff0 || (v->dr[7] & ~0xffff23ffu) != 0x400)
+        return "reserved bits of DR6 or DR7";
     for (unsigned n = 0; n < SEG_COUNT; n++)
         if (!seg_derived(v, n))
             return "the derived part of a segment is stale";

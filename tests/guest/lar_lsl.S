@@ -91,6 +91,52 @@ test_main:
     SET_FLAGS 0x8d7
     lar ecx, eax
     EXPECT_FLAGS "LAR changes ZF only", 0x8d5, 0x8d5
+    EXPECT_FLAGS "and sets it", 0x40, 0x40
+    /* From memory, into every kind of register, ZF alone changing. */
+    or byte ptr [gdt + SEL_FREE1 + 5], 0x80
+    mov word ptr [m], SEL_FREE1
+    xor eax, eax
+    lldt ax
+    mov dword ptr [rounds], 3 /* translated code's later rounds are answered without a callout */
+1:  mov ebx, 0x11112222
+    lsl ebx, word ptr [m]
+    EXPECT "LSL from memory", ebx, 0xabcdefff
+    mov ebp, 0x11112222
+    lsl bp, word ptr [m]
+    EXPECT "LSL16 into BP", ebp, 0x1111efff
+    mov edx, esp
+    mov eax, SEL_FREE1
+    lsl esp, eax
+    xchg edx, esp
+    EXPECT "LSL into ESP", edx, 0xabcdefff
+    push SEL_FREE1
+    lsl ecx, word ptr [esp]
+    pop eax
+    EXPECT "LSL from the stack", ecx, 0xabcdefff
+    SET_FLAGS 0x895
+    verw word ptr [m]
+    EXPECT_FLAGS "VERW of data sets ZF only", 0x8d5, 0x8d5
+    SET_FLAGS 0xcd7
+    mov eax, 0xfff8
+    verr ax
+    EXPECT_FLAGS "VERR beyond the table clears ZF only, DF set", 0xcd5, 0xc95
+    cld
+    SET_FLAGS 0x42
+    mov word ptr [m], 0
+    verw word ptr [m]
+    EXPECT_FLAGS "VERW of null", 0x8d5, 0
+    mov word ptr [m], SEL_FREE1
+    mov eax, 4 | SEL_FREE1
+    lar edx, eax
+    EXPECT_FLAGS "LAR without an LDT", 0x40, 0
+    dec dword ptr [rounds]
+    jnz 1b
+    /* CPL 3 */
+    USER u_inspect
+    EXPECT_FAULT "at CPL 3", 0x30, 0
+    EXPECT "LSL of DPL 3", ebx, 0xabcdefff
+    EXPECT "LAR of DPL 0: ZF", esi, 0
+    EXPECT "LAR of DPL 0: register", ebp, 0x55
     /* ARPL */
     mov eax, 0x7700 | 0x10
     mov ecx, 3
@@ -118,3 +164,18 @@ verr_seg: .long 0
 verw_seg: .long 0
 lar_rpl: .long 0
 verr_rpl: .long 0
+rounds: .long 0
+    .section .user
+u_inspect:
+    mov edx, 3
+1:  mov eax, SEL_FREE1 | 3
+    lsl ebx, eax
+    mov ebp, 0x55
+    mov esi, 1
+    mov eax, 1*8
+    lar ebp, eax
+    jz 2f
+    mov esi, 0
+2:  dec edx
+    jnz 1b
+    USER_EXIT

@@ -18,6 +18,8 @@
 #define STACK   0x9000u
 #define RUNS    1500u
 #define FS_BASE 0x12345u
+#define GDT     0x4004u
+#define LDT     0x5004u
 
 static uint32_t seed;
 
@@ -131,13 +133,42 @@ static void put_register_form(struct program *p, uint8_t map, uint8_t opcode, un
         put32(p, 0xbc, STACK);
 }
 
+/* LAR, LSL, VERR, VERW of a descriptor of the GDT or LDT, of what lies behind it, of anything. */
+static void put_inspect(struct program *p)
+{
+    static const uint8_t opcode[4] = {0x02, 0x03, 0x00, 0x00};
+    unsigned kind = rnd(4), from = rnd(8), digit = kind < 2 ? rnd(8) : kind + 2;
+    uint32_t sel = rnd(8) ? rnd(0x240) : rnd(~0u);
+    bool memory = !rnd(3);
+
+    if (memory) {
+        put32(p, 0xbf, random_address());
+        PUT(p, 0x66, 0xc7, 0x07, (uint8_t)sel, (uint8_t)(sel >> 8)); /* mov word [edi], sel */
+        from = 7;
+    } else {
+        put32(p, (uint8_t)(0xb8 | from), sel);
+    }
+    if (!rnd(4))
+        PUT(p, 0x66);
+    PUT(p, 0x0f, opcode[kind], (uint8_t)((memory ? 0 : 0xc0) | digit << 3 | from));
+    if ((kind < 2 && digit == ESP) || (!memory && from == ESP))
+        put32(p, 0xbc, STACK);
+}
+
+/* Several: the first of a table is declined, since the page is not in the TLB yet. */
+static void put_inspects(struct program *p)
+{
+    for (unsigned n = 4 + rnd(8); n--;)
+        put_inspect(p);
+}
+
 static void put_system(struct program *p, unsigned cpl)
 {
     static const uint8_t word_digit[3][2] = {{1, 4}, {0, 0}, {0, 1}}; /* SMSW, SLDT, STR */
     const uint8_t *w = word_digit[rnd(3)];
     unsigned sreg = rnd(6);
 
-    switch (rnd(6)) {
+    switch (rnd(9)) {
     case 0:
         put_register_form(p, 0, 0x8c, sreg);
         break;
@@ -160,6 +191,14 @@ static void put_system(struct program *p, unsigned cpl)
             PUT(p, 0x0f, w[0], (uint8_t)(w[1] << 3 | 7));
         else
             PUT(p, 0x0f, 0x01, (uint8_t)(rnd(2) << 3 | 7)); /* sgdt, sidt */
+        break;
+    case 5:
+    case 6:
+        put_inspects(p);
+        break;
+    case 7:
+        if (cpl == 0 || !rnd(4))
+            put_register_form(p, 0x0f, 0x21, rnd(8)); /* mov reg, dr */
         break;
     default:
         if (cpl == 0)
@@ -206,9 +245,14 @@ static void prepare(struct bt_rig *r, const struct program *p, unsigned cpl, con
     v->gpr[ESI] = random_address();
     v->gpr[EDI] = random_address();
     v->gpr[ECX] = rnd(64);
-    v->gdtr = (struct table_reg){.base = 0x12345678, .limit = 0x7777};
+    v->gdtr = (struct table_reg){.base = GDT, .limit = (uint16_t)(0x1f0 + rnd(16))};
     v->idtr = (struct table_reg){.base = 0, .limit = 0}; /* every exception ends the run */
-    v->ldtr.sel = 0x1230;
+    v->ldtr = (struct seg){.sel = 0x1230, .base = LDT, .limit = 0x1ff, .acc = rnd(4) > 0};
+    for (unsigned n = 0; n < 4; n++)
+        v->dr[n] = rnd(~0u);
+    v->dr[6] = 0xffff0ff0 | (rnd(~0u) & 0xe00f);
+    v->dr[7] = 0x400 | (rnd(8) ? rnd(16) << 16 : 1u << 13); /* GD */
+    v->cr4 |= rnd(2) ? CR4_DE : 0;
     v->tr.sel = 0x4560;
     v->eip = CODE;
     v->eflags = EFL_FIXED1 | (rnd(~0u) & EFL_ARITH) | (rnd(4) ? 0 : EFL_DF) | (rnd(2) ? EFL_IF : 0);
@@ -228,7 +272,8 @@ static bool same(const struct bt_rig *a, const struct bt_rig *b, const struct pr
 {
     const struct vcpu *x = a->cpu, *y = b->cpu;
     bool ok = reason_a == reason_b && x->eip == y->eip && x->eflags == y->eflags &&
-              !memcmp(x->gpr, y->gpr, sizeof x->gpr) && !memcmp(a->vm.ram, b->vm.ram, RAM);
+              !memcmp(x->gpr, y->gpr, sizeof x->gpr) && !memcmp(x->dr, y->dr, sizeof x->dr) &&
+              !memcmp(a->vm.ram, b->vm.ram, RAM);
 
     cr_expect(ok, "%s:\n end %u %u, eip %x %x, eflags %x %x, memory %s", text_of(p), reason_a,
               reason_b, x->eip, y->eip, x->eflags, y->eflags,
@@ -251,6 +296,10 @@ static void compare(bool windows)
     seed = windows ? 0x2468ace : 0x1357bdf;
     for (unsigned n = 0; n < RAM; n++)
         image[n] = (uint8_t)(rnd(8) ? 0x41 : rnd(256)); /* repetitive: REPE goes on for a while */
+    for (unsigned n = 0; n < 0x200; n++) {
+        image[GDT + n] = (uint8_t)rnd(256);
+        image[LDT + n] = (uint8_t)rnd(256);
+    }
     for (unsigned run = 0; run < RUNS; run++) {
         unsigned cpl = rnd(3) ? 0 : 3;
 
