@@ -46,13 +46,6 @@ void bt_init(struct vcpu *v, void *memory, const struct bt_options *options)
 
 /* ---- context ---- */
 
-enum ctx_seg bt_seg_state(const struct seg *s)
-{
-    if (s->limited)
-        return CTX_SEG_OTHER;
-    return s->base ? CTX_SEG_BASED : CTX_SEG_FLAT;
-}
-
 static bool code_is_flat(const struct vcpu *v)
 {
     const struct seg *cs = &v->seg[SEG_CS];
@@ -328,7 +321,7 @@ static bool may_go_on(struct vcpu *v)
         (v->intr_line && (v->eflags & EFL_IF)) || (att && v->dr_armed))
         return false;
     if (att)
-        __atomic_fetch_and(&v->attention, ~ATT_OURS, __ATOMIC_RELAXED);
+        vcpu_attended(v, ATT_OURS);
     return true;
 }
 

@@ -77,8 +77,13 @@ enum bt_inspection { BT_LAR, BT_LSL, BT_VERR, BT_VERW };
 #define BT_INSPECT(kind, reg, size) ((kind) | (unsigned)(reg) << 2 | (unsigned)(size) << 5)
 #define BT_INSPECTED                1u
 
-/* bt/bt.c */
-enum ctx_seg bt_seg_state(const struct seg *s);
+/* What the context says of a data or stack segment. */
+static inline enum ctx_seg bt_seg_state(const struct seg *s)
+{
+    if (s->limited)
+        return CTX_SEG_OTHER;
+    return s->base ? CTX_SEG_BASED : CTX_SEG_FLAT;
+}
 
 /* The decoded instruction of a site; v->eip is its address. */
 const struct xinsn *bt_site_insn(struct vcpu *v, struct bt_site *s);

@@ -230,7 +230,7 @@ void fault_deliver(struct vcpu *v, const struct fault *f)
 {
     /* Breakpoints that a faulting instruction met are met again when it restarts. */
     v->dr6_pending = 0;
-    __atomic_fetch_and(&v->attention, ~ATT_TRAP, __ATOMIC_ACQ_REL);
+    vcpu_attended(v, ATT_TRAP);
     v->shadow_next = 0;
     if (f->vector == VEC_DB && (v->dr[6] & DR6_BD) && !(v->dr[6] & DR6_BREAKS))
         v->eflags |= EFL_RF; /* general detect is a fault like others; an instruction breakpoint

@@ -26,7 +26,7 @@ static void run_timers(struct vm *vm, ns_t now)
 {
     /* What chips report while they run (deadline_changed) is contained in the answer. */
     vm->next_deadline = vm->board_ops->run_until(vm->board, now);
-    __atomic_fetch_and(&vm->cpu[0]->attention, ~ATT_TIME, __ATOMIC_ACQ_REL);
+    vcpu_attended(vm->cpu[0], ATT_TIME);
 }
 
 /* Does DR7 enable an instruction breakpoint? (R/W field 00: SDM vol. 3B, section 18.2.4) */

@@ -64,14 +64,18 @@ void seg_from_descriptor(struct seg *s, uint16_t sel, struct descriptor d)
 }
 
 /* What decoded blocks depend on: leave the current one when it changes. */
-static void attend_if_changed(struct vcpu *v, unsigned seg, const struct seg *old)
+static bool blocks_depend(unsigned seg, const struct seg *old, const struct seg *new)
 {
-    const struct seg *s = &v->seg[seg];
-    bool changed = (s->attr ^ old->attr) & SEGA_DB;
+    bool changed = (new->attr ^ old->attr) & SEGA_DB;
 
     if (seg == SEG_CS)
-        changed |= s->base != old->base || s->hi != old->hi;
-    if (changed)
+        changed |= new->base != old->base || new->hi != old->hi;
+    return changed;
+}
+
+static void attend_if_changed(struct vcpu *v, unsigned seg, const struct seg *old)
+{
+    if (blocks_depend(seg, old, &v->seg[seg]))
         vcpu_attend(v, ATT_MODE);
 }
 
@@ -166,6 +170,30 @@ void seg_set_ss(struct vcpu *v, uint16_t sel, struct descriptor d)
 
     seg_from_descriptor(&v->seg[SEG_SS], sel, d);
     attend_if_changed(v, SEG_SS, &old);
+}
+
+#define FLAT(type, access, not_data)                                                               \
+    {                                                                                              \
+        .attr = SEGA_G | SEGA_DB | SEGA_P | SEGA_S | SEGA_ACCESSED | (type), .limit = UINT32_MAX,  \
+        .hi = UINT32_MAX, .room = UINT32_MAX - 6, .acc = (access), .limited = (not_data)           \
+    }
+
+void seg_set_flat(struct vcpu *v, uint16_t cs, uint16_t ss, unsigned cpl)
+{
+    static const struct seg flat_code = FLAT(SEGA_CODE | SEGA_RW, SEG_ACC_R | SEG_ACC_X, true);
+    static const struct seg flat_data = FLAT(SEGA_RW, SEG_ACC_R | SEG_ACC_W, false);
+    struct seg code = flat_code, data = flat_data;
+
+    if (v->cpl != cpl || blocks_depend(SEG_CS, &v->seg[SEG_CS], &flat_code) ||
+        blocks_depend(SEG_SS, &v->seg[SEG_SS], &flat_data))
+        vcpu_attend(v, ATT_MODE);
+    code.sel = cs;
+    code.attr |= (uint16_t)(cpl << SEGA_DPL_SHIFT);
+    data.sel = ss;
+    data.attr |= (uint16_t)(cpl << SEGA_DPL_SHIFT);
+    v->seg[SEG_CS] = code;
+    v->seg[SEG_SS] = data;
+    v->cpl = (uint8_t)cpl;
 }
 
 struct descriptor seg_check_stack(struct vcpu *v, uint16_t sel, unsigned cpl, unsigned vector,

@@ -86,6 +86,8 @@ void seg_load(struct vcpu *v, unsigned seg, uint16_t sel);
 bool descriptor_fetch(struct vcpu *v, uint16_t sel, struct descriptor *d);
 /* Sets the accessed bit in memory if clear. */
 void descriptor_set_accessed(struct vcpu *v, uint16_t sel, struct descriptor *d);
+/* CS and SS become flat 4-GiB segments of privilege `cpl`, as SYSENTER and SYSEXIT make them. */
+void seg_set_flat(struct vcpu *v, uint16_t cs, uint16_t ss, unsigned cpl);
 /* Writes CS and cpl after all checks were made; flags ATT_MODE when code size or CPL changed. */
 void seg_set_cs(struct vcpu *v, uint16_t sel, struct descriptor d, unsigned cpl);
 

@@ -111,7 +111,7 @@ struct vcpu {
     uint32_t eip;                /* of the current instruction while a handler runs */
     uint32_t next_eip;           /* where execution goes on if the handler succeeds */
     uint32_t eflags;
-    uint32_t attention; /* ATT_*; set by others with __atomic_fetch_or */
+    uint32_t attention; /* ATT_*; see vcpu_attend() */
     uint8_t cpl;
     uint8_t shadow;      /* SHADOW_* in force for the instruction that runs now */
     uint8_t shadow_next; /* set by the handler for the instruction after it */
@@ -172,9 +172,16 @@ static inline unsigned vcpu_iopl(const struct vcpu *v)
 {
     return (v->eflags & EFL_IOPL) >> EFL_IOPL_SHIFT;
 }
+/* Bits of vcpu.attention come and go on the vCPU's own thread, in C code or in the handler of a
+ * signal that interrupts it. So one instruction is atomic enough; a LOCK prefix would cost some 20
+ * cycles at each transfer between rings. */
 static inline void vcpu_attend(struct vcpu *v, uint32_t bits)
 {
-    __atomic_fetch_or(&v->attention, bits, __ATOMIC_RELEASE);
+    __asm__ volatile("orl %1, %0" : "+m"(v->attention) : "ri"(bits) : "memory", "cc");
+}
+static inline void vcpu_attended(struct vcpu *v, uint32_t bits)
+{
+    __asm__ volatile("andl %1, %0" : "+m"(v->attention) : "ri"(~bits) : "memory", "cc");
 }
 
 /* Puts the CPU in its state after RESET (SDM vol. 3A, table 9-1): CS base 0xffff0000, EIP 0xfff0.

@@ -396,6 +396,36 @@ Test(segment, io_permission)
     free(m);
 }
 
+/* The segments of SYSENTER and SYSEXIT are those of flat descriptors, and who has to hear of them
+ * does. */
+Test(segment, flat)
+{
+    struct machine *m = machine_new(), *d = machine_new();
+
+    for (unsigned n = 0; n < 64; n++) {
+        unsigned from = n & 1 ? 3 : 0, to = n & 2 ? 3 : 0;
+        struct descriptor code = {0x0000ffff, (n & 4 ? 0x008f9b00 : 0x00cf9b00) | from << 13};
+        struct descriptor data = {0x0000ffff, (n & 8 ? 0x008f9300 : 0x00cf9300) | from << 13};
+        struct machine *both[] = {m, d};
+        code.lo = n & 16 ? code.lo : 0x1000ffff;
+        code.hi &= n & 32 ? ~0u : ~0x80000u;
+        for (unsigned k = 0; k < 2; k++) {
+            seg_set_cs(&both[k]->v, (uint16_t)(8 | from), code, from);
+            seg_set_ss(&both[k]->v, (uint16_t)(16 | from), data);
+            both[k]->v.attention = 0;
+        }
+        seg_set_flat(&m->v, (uint16_t)(24 | to), (uint16_t)(32 | to), to);
+        seg_set_cs(&d->v, 24, (struct descriptor){0x0000ffff, 0x00cf9b00 | to << 13}, to);
+        seg_set_ss(&d->v, (uint16_t)(32 | to),
+                   (struct descriptor){0x0000ffff, 0x00cf9300 | to << 13});
+        cr_expect(!memcmp(m->v.seg, d->v.seg, sizeof m->v.seg), "case %u: segments", n);
+        cr_expect(m->v.cpl == d->v.cpl && m->v.attention == d->v.attention,
+                  "case %u: attention %x, not %x", n, m->v.attention, d->v.attention);
+    }
+    free(m);
+    free(d);
+}
+
 Test(segment, sysenter_sysexit)
 {
     struct machine *m = machine_new();
