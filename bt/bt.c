@@ -87,11 +87,48 @@ bool bt_usable(const struct vcpu *v)
 
 /* ---- staleness ---- */
 
-static void sync_return_stack(struct vcpu *v, struct bt *bt)
+/* The present privilege class's part of the return stack begins at `base`. */
+static void return_stack_begin(struct vcpu *v, uint64_t base)
 {
-    bt_return_stack_reset(v);
-    *(uint64_t *)(uintptr_t)v->bt.return_top =
+    const struct bt *bt = v->translator;
+
+    v->bt.return_base = v->bt.return_rsp = base;
+    *(uint64_t *)(uintptr_t)base =
         bt_host_address(bt, bt->stubs.return_miss[ctx_user(v->bt.context)]);
+}
+
+void bt_return_stack_reset(struct vcpu *v)
+{
+    v->bt.user_return_rsp = 0;
+    return_stack_begin(v, v->bt.return_top);
+}
+
+/* Bytes of the return stack that a system call should find. */
+#define RETURN_ROOM 4096u
+
+/* The context was `old`. The same code is mapped as before, and all of it is still there: what CPL
+ * 3 has on the return stack stays for when it comes back from a system call to where its stack
+ * pointer was. */
+static void switch_return_stack(struct vcpu *v, uint32_t old)
+{
+    bool user = ctx_user(v->bt.context), was_user = ctx_user(old);
+
+    if (!user && !was_user) {
+        v->bt.return_rsp = v->bt.return_base;
+    } else if (was_user && !user && v->bt.user_calls &&
+               v->bt.return_rsp - v->bt.return_limit >= RETURN_ROOM) {
+        v->bt.user_return_rsp = v->bt.return_rsp;
+        v->bt.user_context = old;
+        return_stack_begin(v, v->bt.return_rsp - 8);
+    } else if (user && !was_user && v->bt.user_return_rsp && v->bt.user_context == v->bt.context &&
+               v->bt.user_esp == v->gpr[ESP]) {
+        v->bt.return_rsp = v->bt.user_return_rsp;
+        v->bt.return_base = v->bt.return_top; /* where CPL 3's miss stub still is */
+        v->bt.user_return_rsp = 0;
+    } else {
+        bt_return_stack_reset(v);
+    }
+    v->bt.user_calls = false;
 }
 
 static void sync(struct vcpu *v, struct bt *bt, uint32_t ctx)
@@ -112,14 +149,17 @@ static void sync(struct vcpu *v, struct bt *bt, uint32_t ctx)
         jump_table_flush(v, user);
         bt->jump_context[user] = ctx;
     }
-    bool changed = ctx != v->bt.context || v->fetch_generation != v->bt.generation_fetch;
+    bool remapped = v->fetch_generation != v->bt.generation_fetch;
+    uint32_t old = v->bt.context;
     v->bt.context = ctx;
     v->bt.window_now = v->bt.window[user];
     v->bt.generation_all = v->flushes_all;
     v->bt.generation_nonglobal = v->flushes_nonglobal;
     v->bt.generation_fetch = v->fetch_generation;
-    if (changed)
-        sync_return_stack(v, bt);
+    if (remapped)
+        bt_return_stack_reset(v);
+    else if (ctx != old)
+        switch_return_stack(v, old);
 }
 
 /* ---- finding and entering ---- */

@@ -56,7 +56,6 @@ uint64_t bt_callout_step(struct vcpu *v, uint32_t site)
 {
     const struct bt_jump_table *jump = &v->bt.jump[ctx_user(v->bt.context)];
 
-    v->bt.return_rsp += 8;
     v->eip = v->translator->cache.sites[site].eip;
     v->stats.bt_interpreted++;
     bt_x87_settle(v, NULL);
@@ -104,8 +103,11 @@ uint64_t bt_callout_far(struct vcpu *v, uint32_t site)
 {
     struct bt_site *s = &v->translator->cache.sites[site];
 
-    v->bt.return_rsp += 8;
     v->eip = s->eip;
+    if (ctx_user(v->bt.context)) {
+        v->bt.user_calls = true;
+        v->bt.user_esp = v->gpr[ESP];
+    }
     bt_x87_settle(v, s);
     const struct xinsn *x = bt_site_insn(v, s);
     v->next_eip = s->eip + x->insn.len;
@@ -131,11 +133,13 @@ void tu_callout(struct tu *t)
     t->x87_last = t->x87_mem = 0; /* bt_callout() settled them */
 }
 
+/* Nothing comes back, so no CALL: it would put the host's own predictions of returns out of step.
+ * */
 void tu_callout_far(struct tu *t)
 {
     tu_flush_esp(t);
     emit_mov_ri32(&t->e, R8, current_site(t));
-    emit_call(&t->e, t->bt->stubs.callout_far);
+    emit_jmp(&t->e, t->bt->stubs.callout_far);
     t->done = true;
 }
 

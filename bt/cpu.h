@@ -78,10 +78,16 @@ struct bt_cpu {
     uint32_t exit_arg;    /* see enum bt_exit */
     uint64_t monitor_rsp; /* the C stack, while translated code runs */
     uint64_t return_rsp;  /* the host return stack's pointer, while C code runs */
-    /* Its value when empty: there lies the address of the miss stub. 4 GiB from return_top +
-     * BT_RETURN_LAST + 1 on are inaccessible: see return_site() in bt/control.c. */
+    /* Its value when empty. 4 GiB from return_top + BT_RETURN_LAST + 1 on are inaccessible: see
+     * return_site() in bt/control.c. */
     uint64_t return_top;
-    uint64_t return_limit; /* lowest usable address; a guard page lies below */
+    /* Its value when the present privilege class has nothing on it: there lies the address of that
+     * class's miss stub. Above it, in a system call, is what CPL 3 left there. */
+    uint64_t return_base;
+    uint64_t user_return_rsp;        /* return_rsp of that; 0: there is nothing */
+    uint32_t user_context, user_esp; /* of then */
+    bool user_calls;                 /* a callout is about to leave CPL 3 at user_esp */
+    uint64_t return_limit;           /* lowest usable address; a guard page lies below */
     /* Arena offset of a return site's load that trapped, until adapt_return() has seen it, or 0. */
     uint32_t return_mismatch;
     uint64_t window_now; /* the one of the present context */

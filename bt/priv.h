@@ -16,9 +16,9 @@ struct bt_stubs {
     uint32_t trap_exit;    /* state is in the vCPU, rsp is monitor_rsp */
     uint32_t break_exit;   /* the same */
     uint32_t callout;      /* called; r8d: site */
-    uint32_t callout_step; /* the same for an instruction that is not decoded here */
-    uint32_t callout_far;  /* the same for one that is, and goes elsewhere */
     uint32_t callout_fn;   /* called; r8d: site, r9: bt_callout_fn */
+    uint32_t callout_step; /* r8d: site; for an instruction that is not decoded here */
+    uint32_t callout_far;  /* the same for one that is, and goes elsewhere */
     /* with BMI2 only; called; r8d: address, bt.write_shift: rcx = 0 and r9, or a miss */
     uint32_t code_write[2];
     uint32_t load_seg[2];    /* called; r13d: selector, r9d: register, r8d: site; [1]: POP */
@@ -132,11 +132,8 @@ void tu_write_exits(struct tu *t);
 /* bt/callout.c: writes the cold paths of missed memory operands. */
 void tu_write_cold(struct tu *t);
 
-/* Empties the host return stack. */
-static inline void bt_return_stack_reset(struct vcpu *v)
-{
-    v->bt.return_rsp = v->bt.return_top;
-}
+/* bt/bt.c: empties the host return stack. Async-signal-safe. */
+void bt_return_stack_reset(struct vcpu *v);
 
 /* May instructions of BMI2 be emitted? */
 static inline bool bt_bmi2(const struct vcpu *v, const struct bt *bt)

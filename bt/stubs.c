@@ -443,7 +443,7 @@ void bt_stubs_make(struct vcpu *v, struct bt *bt)
             s->code_write[user] = make_code_write(&e, user);
         s->lookup[user] = make_lookup(&e, user, s->exit_lookup);
         s->return_miss[user] = e.at;
-        emit_mov_rm64(&e, RSP, VCPU(bt.return_top)); /* the miss stub's address lies there again */
+        emit_mov_rm64(&e, RSP, VCPU(bt.return_base)); /* where this stub's address still lies */
         emit_jmp(&e, s->lookup[user]);
     }
     bt->cache.fixed = bt->cache.at = (e.at + 63) & ~63u;

@@ -91,7 +91,7 @@ static void end_with_step(struct tu *t)
     tu_flush_esp(t);
     struct bt_site *s = cache_site_add(&t->bt->cache, t->block, NULL, t->eip, t->e.at, 0);
     emit_mov_ri32(&t->e, R8, (uint32_t)(s - t->bt->cache.sites));
-    emit_call(&t->e, t->bt->stubs.callout_step);
+    emit_jmp(&t->e, t->bt->stubs.callout_step);
 }
 
 static bool last_may_resume(const struct tu *t)

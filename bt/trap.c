@@ -87,7 +87,8 @@ bool bt_host_trap(struct vcpu *v, struct bt_host_regs *r, enum bt_trap_kind kind
 
     if (kind != BT_TRAP_OTHER && addr < v->bt.return_limit &&
         addr >= v->bt.return_limit - GUEST_PAGE_SIZE) {
-        r->gpr[RSP] = v->bt.return_top;
+        bt_return_stack_reset(v);
+        r->gpr[RSP] = v->bt.return_rsp;
         return true;
     }
     if (is_return_mismatch(v, kind, addr)) {
