@@ -197,7 +197,7 @@ def two_at_once(ring1, guest):
 def lockstep(ring1, guest):
     """Translator and interpreter side by side, from the kernel's first instruction to a shell command and power-off: some 6400
     million instructions in 360 million blocks, two minutes of CPU time."""
-    boot = Boot(ring1, guest, "uname -m", options=["--exec=lockstep", "-m", "64"], seconds=1500).clean()
+    boot = Boot(ring1, guest, "uname -m", options=["--exec=lockstep", "-m", "64"], seconds=3400).clean()
     boot.demand(boot.output == "i686\n", "the command ran")
     counts = re.search(r"lockstep: no difference in (\d+) blocks, (\d+) instructions", boot.errors)
     boot.demand(counts and int(counts[2]) > 10**9, "the two executed the same")
