@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* adapt.c - see adapt.h. */
 #include "bt/priv.h"
-#include "include/ring1/mem.h"
 #include "shadow-mmu/access.h"
 
 /* Measured: docs/PERFORMANCE.md, "Windows". */
@@ -100,47 +99,6 @@ static void sweep(struct vcpu *v, struct adapt *a, ns_t now)
             retranslate(v, s->gpa);
         }
     }
-}
-
-/* ---- return sites ---- */
-
-static unsigned return_bit(gpa_t gpa, gla_t next_eip)
-{
-    uint32_t at = (uint32_t)(gpa & ~(gpa_t)GUEST_PAGE_MASK) ^ (next_eip & GUEST_PAGE_MASK);
-
-    return at * 2654435761u >> 16;
-}
-_Static_assert(ADAPT_RETURN_BITS == 1u << 16, "return_bit() gives 16 bits");
-
-bool adapt_return_branches(const struct bt *bt, gpa_t gpa, gla_t next_eip)
-{
-    unsigned bit = return_bit(gpa, next_eip);
-
-    return bt->adapt.return_branches[bit / 8] >> bit % 8 & 1;
-}
-
-void adapt_return(struct vcpu *v)
-{
-    struct bt *bt = v->translator;
-    const struct code_cache *c = &bt->cache;
-    const struct bt_site *call = cache_site_at(c, v->bt.return_mismatch);
-
-    v->bt.return_mismatch = 0;
-    VMM_CHECK(call); /* it stands between its site and the next */
-    const struct bt_block *b = &c->blocks[call->block];
-    uint32_t next = call + 1 < c->sites + c->site_count && call[1].block == call->block
-                        ? call[1].eip
-                        : b->gla + b->bytes;
-    unsigned bit = return_bit(b->gpa, next);
-    bt->adapt.return_branches[bit / 8] |= (uint8_t)(1u << bit % 8);
-    retranslate(v, (b->gpa & ~(gpa_t)GUEST_PAGE_MASK) | (call->eip & GUEST_PAGE_MASK));
-}
-
-void adapt_flush(struct vcpu *v)
-{
-    struct adapt *a = &v->translator->adapt;
-
-    memset(a->return_branches, 0, sizeof a->return_branches);
 }
 
 /* ---- address spaces ---- */

@@ -21,9 +21,8 @@
 struct vcpu;
 struct bt;
 
-#define ADAPT_SITES       1024u
-#define ADAPT_SPACES      16u
-#define ADAPT_RETURN_BITS 65536u
+#define ADAPT_SITES  1024u
+#define ADAPT_SPACES 16u
 
 struct adapt_site {
     gpa_t gpa;      /* of the instruction */
@@ -52,9 +51,6 @@ struct adapt {
     uint32_t known_cr3; /* the answer of adapt_user_window() for it, while known_valid */
     bool known_valid, known_hot;
     ns_t next_sweep;
-    /* By hashed address of the instruction behind a call: the guest was seen to return to somewhere
-     * else there. Emptied with the cache. */
-    uint8_t return_branches[ADAPT_RETURN_BITS / 8];
 };
 
 /* May code of CPL 3 in the present address space use a window? */
@@ -69,16 +65,6 @@ unsigned adapt_user_operands(const struct bt *bt, gpa_t gpa);
 /* The instruction at gpa trapped at linear address `at`; `filled`: a mapping was missing, else it
  * had to be emulated. May drop the blocks that contain it. */
 void adapt_trap(struct vcpu *v, gpa_t gpa, gla_t at, bool filled);
-
-/* Shall the return address be compared by a branch behind a call on the page of gpa, whose next
- * instruction is at next_eip? Else by a load that traps. */
-bool adapt_return_branches(const struct bt *bt, gpa_t gpa, gla_t next_eip);
-
-/* v->bt.return_mismatch says where such a load trapped: the block is made anew. */
-void adapt_return(struct vcpu *v);
-
-/* All blocks are gone. */
-void adapt_flush(struct vcpu *v);
 
 /* The host broke into translated code, about once in a millisecond. */
 void adapt_tick(struct vcpu *v);

@@ -34,6 +34,7 @@ void bt_init(struct vcpu *v, void *memory, const struct bt_options *options)
     bt->gs = h->gs_base_free && !options->no_gs;
     cache_init(&bt->cache, (uint8_t *)memory + ((sizeof *bt + 63) & ~(size_t)63), &h->cache);
     bt_stubs_make(v, bt);
+    v->bt.jump_miss = bt_host_address(bt, bt->stubs.exit_lookup);
     jump_table_init(v);
     code_page_init(v);
     v->translator = bt;
@@ -180,13 +181,13 @@ static bool is_cold(struct bt *bt, gpa_t gpa)
  * *out is the block, NULL when the jump table knew the address. */
 static uint64_t find(struct vcpu *v, struct bt *bt, struct bt_block **out)
 {
-    unsigned user = ctx_user(v->bt.context), n = v->eip & 0xffff;
-    const struct bt_jump_table *jump = &v->bt.jump[user];
+    unsigned user = ctx_user(v->bt.context);
+    uint64_t host = jump_table_find(v, user, v->eip);
     gpa_t page;
 
     *out = NULL;
-    if (jump->tag[n] + v->eip == 0)
-        return jump->host[n];
+    if (host)
+        return host;
     const uint8_t *bytes = lin_fetch_page(v, v->eip, &page);
     if (!bytes)
         return 0;
@@ -202,7 +203,7 @@ static uint64_t find(struct vcpu *v, struct bt *bt, struct bt_block **out)
     const struct tlb_entry *e = &v->tlb.entry[user][tlb_index(v->eip)];
     if (!user && !(e->flags & TLB_F_GLOBAL))
         bt->jump_nonglobal = true;
-    uint64_t host = bt_host_address(bt, b->entry);
+    host = bt_host_address(bt, b->entry);
     if (!bt->opt.no_chain) /* then every transfer comes back here */
         jump_table_put(v, user, v->eip, host);
     *out = b;
@@ -334,8 +335,6 @@ static bool run_once(struct vcpu *v, struct bt *bt, uint64_t host)
             continue;
         case BT_EXIT_LOOKUP:
             v->stats.exit_lookup++;
-            if (v->bt.return_mismatch)
-                adapt_return(v);
             v->eip = v->bt.exit_arg;
             return true;
         case BT_EXIT_DISPATCH:
@@ -368,7 +367,6 @@ static bool may_go_on(struct vcpu *v)
 uint64_t bt_resume(struct vcpu *v)
 {
     struct bt *bt = v->translator;
-    unsigned n = v->eip & 0xffff;
 
     if (bt->opt.no_chain || !may_go_on(v))
         return 0;
@@ -376,11 +374,10 @@ uint64_t bt_resume(struct vcpu *v)
     if (!ctx)
         return 0;
     sync(v, bt, ctx);
-    const struct bt_jump_table *jump = &v->bt.jump[ctx_user(ctx)];
-    if (jump->tag[n] + v->eip != 0)
-        return 0;
-    fpu_unpark(v);
-    return jump->host[n];
+    uint64_t host = jump_table_find(v, ctx_user(ctx), v->eip);
+    if (host)
+        fpu_unpark(v);
+    return host;
 }
 
 void bt_run(struct vcpu *v)
@@ -467,7 +464,6 @@ void bt_flush(struct vcpu *v)
     cache_flush(v, &bt->cache);
     bt_return_stack_reset(v);
     bt->flush_count++;
-    adapt_flush(v);
     v->stats.bt_flushes++;
     vcpu_attend(v, ATT_SMC);
 }

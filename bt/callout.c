@@ -54,18 +54,17 @@ static bool undisturbed(const struct vcpu *v)
 
 uint64_t bt_callout_step(struct vcpu *v, uint32_t site)
 {
-    const struct bt_jump_table *jump = &v->bt.jump[ctx_user(v->bt.context)];
-
     v->eip = v->translator->cache.sites[site].eip;
     v->stats.bt_interpreted++;
     bt_x87_settle(v, NULL);
     interp_step(v);
     v->bt.exit_arg = site;
-    if (!undisturbed(v) || bt_context(v) != v->bt.context ||
-        jump->tag[v->eip & 0xffff] + v->eip != 0 || v->translator->opt.no_chain)
+    if (!undisturbed(v) || bt_context(v) != v->bt.context || v->translator->opt.no_chain)
         return 0;
-    fpu_unpark(v);
-    return jump->host[v->eip & 0xffff];
+    uint64_t host = jump_table_find(v, ctx_user(v->bt.context), v->eip);
+    if (host)
+        fpu_unpark(v);
+    return host;
 }
 
 unsigned bt_callout(struct vcpu *v, uint32_t site, bt_callout_fn *fn)

@@ -34,36 +34,31 @@ static void exit_add(struct tu *t, uint32_t site, gla_t target)
         (struct tu_exit){.site = site, .target = target, .insns = (uint16_t)t->count};
 }
 
-static void table_jump(struct tu *t, bool call)
+/* The jump table's entry at index r9, or at that of `target`. */
+static struct hmem table_entry(const struct tu *t)
 {
-    struct emit *e = &t->e;
-    unsigned user = ctx_user(t->ctx);
-    int32_t table = (int32_t)(user * sizeof(struct bt_jump_table));
+    int32_t table = (int32_t)(ctx_user(t->ctx) * sizeof(struct bt_jump_table));
 
-    emit_movzx_rr16(e, R9, R8);
-    emit_mov_rr64(e, R10, RCX);
-    emit_mov_rm32(e, RCX, HMEM_INDEX(R15, R9, 2, BT_OFF(bt.jump[0].tag) + table));
-    emit_lea32(e, RCX, HMEM_INDEX(RCX, R8, 0, 0));
-    uint32_t hit = emit_jrcxz8(e);
-    emit_mov_rr64(e, RCX, R10);
-    if (call) {
-        emit_call(e, t->bt->stubs.exit_lookup);
-        uint32_t back = emit_jmp8(e);
-        emit_here8(e, hit);
-        emit_mov_rr64(e, RCX, R10);
-        emit_call_m(e, HMEM_INDEX(R15, R9, 3, BT_OFF(bt.jump[0].host) + table));
-        emit_here8(e, back);
-        return;
-    }
-    emit_jmp(e, t->bt->stubs.exit_lookup);
-    emit_here8(e, hit);
-    emit_mov_rr64(e, RCX, R10);
-    emit_jmp_m(e, HMEM_INDEX(R15, R9, 3, BT_OFF(bt.jump[0].host) + table));
+    return HMEM_INDEX(R15, R9, 3, BT_OFF(bt.jump[0].host) + table);
+}
+
+static struct hmem table_entry_of(const struct tu *t, gla_t target)
+{
+    int32_t index = (int32_t)(target & (BT_JUMP_ENTRIES - 1));
+
+    return HMEM(R15, table_entry(t).disp + index * (int32_t)sizeof t->v->bt.jump[0].host[0]);
 }
 
 void tu_jump_indirect(struct tu *t)
 {
-    table_jump(t, false);
+    emit_movzx_rr16(&t->e, R9, R8);
+    emit_jmp_m(&t->e, table_entry(t));
+}
+
+static void table_jump(struct tu *t, gla_t target)
+{
+    emit_mov_ri32(&t->e, R8, target);
+    emit_jmp_m(&t->e, table_entry_of(t, target));
 }
 
 void tu_jump(struct tu *t, gla_t target)
@@ -73,8 +68,7 @@ void tu_jump(struct tu *t, gla_t target)
         exit_add(t, emit_jmp(&t->e, t->e.at), target);
         return;
     }
-    emit_mov_ri32(&t->e, R8, target);
-    tu_jump_indirect(t);
+    table_jump(t, target);
 }
 
 void tu_write_exits(struct tu *t)
@@ -86,8 +80,7 @@ void tu_write_exits(struct tu *t)
 
         emit_here32(e, x->site);
         if (!by_slot(t, x->target)) {
-            emit_mov_ri32(e, R8, x->target);
-            tu_jump_indirect(t);
+            table_jump(t, x->target);
             continue;
         }
         struct bt_slot *s = cache_slot_add(&t->bt->cache, t->block, x->site, x->target);
@@ -196,29 +189,21 @@ void t_jmp(struct tu *t, const struct insn *i)
     tu_jump_indirect(t);
 }
 
-/* Behind a host CALL: the guest's RET popped r8d; is it what this site stands for? The flags stay
- * as they are even where the code behind does not need them: on a mismatch it is not that code
- * which runs. A load that traps unless the difference is 0 (bt/cpu.h, return_top) is cheaper than a
- * branch, as long as it hardly ever traps. */
-static void return_site(struct tu *t)
+/* A host CALL; behind it, the guest's RET popped r8d. */
+static void predicted_call(struct tu *t, bool direct, gla_t target)
 {
     struct emit *e = &t->e;
-    uint32_t lookup = t->bt->stubs.lookup[ctx_user(t->ctx)];
 
-    if (!adapt_return_branches(t->bt, t->block->gpa, t->next_eip)) {
-        emit_mov_rm64(e, R10, VCPU(bt.return_top));
-        emit_lea32(e, R9, HMEM(R8, -(int32_t)t->next_eip));
-        emit_insn_m(e, 0, MAP_0F, 0xb6, R9, /* movzx */
-                    HMEM_INDEX(R10, R9, 0, BT_RETURN_LAST));
-        return;
+    if (direct && by_slot(t, target)) {
+        exit_add(t, emit_call(e, e->at), target);
+    } else if (direct) {
+        emit_mov_ri32(e, R8, target);
+        emit_call_m(e, table_entry_of(t, target));
+    } else {
+        emit_movzx_rr16(e, R9, R8);
+        emit_call_m(e, table_entry(t));
     }
-    emit_mov_rr64(e, R9, RCX);
-    emit_lea32(e, RCX, HMEM(R8, -(int32_t)t->next_eip));
-    uint32_t same = emit_jrcxz8(e);
-    emit_mov_rr64(e, RCX, R9);
-    emit_jmp(e, lookup);
-    emit_here8(e, same);
-    emit_mov_rr64(e, RCX, R9);
+    bt_check_emit(e, t->next_eip);
 }
 
 static bool stack_ok(const struct tu *t)
@@ -257,11 +242,7 @@ void t_call(struct tu *t, const struct insn *i)
             tu_jump_indirect(t);
         return;
     }
-    if (direct)
-        exit_add(t, emit_call(e, e->at), target);
-    else
-        table_jump(t, true);
-    return_site(t);
+    predicted_call(t, direct, target);
 }
 
 void t_ret(struct tu *t, const struct insn *i)

@@ -18,28 +18,22 @@
 #define BT_PTR_BIAS 140
 _Static_assert(BT_PTR_BIAS % 32 == GUEST_PAGE_SHIFT, "shrx by r15d shifts by a page");
 
-/* Jump table: guest linear address of a translated block to its host entry, one per privilege class
- * (0: CPL 0-2, 1: CPL 3). Index: the address's low 16 bits. */
+/* Jump table: guest linear address of a translated block to its indirect entry, which checks r8d;
+ * one per privilege class (0: CPL 0-2, 1: CPL 3). Index: the address's low 16 bits. */
 #define BT_JUMP_ENTRIES 65536u
 #define BT_JUMP_USED    4096u
 #define BT_JUMP_PAGES   65536u
 
 struct bt_jump_table {
-    uint32_t tag[BT_JUMP_ENTRIES]; /* minus the guest linear address; bt_jump_empty(n) when empty */
-    uint64_t host[BT_JUMP_ENTRIES];
-    /* Not for translated code: what bt/cache/jump_table.c needs to empty the table cheaply. */
+    uint64_t host[BT_JUMP_ENTRIES]; /* bt.jump_miss when empty */
+    /* Not for translated code, but for bt/cache/jump_table.c: */
+    gla_t gla[BT_JUMP_ENTRIES];  /* means nothing when empty */
     uint32_t used_count;         /* of used[]; beyond its size: everything may be in use */
     uint16_t used[BT_JUMP_USED]; /* indices that are not empty; some twice, some emptied since */
     /* Entries on linear pages of this number modulo the size, which keeps code and data apart that
      * lie within 256 MiB. */
     uint16_t page_live[BT_JUMP_PAGES];
 };
-
-/* A tag that no address with index n has: index n ^ 1. */
-static inline uint32_t bt_jump_empty(unsigned n)
-{
-    return -(uint32_t)(n ^ 1u);
-}
 
 /* Pages that hold code and are written beside it (bt/code_page.h): reached by the lower bits of the
  * linear page number, for each privilege class. */
@@ -79,7 +73,7 @@ struct bt_cpu {
     uint64_t monitor_rsp; /* the C stack, while translated code runs */
     uint64_t return_rsp;  /* the host return stack's pointer, while C code runs */
     /* Its value when empty. 4 GiB from return_top + BT_RETURN_LAST + 1 on are inaccessible: see
-     * return_site() in bt/control.c. */
+     * bt/check.c. */
     uint64_t return_top;
     /* Its value when the present privilege class has nothing on it: there lies the address of that
      * class's miss stub. Above it, in a system call, is what CPL 3 left there. */
@@ -88,10 +82,9 @@ struct bt_cpu {
     uint32_t user_context, user_esp; /* of then */
     bool user_calls;                 /* a callout is about to leave CPL 3 at user_esp */
     uint64_t return_limit;           /* lowest usable address; a guard page lies below */
-    /* Arena offset of a return site's load that trapped, until adapt_return() has seen it, or 0. */
-    uint32_t return_mismatch;
-    uint64_t window_now; /* the one of the present context */
-    uint64_t window[2];  /* host address of guest linear 0 for CPL 0-2 and for CPL 3; r14 */
+    uint64_t jump_miss;    /* host address of the stub that an empty entry of jump[] leads to */
+    uint64_t window_now;   /* the one of the present context */
+    uint64_t window[2];    /* host address of guest linear 0 for CPL 0-2 and for CPL 3; r14 */
     /* EFLAGS.IF as 0 or 1 while translated code runs (CLI is one store that keeps the flags live);
      * vcpu.eflags' bit 9 is exact whenever C code runs. */
     uint8_t interrupt_flag;

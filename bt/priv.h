@@ -26,6 +26,8 @@ struct bt_stubs {
     uint32_t rdtsc;          /* called */
     uint32_t lookup[2];      /* r8d: guest address; by privilege class */
     uint32_t return_miss[2]; /* bottom of the return stack: a RET without prediction */
+    /* r8d: guest address, r9: rcx; checks that became branches lead there (bt/check.c) */
+    uint32_t entry_other, return_other[2];
 };
 
 /* vmm_host.host_feat_*: what emitted code uses beyond SSE2 */
@@ -84,6 +86,13 @@ static inline enum ctx_seg bt_seg_state(const struct seg *s)
         return CTX_SEG_OTHER;
     return s->base ? CTX_SEG_BASED : CTX_SEG_FLAT;
 }
+
+/* bt/check.c */
+/* CACHE_CHECK_BYTES of code that go on behind if r8d is `expected`. Clobbers r9, r10. */
+void bt_check_emit(struct emit *e, gla_t expected);
+/* The load at arena offset *offset trapped. If it is a check's, makes a branch of that one and sets
+ * *offset to where it begins, from where it is to be executed again. */
+bool bt_check_mismatch(struct vcpu *v, uint32_t *offset);
 
 /* The decoded instruction of a site; v->eip is its address. */
 const struct xinsn *bt_site_insn(struct vcpu *v, struct bt_site *s);

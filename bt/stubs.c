@@ -346,31 +346,25 @@ static uint32_t make_callout_jump(struct emit *e, uint64_t c_function, bool gs)
     return at;
 }
 
-/* docs/codegen.md, "jump table": goes to the block for guest address r8d, or out. Flag-free. */
-static void jump_by_table(struct emit *e, unsigned user, uint32_t miss)
-{
-    emit_movzx_rr16(e, R9, R8);
-    emit_mov_rr64(e, R10, RCX);
-    emit_mov_rm32(
-        e, RCX,
-        HMEM_INDEX(R15, R9, 2,
-                   BT_OFF(bt.jump[0].tag) + (int32_t)(user * sizeof(struct bt_jump_table))));
-    emit_lea32(e, RCX, HMEM_INDEX(RCX, R8, 0, 0));
-    uint32_t hit = emit_jrcxz8(e);
-    emit_mov_rr64(e, RCX, R10);
-    emit_jmp(e, miss);
-    emit_here8(e, hit);
-    emit_mov_rr64(e, RCX, R10);
-    emit_jmp_m(
-        e, HMEM_INDEX(R15, R9, 3,
-                      BT_OFF(bt.jump[0].host) + (int32_t)(user * sizeof(struct bt_jump_table))));
-}
-
-static uint32_t make_lookup(struct emit *e, unsigned user, uint32_t miss)
+/* Goes to the block for guest address r8d, or out. Flag-free. */
+static uint32_t make_lookup(struct emit *e, unsigned user)
 {
     uint32_t at = e->at;
 
-    jump_by_table(e, user, miss);
+    emit_movzx_rr16(e, R9, R8);
+    emit_jmp_m(
+        e, HMEM_INDEX(R15, R9, 3,
+                      BT_OFF(bt.jump[0].host) + (int32_t)(user * sizeof(struct bt_jump_table))));
+    return at;
+}
+
+/* Goes to `to` with rcx from r9. */
+static uint32_t make_other(struct emit *e, uint32_t to)
+{
+    uint32_t at = e->at;
+
+    emit_mov_rr64(e, RCX, R9);
+    emit_jmp(e, to);
     return at;
 }
 
@@ -427,6 +421,7 @@ void bt_stubs_make(struct vcpu *v, struct bt *bt)
     s->enter = make_enter(&e, bt->gs);
     s->exit_chain = make_exit(&e, BT_EXIT_CHAIN);
     s->exit_lookup = make_exit(&e, BT_EXIT_LOOKUP);
+    s->entry_other = make_other(&e, s->exit_lookup);
     s->trap_exit = make_trap_exit(&e, BT_EXIT_TRAP);
     s->break_exit = make_trap_exit(&e, BT_EXIT_BREAK);
     s->callout = e.at;
@@ -441,7 +436,8 @@ void bt_stubs_make(struct vcpu *v, struct bt *bt)
     for (unsigned user = 0; user < 2; user++) {
         if (bt_bmi2(v, bt))
             s->code_write[user] = make_code_write(&e, user);
-        s->lookup[user] = make_lookup(&e, user, s->exit_lookup);
+        s->lookup[user] = make_lookup(&e, user);
+        s->return_other[user] = make_other(&e, s->lookup[user]);
         s->return_miss[user] = e.at;
         emit_mov_rm64(&e, RSP, VCPU(bt.return_base)); /* where this stub's address still lies */
         emit_jmp(&e, s->lookup[user]);

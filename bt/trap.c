@@ -8,8 +8,8 @@
  *            Async-signal-safe: reads the cache's tables, writes the vCPU.
  * How        docs/codegen.md sections 3 and 7. Only sites may trap, with two exceptions: the host's
  *            CALL, when the return stack is full - emptying it is always right, its entries are
- *            predictions - and the check behind a call when the guest returned to somewhere else,
- *            which is a lookup.
+ *            predictions - and a check of an indirect target (check.c), which is made anew and
+ *            executed again.
  * Breaking in bt_break_in() executes what it can (advance.c) until it gets to a place where it can
  *            leave; for the rest it sets the host's TF.
  * Stepping   The host's TF is set only while RIP is in the arena, in_cache is set, and never at the
@@ -73,8 +73,8 @@ static void leave(struct vcpu *v, const struct bt_site *s, struct bt_host_regs *
 
 #define RETURN_GUARD (1ull << 32)
 
-/* A return site's load, and the difference was not 0. */
-static bool is_return_mismatch(const struct vcpu *v, enum bt_trap_kind kind, uint64_t addr)
+/* A check's load (bt/check.c), and the difference was not 0? */
+static bool is_check_mismatch(const struct vcpu *v, enum bt_trap_kind kind, uint64_t addr)
 {
     return kind == BT_TRAP_MEMORY && v->bt.in_cache &&
            addr - (v->bt.return_top + BT_RETURN_LAST + 1) < RETURN_GUARD;
@@ -83,6 +83,7 @@ static bool is_return_mismatch(const struct vcpu *v, enum bt_trap_kind kind, uin
 bool bt_host_trap(struct vcpu *v, struct bt_host_regs *r, enum bt_trap_kind kind, uint64_t addr)
 {
     struct bt *bt = v->translator;
+    uint32_t at = arena_offset(bt, r);
     const struct bt_site *s;
 
     if (kind != BT_TRAP_OTHER && addr < v->bt.return_limit &&
@@ -91,12 +92,11 @@ bool bt_host_trap(struct vcpu *v, struct bt_host_regs *r, enum bt_trap_kind kind
         r->gpr[RSP] = v->bt.return_rsp;
         return true;
     }
-    if (is_return_mismatch(v, kind, addr)) {
-        v->bt.return_mismatch = arena_offset(bt, r);
-        r->rip = bt_host_address(bt, bt->stubs.exit_lookup); /* r8d is the guest's target */
+    if (is_check_mismatch(v, kind, addr) && bt_check_mismatch(v, &at)) {
+        r->rip = bt_host_address(bt, at);
         return true;
     }
-    s = cache_site_at(&bt->cache, arena_offset(bt, r));
+    s = cache_site_at(&bt->cache, at);
     if (!s || !v->bt.in_cache)
         return false;
     leave(v, s, r, bt->stubs.trap_exit);

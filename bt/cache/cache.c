@@ -110,7 +110,7 @@ bool cache_has_room(const struct code_cache *c)
 {
     return c->site_max - c->sites_done >= UNIT_SITES && c->slot_max - c->slots_done >= UNIT_SLOTS &&
            c->block_count < c->block_max && c->page_count < c->page_max &&
-           c->at + (ENTRY_ALIGN - 1) + TU_MAX_BYTES <= c->arena->size;
+           c->at + (ENTRY_ALIGN - 1) + CACHE_CHECK_BYTES + TU_MAX_BYTES <= c->arena->size;
 }
 
 void cache_flush(struct vcpu *v, struct code_cache *c)
@@ -158,16 +158,16 @@ struct bt_block *cache_block_begin(struct code_cache *c, gla_t gla, gpa_t gpa, u
 {
     VMM_CHECK(c->block_count < c->block_max);
     struct bt_block *b = &c->blocks[c->block_count];
+    uint32_t entry = (c->at + CACHE_CHECK_BYTES + ENTRY_ALIGN - 1) & ~(ENTRY_ALIGN - 1);
 
-    c->at = (c->at + ENTRY_ALIGN - 1) & ~(ENTRY_ALIGN - 1);
     c->site_count = c->sites_done;
     c->slot_count = c->slots_done;
     *b = (struct bt_block){.gla = gla,
                            .gpa = gpa,
                            .ctx = ctx,
-                           .entry = c->at,
-                           .hot_end = c->at,
-                           .end = c->at,
+                           .entry = entry,
+                           .hot_end = entry,
+                           .end = entry,
                            .first_site = c->site_count,
                            .first_slot = c->slot_count};
     return b;
@@ -216,7 +216,7 @@ void cache_block_insert(struct vcpu *v, struct code_cache *c, struct bt_block *b
     cache_page_add(v, c, b);
     v->stats.bt_blocks++;
     v->stats.bt_bytes_guest += b->bytes;
-    v->stats.bt_bytes_host += end - b->entry;
+    v->stats.bt_bytes_host += end - cache_block_start(b);
 }
 
 /* ---- sites ---- */

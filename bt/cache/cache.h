@@ -67,6 +67,11 @@ struct bt_slot {
     struct bt_slot **in_at;     /* what points to this slot there */
 };
 
+/* Each block begins with its indirect entry, to which only the jump table leads: a check
+ * (bt/check.c)
+ * of that size, behind which the normal entry lies. */
+#define CACHE_CHECK_BYTES 20u
+
 struct bt_block {
     gla_t gla;
     uint32_t ctx;
@@ -74,12 +79,18 @@ struct bt_block {
     uint16_t bytes, insns; /* guest */
     bool dead;
     uint32_t entry, hot_end,
-        end; /* arena offsets: first byte, end of the part with sites, end of cold code */
+        end; /* arena offsets: normal entry, end of the part with sites, end of cold code */
     uint32_t first_site;
     struct bt_block *hash_next, *page_next;
     struct bt_slot *in;
     uint32_t first_slot, slot_count;
 };
+
+/* Arena offset of its indirect entry. */
+static inline uint32_t cache_block_start(const struct bt_block *b)
+{
+    return b->entry - CACHE_CHECK_BYTES;
+}
 
 /* A physical page with blocks, now or earlier. */
 struct cache_page {
@@ -161,9 +172,12 @@ void cache_page_add(struct vcpu *v, struct code_cache *c, struct bt_block *b);
 void cache_pages_forget(struct vcpu *v, struct code_cache *c);
 
 /* ---- jump table (vcpu.bt.jump[]) ---- */
-/* Both classes empty: zeroed memory is not. */
+/* `host` is everywhere the host address of the block's normal entry. */
+/* Both classes empty: zeroed memory is not. bt.jump_miss is set. */
 void jump_table_init(struct vcpu *v);
 void jump_table_put(struct vcpu *v, unsigned user, gla_t gla, uint64_t host);
+/* 0: it is not in the table. */
+uint64_t jump_table_find(const struct vcpu *v, unsigned user, gla_t gla);
 void jump_table_remove(struct vcpu *v, gla_t gla,
                        uint64_t host); /* both classes, if it leads there */
 void jump_table_flush(struct vcpu *v, unsigned user);

@@ -19,26 +19,31 @@ static uint16_t *live_of(struct bt_jump_table *t, gla_t gla)
     return &t->page_live[gla >> GUEST_PAGE_SHIFT & (BT_JUMP_PAGES - 1)];
 }
 
-static void entry_empty(struct bt_jump_table *t, unsigned n)
+static bool entry_is_empty(const struct vcpu *v, const struct bt_jump_table *t, unsigned n)
 {
-    if (t->tag[n] == bt_jump_empty(n))
-        return;
-    --*live_of(t, -t->tag[n]);
-    t->tag[n] = bt_jump_empty(n);
+    return t->host[n] == v->bt.jump_miss;
 }
 
-static void table_init(struct bt_jump_table *t)
+static void entry_empty(const struct vcpu *v, struct bt_jump_table *t, unsigned n)
+{
+    if (entry_is_empty(v, t, n))
+        return;
+    --*live_of(t, t->gla[n]);
+    t->host[n] = v->bt.jump_miss;
+}
+
+static void table_init(const struct vcpu *v, struct bt_jump_table *t)
 {
     for (unsigned n = 0; n < BT_JUMP_ENTRIES; n++)
-        t->tag[n] = bt_jump_empty(n);
+        t->host[n] = v->bt.jump_miss;
     memset(t->page_live, 0, sizeof t->page_live);
     t->used_count = 0;
 }
 
 void jump_table_init(struct vcpu *v)
 {
-    table_init(&v->bt.jump[0]);
-    table_init(&v->bt.jump[1]);
+    table_init(v, &v->bt.jump[0]);
+    table_init(v, &v->bt.jump[1]);
 }
 
 void jump_table_put(struct vcpu *v, unsigned user, gla_t gla, uint64_t host)
@@ -46,28 +51,39 @@ void jump_table_put(struct vcpu *v, unsigned user, gla_t gla, uint64_t host)
     struct bt_jump_table *t = &v->bt.jump[user];
     unsigned n = gla & (BT_JUMP_ENTRIES - 1);
 
-    if (t->tag[n] != bt_jump_empty(n)) {
-        --*live_of(t, -t->tag[n]);
+    if (!entry_is_empty(v, t, n)) {
+        --*live_of(t, t->gla[n]);
     } else if (t->used_count <= BT_JUMP_USED) {
         if (t->used_count < BT_JUMP_USED)
             t->used[t->used_count] = (uint16_t)n;
         t->used_count++;
     }
     ++*live_of(t, gla);
-    t->tag[n] = -gla;
-    t->host[n] = host;
+    t->gla[n] = gla;
+    t->host[n] = host - CACHE_CHECK_BYTES;
+}
+
+static bool entry_is_of(const struct vcpu *v, const struct bt_jump_table *t, gla_t gla)
+{
+    unsigned n = gla & (BT_JUMP_ENTRIES - 1);
+
+    return t->gla[n] == gla && !entry_is_empty(v, t, n);
+}
+
+uint64_t jump_table_find(const struct vcpu *v, unsigned user, gla_t gla)
+{
+    const struct bt_jump_table *t = &v->bt.jump[user];
+
+    if (!entry_is_of(v, t, gla))
+        return 0;
+    return t->host[gla & (BT_JUMP_ENTRIES - 1)] + CACHE_CHECK_BYTES;
 }
 
 void jump_table_remove(struct vcpu *v, gla_t gla, uint64_t host)
 {
-    unsigned n = gla & (BT_JUMP_ENTRIES - 1);
-
-    for (unsigned user = 0; user < 2; user++) {
-        struct bt_jump_table *t = &v->bt.jump[user];
-
-        if (t->tag[n] == -gla && t->host[n] == host)
-            entry_empty(t, n);
-    }
+    for (unsigned user = 0; user < 2; user++)
+        if (jump_table_find(v, user, gla) == host)
+            entry_empty(v, &v->bt.jump[user], gla & (BT_JUMP_ENTRIES - 1));
 }
 
 void jump_table_flush(struct vcpu *v, unsigned user)
@@ -75,11 +91,11 @@ void jump_table_flush(struct vcpu *v, unsigned user)
     struct bt_jump_table *t = &v->bt.jump[user];
 
     if (t->used_count > BT_JUMP_USED) {
-        table_init(t);
+        table_init(v, t);
         return;
     }
     for (unsigned n = 0; n < t->used_count; n++)
-        entry_empty(t, t->used[n]);
+        entry_empty(v, t, t->used[n]);
     t->used_count = 0;
 }
 
@@ -91,11 +107,8 @@ void jump_table_flush_page(struct vcpu *v, gla_t page)
         struct bt_jump_table *t = &v->bt.jump[user];
         const uint16_t *live = live_of(t, page);
 
-        for (gla_t gla = page; *live && gla - page < GUEST_PAGE_SIZE; gla++) {
-            unsigned n = gla & (BT_JUMP_ENTRIES - 1);
-
-            if (t->tag[n] == -gla)
-                entry_empty(t, n);
-        }
+        for (gla_t gla = page; *live && gla - page < GUEST_PAGE_SIZE; gla++)
+            if (entry_is_of(v, t, gla))
+                entry_empty(v, t, gla & (BT_JUMP_ENTRIES - 1));
     }
 }

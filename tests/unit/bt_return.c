@@ -65,8 +65,8 @@ Test(bt_return, elsewhere)
     cr_expect(v->eip == CODE + 0x13, "eip %x", v->eip);
     cr_expect(v->gpr[EAX] == ROUNDS && v->gpr[ECX] == 0 && v->gpr[ESP] == STACK);
     /* once for each translation of the call: entered from above and by the loop */
-    cr_expect(v->stats.bt_adapted >= 1 && v->stats.bt_adapted <= 4, "%llu adaptations",
-              (unsigned long long)v->stats.bt_adapted);
+    cr_expect(v->stats.bt_check_branches >= 1 && v->stats.bt_check_branches <= 4, "%llu traps",
+              (unsigned long long)v->stats.bt_check_branches);
     cr_expect(v->stats.exit_lookup < ROUNDS / 10);
 }
 
@@ -76,7 +76,8 @@ Test(bt_return, as_predicted)
     struct vcpu *v = run(plain, sizeof plain, 0)->cpu;
 
     cr_expect(v->gpr[ECX] == 0 && v->gpr[ESP] == STACK && v->eip == CODE + sizeof plain - 1);
-    cr_expect(v->stats.bt_adapted == 0 && v->stats.exit_lookup < 20 && v->stats.exit_trap < 20);
+    cr_expect(v->stats.bt_check_branches == 0 && v->stats.exit_lookup < 20 &&
+              v->stats.exit_trap < 20);
 }
 
 /* A return site's load reaches 4 GiB beyond the return stack: nothing may be there. */
