@@ -82,9 +82,9 @@ struct bt_cpu {
     uint32_t user_context, user_esp; /* of then */
     bool user_calls;                 /* a callout is about to leave CPL 3 at user_esp */
     uint64_t return_limit;           /* lowest usable address; a guard page lies below */
-    uint64_t jump_miss;    /* host address of the stub that an empty entry of jump[] leads to */
-    uint64_t window_now;   /* the one of the present context */
-    uint64_t window[2];    /* host address of guest linear 0 for CPL 0-2 and for CPL 3; r14 */
+    uint64_t jump_miss;  /* host address of the stub that an empty entry of jump[] leads to */
+    uint64_t window_now; /* the one of the present context */
+    uint64_t window[2];  /* host address of guest linear 0 for CPL 0-2 and for CPL 3; r14 */
     /* EFLAGS.IF as 0 or 1 while translated code runs (CLI is one store that keeps the flags live);
      * vcpu.eflags' bit 9 is exact whenever C code runs. */
     uint8_t interrupt_flag;
