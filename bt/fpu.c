@@ -79,12 +79,10 @@ static bool names_mmx(const struct insn *i)
 
 /* A host CPU turns to MMX (TOP = 0) even when the memory operand then faults: in a window the
  * access is tried first, at both ends. What it reads or writes is what is there; a pending #MF
- * comes
- * before that makes a page dirty. */
+ * comes before that makes a page accessed or dirty. */
 static void probe(struct tu *t, const struct operand *o, struct hmem m)
 {
-    if (o->act & ACT_W)
-        emit8(&t->e, 0x9b); /* fwait */
+    emit8(&t->e, 0x9b); /* fwait */
     for (unsigned end = 0; end < 2; end++) {
         emit_insn_m(&t->e, 0, MAP_0F, 0xb6, R11, m); /* movzx r11d, byte */
         if (o->act & ACT_W)
