@@ -275,6 +275,28 @@ static bool other(const struct unit *u, struct allowance *a)
     return u->have_insn && (!native_able(&u->i) || gen_excluded(u->i.op));
 }
 
+/* A selector as the program sees it that entered the kernel since: every interrupt's return clears
+ * null selectors (SDM vol. 2A, IRET), and a signal's gives all others RPL 3. */
+static bool selector(const struct unit *u, struct allowance *a)
+{
+    const struct insn *i = &u->i;
+    bool push = is_op(u, OP_push_seg), move = is_op(u, OP_mov_seg);
+    const struct operand *from = push ? &i->operand[0] : &i->operand[1];
+
+    if ((!push && !move) || from->kind != OPK_SEG)
+        return false;
+    uint16_t sel = u->before->s.seg[from->reg];
+    if (push)
+        allow_ram(a, 0, stack_at(u) - 2, 2); /* 16 bits of it, or the lower ones of 32: */
+    if (push && i->opsize == 4)
+        allow_ram(a, 0, stack_at(u) - 4, 2);
+    if (move && i->operand[0].kind == OPK_GPR)
+        a->gpr = 1u << i->operand[0].reg;
+    if (move && i->operand[0].kind == OPK_MEM)
+        allow_ram(a, 0, address_of(u), 2);
+    return (sel & 3) != 3 || sel == 3;
+}
+
 /* ---- memory ---- */
 
 /* Where a REP begins to write, and how many bytes. */
@@ -390,6 +412,7 @@ static struct {
     {"alignment", "#AC and #PF, #GP or #SS of one access: order in DEVIATIONS.md, 3", alignment, 0},
     {"4 GiB", "an operand across 4 GiB: #GP or #SS here, #PF on the CPU (SDM 3A, 5.3)", four_gib,
      0},
+    {"selector", "the RPL of a selector, or of a null one, as Linux leaves it", selector, 0},
     {"nested", "IRET with NT set is #GP in IA-32e mode", nested, 0},
     {"UMIP", "the kernel emulates what is #GP here", umip, 0},
     {"newer", "the bytes are an instruction that the CPU model does not have", newer, 0},
