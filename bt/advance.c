@@ -351,9 +351,12 @@ bool bt_advance(const struct vcpu *v, struct bt_host_regs *r)
     struct step s = {.v = v, .r = r, .start = code, .at = code};
     unsigned opcode;
 
+    while (*s.at == 0x3e) /* no more than a filler: bt/check.c */
+        s.at++;
     if ((*s.at & 0xf0) == 0x40)
         s.rex = *s.at++;
     opcode = *s.at++;
+    const uint8_t *behind = s.at;
     if (opcode == 0x0f) {
         opcode = *s.at++;
         if ((opcode & 0xf0) == 0x80)
@@ -364,7 +367,7 @@ bool bt_advance(const struct vcpu *v, struct bt_host_regs *r)
         if (!vex(&s))
             return false;
     } else if (!move(&s, opcode)) {
-        s.at = code + (s.rex ? 2 : 1);
+        s.at = behind;
         return transfer(&s, opcode);
     }
     r->rip = rip_now(&s);

@@ -42,6 +42,9 @@ void bt_init(struct vcpu *v, void *memory, const struct bt_options *options)
     v->bt.break_at = 0;
     v->bt.return_limit = h->return_limit;
     v->bt.return_top = h->return_top - BT_RETURN_LAST - 1; /* the miss stub's address lies there */
+    uint64_t return_last = h->return_top - 1 - ((uintptr_t)v + BT_PTR_BIAS);
+    VMM_CHECK(return_last <= INT32_MAX);
+    bt->return_last = (uint32_t)return_last;
     bt_return_stack_reset(v);
 }
 

@@ -14,23 +14,24 @@
 #include "bt/priv.h"
 #include "include/ring1/mem.h"
 
-/* lea r9d, [r8 + disp32]; lea ecx, [r8 + disp32] */
-static const uint8_t lea_r9d[] = {0x45, 0x8d, 0x88}, lea_ecx[] = {0x41, 0x8d, 0x88};
-/* movzx r9d, byte [r10 + r9 + BT_RETURN_LAST] */
-static const uint8_t load[] = {0x47, 0x0f, 0xb6, 0x4c, 0x0a, BT_RETURN_LAST};
+#define PAD 0x3e, 0x3e /* prefixes without a meaning: cheaper than a NOP */
+/* lea r9d, [r8 + disp32] */
+static const uint8_t lea_r9d[] = {PAD, 0x45, 0x8d, 0x88};
+/* movzx r9d, byte [r15 + r9 + disp32] */
+static const uint8_t load[] = {PAD, 0x47, 0x0f, 0xb6, 0x8c, 0x0f};
+/* lea ecx, [r8 + disp32] */
+static const uint8_t lea_ecx[] = {0x41, 0x8d, 0x88};
 
-#define LOAD_AT       (CACHE_CHECK_BYTES - (uint32_t)sizeof load)
-#define DIFFERENCE_AT (LOAD_AT - 4u) /* the displacement of lea_r9d */
+#define DIFFERENCE_AT ((uint32_t)sizeof lea_r9d)
+#define LOAD_AT       (DIFFERENCE_AT + 4u)
+_Static_assert(LOAD_AT + sizeof load + 4 == CACHE_CHECK_BYTES, "both forms have one size");
 
-void bt_check_emit(struct emit *e, gla_t expected)
+void bt_check_emit(struct emit *e, const struct bt *bt, gla_t expected)
 {
-    uint32_t at = e->at;
-
-    emit_mov_rm64(e, R10, VCPU(bt.return_top));
     emit_bytes(e, lea_r9d, sizeof lea_r9d);
     emit32(e, -expected);
     emit_bytes(e, load, sizeof load);
-    VMM_CHECK(e->at - at == CACHE_CHECK_BYTES);
+    emit32(e, bt->return_last);
 }
 
 /* The same by a branch to `miss`, which has the guest's rcx in r9. */

@@ -203,7 +203,7 @@ static void predicted_call(struct tu *t, bool direct, gla_t target)
         emit_movzx_rr16(e, R9, R8);
         emit_call_m(e, table_entry(t));
     }
-    bt_check_emit(e, t->next_eip);
+    bt_check_emit(e, t->bt, t->next_eip);
 }
 
 static bool stack_ok(const struct tu *t)

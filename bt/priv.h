@@ -51,7 +51,8 @@ struct bt {
     struct bt_options opt;
     struct code_cache cache;
     struct bt_stubs stubs;
-    bool gs; /* the host's GS base is that of the window, like r14 */
+    uint32_t return_last; /* from r15 to the return stack's last byte */
+    bool gs;              /* the host's GS base is that of the window, like r14 */
     unsigned flush_count;
     uint32_t jump_context[2];      /* what the jump tables' blocks were made for */
     uint8_t heat[BT_HEAT_ENTRIES]; /* how often code was interpreted here, by hashed address */
@@ -88,8 +89,8 @@ static inline enum ctx_seg bt_seg_state(const struct seg *s)
 }
 
 /* bt/check.c */
-/* CACHE_CHECK_BYTES of code that go on behind if r8d is `expected`. Clobbers r9, r10. */
-void bt_check_emit(struct emit *e, gla_t expected);
+/* CACHE_CHECK_BYTES of code that go on behind if r8d is `expected`. Clobbers r9. */
+void bt_check_emit(struct emit *e, const struct bt *bt, gla_t expected);
 /* The load at arena offset *offset trapped. If it is a check's, makes a branch of that one and sets
  * *offset to where it begins, from where it is to be executed again. */
 bool bt_check_mismatch(struct vcpu *v, uint32_t *offset);

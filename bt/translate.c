@@ -134,7 +134,7 @@ struct bt_block *bt_translate(struct vcpu *v, uint32_t ctx, gpa_t gpa, const uin
     t.e = (struct emit){.rw = bt->cache.arena->rw,
                         .at = cache_block_start(t.block),
                         .end = t.block->entry + TU_MAX_BYTES};
-    bt_check_emit(&t.e, v->eip); /* the indirect entry */
+    bt_check_emit(&t.e, bt, v->eip); /* the indirect entry */
     bool whole = translate_run(&t, insn_limit(bt));
     tu_x87_flush(&t);
     t.pos[t.count] = t.e.at;

@@ -12,6 +12,11 @@
 #define MFD_NOEXEC_SEAL 8u /* Linux 6.3; forbids execve(), not PROT_EXEC */
 #endif
 
+static size_t round_up(size_t size, size_t to)
+{
+    return (size + to - 1) & ~(to - 1);
+}
+
 static int arena_fd(size_t size)
 {
     int fd = memfd_create("ring1-code", MFD_CLOEXEC);
@@ -29,10 +34,8 @@ static int arena_fd(size_t size)
 
 int code_arena_create(struct host_code_arena *a, size_t size)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
     *a = (struct host_code_arena){0};
-    size = (size + page - 1) & ~(page - 1);
+    size = round_up(size, (size_t)sysconf(_SC_PAGESIZE));
     int fd = arena_fd(size);
     if (fd < 0)
         return -errno;
@@ -66,14 +69,33 @@ void code_arena_destroy(struct host_code_arena *a)
 #define GUARD_BELOW  4096u
 #define RETURN_STACK (64u << 10)
 #define GUARD_ABOVE  (1ull << 32)
+#define BIG_PAGE     (2u << 20) /* of the host, which saves it TLB misses; only a wish */
 
-int return_stack_create(struct vmm_host *h)
+void *vcpu_memory_create(size_t size)
 {
-    size_t size = GUARD_BELOW + RETURN_STACK + GUARD_ABOVE;
-    uint8_t *p = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    size_t own = round_up(size, GUARD_BELOW), tail = GUARD_BELOW + RETURN_STACK + GUARD_ABOVE;
+    uint8_t *p = mmap(NULL, BIG_PAGE + own + tail, PROT_NONE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (p == MAP_FAILED)
-        return -errno;
+        return NULL;
+    size_t head = round_up((uintptr_t)p, BIG_PAGE) - (uintptr_t)p;
+    if (head)
+        munmap(p, head);
+    munmap(p + head + own + tail, BIG_PAGE - head);
+    p += head;
+    if (mprotect(p, own, PROT_READ | PROT_WRITE)) {
+        munmap(p, own + tail);
+        return NULL;
+    }
+    madvise(p, own, MADV_HUGEPAGE);
+    return p;
+}
+
+int return_stack_create(struct vmm_host *h, void *vcpu, size_t size)
+{
+    uint8_t *p = (uint8_t *)vcpu + round_up(size, GUARD_BELOW);
+
     h->return_limit = (uintptr_t)(p + GUARD_BELOW);
     h->return_top = h->return_limit + RETURN_STACK;
     if (mprotect(p + GUARD_BELOW, RETURN_STACK, PROT_READ | PROT_WRITE) == 0)

@@ -14,10 +14,14 @@ int code_arena_create(struct host_code_arena *a, size_t size);
 /* Also for an empty one. */
 void code_arena_destroy(struct host_code_arena *a);
 
-/* Sets h->return_limit and return_top as host.h says. Returns 0 or -errno; both are 0 on failure.
- */
-int return_stack_create(struct vmm_host *h);
-/* Also when there is none. */
+/* Zeroed memory for a vCPU of `size` bytes, with address space behind it for its return stack; NULL
+ * when there is none. */
+void *vcpu_memory_create(size_t size);
+/* Sets h->return_limit and return_top as host.h says, behind what vcpu_memory_create() gave.
+ * Returns
+ * 0 or -errno; both are 0 on failure. */
+int return_stack_create(struct vmm_host *h, void *vcpu, size_t size);
+/* Also when there is none. Not the vCPU's memory. */
 void return_stack_destroy(struct vmm_host *h);
 
 #endif

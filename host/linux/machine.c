@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "host/linux/code_arena.h"
 #include "host/linux/lockstep.h"
 #include "monitor/assemble.h"
 #include "monitor/fpu.h"
@@ -37,7 +38,7 @@ static int create_translator(struct machine *m, struct error *e)
 {
     if (m->cfg->exec == EXEC_INTERPRET)
         return 0;
-    if (vm_host_init_translation(&m->host, m->cfg->cache_size, e))
+    if (vm_host_init_translation(&m->host, m->vcpu, m->cfg->cache_size, e))
         return -1;
     m->bt_memory_size = bt_size(m->host.host.cache.size);
     m->bt_memory = zeroed_alloc(m->bt_memory_size);
@@ -147,7 +148,7 @@ int machine_create(struct machine *m, const struct config *cfg, struct error *e)
 
     m->cfg = cfg;
     m->ram.fd = m->host.trace_fd = m->host.clock.timer = -1;
-    v = zeroed_alloc(sizeof *v);
+    v = cfg->exec == EXEC_INTERPRET ? zeroed_alloc(sizeof *v) : vcpu_memory_create(sizeof *v);
     if (!v)
         return error_set(e, "the host has not enough memory for the monitor");
     m->vcpu = v;

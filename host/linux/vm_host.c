@@ -152,12 +152,12 @@ int vm_host_init(struct linux_host *h, const struct config *cfg, struct vcpu *v,
     return 0;
 }
 
-int vm_host_init_translation(struct linux_host *h, uint64_t size, struct error *e)
+int vm_host_init_translation(struct linux_host *h, struct vcpu *v, uint64_t size, struct error *e)
 {
     int err = code_arena_create(&h->host.cache, size);
 
     if (!err)
-        err = return_stack_create(&h->host);
+        err = return_stack_create(&h->host, v, sizeof *v);
     if (err)
         return error_set(e, "the host gives no %llu MiB for translated code: %s; see -cache-size",
                          (unsigned long long)(size / MIB), strerror(-err));

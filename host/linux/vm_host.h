@@ -29,8 +29,9 @@ struct linux_host {
 };
 
 int vm_host_init(struct linux_host *h, const struct config *cfg, struct vcpu *v, struct error *e);
-/* The code cache of `size` bytes, the return stack and the timer. */
-int vm_host_init_translation(struct linux_host *h, uint64_t size, struct error *e);
+/* The code cache of `size` bytes, the return stack and the timer. *v lies in memory of
+ * vcpu_memory_create(). */
+int vm_host_init_translation(struct linux_host *h, struct vcpu *v, uint64_t size, struct error *e);
 void vm_host_destroy(struct linux_host *h);
 /* Writes out buffered trace lines. Async-signal-safe. */
 void vm_host_flush_trace(struct linux_host *h);

@@ -77,7 +77,7 @@ struct vmm_host {
 
     struct host_code_arena cache; /* translated code (bt/); size 0: none */
     /* The host return stack of translated code: [limit, top); a guard page below limit, 4 GiB that
-     * are inaccessible from top on. */
+     * are inaccessible from top on. It lies above its vCPU, by less than 2 GiB. */
     uint64_t return_limit, return_top;
 
     uint32_t trace_mask;    /* bit n: trace.def stage n is wanted */

@@ -279,7 +279,7 @@ static void step_insert(void)
     }
     unsigned n_slots = rnd(insns < 4 ? insns : 4);
     struct bt_block *b = make_block(gla, gpa, ctx, insns, n_slots);
-    cr_assert(b->entry % 16 == 0 && c->at % 16 == 0);
+    cr_assert(cache_block_start(b) % 64 == 0 && c->at == b->end);
     for (unsigned k = 0; k < n_slots; k++)
         slots[slot_count++] =
             (struct model_slot){.s = &c->slots[b->first_slot + k], .from = block_count, .to = -1};
@@ -423,7 +423,7 @@ Test(bt_cache, room_is_what_a_unit_may_take)
     start();
     for (; cache_has_room(c); count++)
         make_block(count, count % 4000, 1, 20, 0);
-    cr_expect(c->at + 15 + CACHE_CHECK_BYTES + TU_MAX_BYTES > ARENA && count > 300);
+    cr_expect(c->at + 63 + CACHE_CHECK_BYTES + TU_MAX_BYTES > ARENA && count > 300);
     cache_flush(v, c);
     for (count = 0; cache_has_room(c); count++) { /* the shortest: other arrays fill up */
         struct bt_block *b = cache_block_begin(c, count, count % 4000, 1);

@@ -257,7 +257,7 @@ Test(bt_indirect, break_in_at_a_check)
 
     /* Another target: the load is the CPU's, which traps; then out through the stub. */
     regs = at_check(r, 0, G);
-    uint64_t entry = regs.rip, load = entry + 14;
+    uint64_t entry = regs.rip, load = entry + 9;
     cr_expect(bt_break_in(v, &regs) && regs.rip == load && (regs.rflags & EFL_TF));
     uint64_t addr = v->bt.return_top + BT_RETURN_LAST + (G - F);
     cr_expect(bt_host_trap(v, &regs, BT_TRAP_MEMORY, addr) && regs.rip == entry);

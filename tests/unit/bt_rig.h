@@ -167,7 +167,8 @@ static inline void bt_rig_windows(struct bt_rig *r)
 
 static inline void bt_rig_translator(struct bt_rig *r)
 {
-    if (code_arena_create(&r->host.cache, BT_RIG_ARENA) || return_stack_create(&r->host))
+    if (code_arena_create(&r->host.cache, BT_RIG_ARENA) ||
+        return_stack_create(&r->host, r->cpu, sizeof *r->cpu))
         bt_rig_no_memory();
     r->translator_bytes = bt_size(r->host.cache.size);
     r->translator = bt_rig_zeroed(r->translator_bytes);
@@ -194,7 +195,9 @@ static inline void bt_rig_create(struct bt_rig *r, uint64_t ram_bytes, bool tran
     };
     if (code_arena_create(&r->host.code, 1u << 18) || guest_ram_create(&r->ram, ram_bytes, &e))
         bt_rig_no_memory();
-    r->cpu = bt_rig_zeroed(sizeof *r->cpu);
+    r->cpu = translated ? vcpu_memory_create(sizeof *r->cpu) : bt_rig_zeroed(sizeof *r->cpu);
+    if (!r->cpu)
+        bt_rig_no_memory();
     vm_assemble(&r->vm, &(struct vm_parts){.host = &r->host,
                                            .ram = r->ram.base,
                                            .ram_size = ram_bytes,
