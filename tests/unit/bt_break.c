@@ -370,6 +370,7 @@ static void walks(bool soft_only)
 
     rigs(&options);
     bt_rig_break_signal(on_walk_alarm);
+    sigaddset(&sa.sa_mask, SIGALRM); /* its handler, too, writes walk.want */
     sigaction(SIGTRAP, &sa, NULL);
     for (unsigned n = 0; n < ARRAY_LEN(programs); n++) {
         prepare(t.translated, &programs[n]);
