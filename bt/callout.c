@@ -132,8 +132,7 @@ void tu_callout(struct tu *t)
     t->x87_last = t->x87_mem = 0; /* bt_callout() settled them */
 }
 
-/* Nothing comes back, so no CALL: it would put the host's own predictions of returns out of step.
- * */
+/* Nothing comes back, so no CALL, which would put the host's own return predictions out of step. */
 void tu_callout_far(struct tu *t)
 {
     tu_flush_esp(t);

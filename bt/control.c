@@ -3,12 +3,9 @@
  * control.c - near control transfers: Jcc, JMP, CALL, RET, LOOP, JECXZ.
  *
  * How        docs/codegen.md sections 3, 6, 7. A branch to the unit's own page becomes a slot of
- *            the cache
- *            (linked to its target later); one to another page goes through the jump table, which
- *            is true
- *            whatever the guest does to its page tables. CALL and RET are the host's own, so that
- *            its
- *            return predictor works.
+ *            the cache (linked to its target later); one to another page goes through the jump
+ *            table, which is true whatever the guest does to its page tables. CALL and RET are the
+ *            host's own, so that its return predictor works.
  * Interrupts Nothing here looks for them: the host's signal finds the next guest instruction
  *            (bt_break_in()).
  * Source     SDM vol. 2 pages of the instructions.

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * trap.c - leaving translated code from a signal handler: because the host trapped in it, or
- * because
- * it shall come back.
+ * because it shall come back.
  *
  * Promises   The guest's state is exact, at the start of an instruction or within a repetition.
  *            Async-signal-safe: reads the cache's tables, writes the vCPU.

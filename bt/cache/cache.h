@@ -68,8 +68,7 @@ struct bt_slot {
 };
 
 /* Each block begins with its indirect entry, to which only the jump table leads: a check
- * (bt/check.c)
- * of that size, behind which the normal entry lies. */
+ * (bt/check.c) of that size, behind which the normal entry lies. */
 #define CACHE_CHECK_BYTES 20u
 
 struct bt_block {
@@ -173,7 +172,8 @@ void cache_pages_forget(struct vcpu *v, struct code_cache *c);
 
 /* ---- jump table (vcpu.bt.jump[]) ---- */
 /* `host` is everywhere the host address of the block's normal entry. */
-/* Both classes empty: zeroed memory is not. bt.jump_miss is set. */
+
+/* Makes both classes empty, which zeroed memory is not. bt.jump_miss is set. */
 void jump_table_init(struct vcpu *v);
 void jump_table_put(struct vcpu *v, unsigned user, gla_t gla, uint64_t host);
 /* 0: it is not in the table. */
