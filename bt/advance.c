@@ -93,9 +93,21 @@ static bool on_return_stack(const struct step *s, uint64_t at, unsigned size)
     return at - s->v->bt.return_limit <= end - size - s->v->bt.return_limit;
 }
 
+static bool on_jump_map(const struct step *s, uint64_t at, unsigned size)
+{
+    const uint64_t bytes = sizeof(int32_t) << 32;
+
+    return at - s->v->bt.jump_now <= bytes - size;
+}
+
 static bool may_access(const struct step *s, uint64_t at, unsigned size)
 {
     return at - (uint64_t)(uintptr_t)s->v <= sizeof *s->v - size || on_return_stack(s, at, size);
+}
+
+static bool may_read(const struct step *s, uint64_t at, unsigned size)
+{
+    return may_access(s, at, size) || on_jump_map(s, at, size);
 }
 
 static unsigned operand_size(const struct step *s)
@@ -125,7 +137,7 @@ static bool rm_get(const struct step *s, unsigned size, uint64_t *out)
         *out = size == 8 ? s->r->gpr[s->rm] : s->r->gpr[s->rm] & ((1ull << 8 * size) - 1);
         return true;
     }
-    if (!may_access(s, s->ea, size))
+    if (!may_read(s, s->ea, size))
         return false;
     *out = load(s->ea, size);
     return true;
@@ -260,6 +272,12 @@ static bool move(struct step *s, unsigned opcode)
         if (!next_modrm(s) || !rm_get(s, operand_size(s), &x))
             return false;
         reg_set(s, s->reg, x);
+        return true;
+    }
+    if (opcode == 0x63) { /* MOVSXD */
+        if (!next_modrm(s) || !rm_get(s, 4, &x))
+            return false;
+        reg_set(s, s->reg, (uint64_t)(int64_t)(int32_t)x);
         return true;
     }
     if (opcode == 0x8d) {

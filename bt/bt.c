@@ -34,17 +34,13 @@ void bt_init(struct vcpu *v, void *memory, const struct bt_options *options)
     bt->gs = h->gs_base_free && !options->no_gs;
     cache_init(&bt->cache, (uint8_t *)memory + ((sizeof *bt + 63) & ~(size_t)63), &h->cache);
     bt_stubs_make(v, bt);
-    v->bt.jump_miss = bt_host_address(bt, bt->stubs.exit_lookup);
-    jump_table_init(v);
+    jump_map_init(v);
     code_page_init(v);
     v->translator = bt;
     v->bt.in_cache = v->bt.stepping = false;
     v->bt.break_at = 0;
     v->bt.return_limit = h->return_limit;
     v->bt.return_top = h->return_top - BT_RETURN_LAST - 1; /* the miss stub's address lies there */
-    uint64_t return_last = h->return_top - 1 - ((uintptr_t)v + BT_PTR_BIAS);
-    VMM_CHECK(return_last <= INT32_MAX);
-    bt->return_last = (uint32_t)return_last;
     bt_return_stack_reset(v);
 }
 
@@ -97,8 +93,7 @@ static void return_stack_begin(struct vcpu *v, uint64_t base)
     const struct bt *bt = v->translator;
 
     v->bt.return_base = v->bt.return_rsp = base;
-    *(uint64_t *)(uintptr_t)base =
-        bt_host_address(bt, bt->stubs.return_miss[ctx_user(v->bt.context)]);
+    *(uint64_t *)(uintptr_t)base = bt_host_address(bt, bt->stubs.return_miss);
 }
 
 void bt_return_stack_reset(struct vcpu *v)
@@ -140,23 +135,24 @@ static void sync(struct vcpu *v, struct bt *bt, uint32_t ctx)
     unsigned user = ctx_user(ctx);
 
     if (v->flushes_all != v->bt.generation_all) {
-        jump_table_flush(v, 0);
-        jump_table_flush(v, 1);
+        jump_map_flush(v, 0);
+        jump_map_flush(v, 1);
         bt->jump_nonglobal = false;
     } else if (v->flushes_nonglobal != v->bt.generation_nonglobal) {
-        jump_table_flush(v, 1);
+        jump_map_flush(v, 1);
         if (bt->jump_nonglobal)
-            jump_table_flush(v, 0);
+            jump_map_flush(v, 0);
         bt->jump_nonglobal = false;
     }
     if (bt->jump_context[user] != ctx) {
-        jump_table_flush(v, user);
+        jump_map_flush(v, user);
         bt->jump_context[user] = ctx;
     }
     bool remapped = v->fetch_generation != v->bt.generation_fetch;
     uint32_t old = v->bt.context;
     v->bt.context = ctx;
     v->bt.window_now = v->bt.window[user];
+    v->bt.jump_now = (uint64_t)(uintptr_t)v->bt.jump[user].entry;
     v->bt.generation_all = v->flushes_all;
     v->bt.generation_nonglobal = v->flushes_nonglobal;
     v->bt.generation_fetch = v->fetch_generation;
@@ -181,11 +177,11 @@ static bool is_cold(struct bt *bt, gpa_t gpa)
 
 /* Host entry of the block at v->eip, translated if need be; raises like a fetch. 0: interpret a
  * little.
- * *out is the block, NULL when the jump table knew the address. */
+ * *out is the block, NULL when the jump map knew the address. */
 static uint64_t find(struct vcpu *v, struct bt *bt, struct bt_block **out)
 {
     unsigned user = ctx_user(v->bt.context);
-    uint64_t host = jump_table_find(v, user, v->eip);
+    uint64_t host = jump_map_find(v, user, v->eip);
     gpa_t page;
 
     *out = NULL;
@@ -208,7 +204,7 @@ static uint64_t find(struct vcpu *v, struct bt *bt, struct bt_block **out)
         bt->jump_nonglobal = true;
     host = bt_host_address(bt, b->entry);
     if (!bt->opt.no_chain) /* then every transfer comes back here */
-        jump_table_put(v, user, v->eip, host);
+        jump_map_put(v, user, v->eip, host);
     *out = b;
     return host;
 }
@@ -377,7 +373,7 @@ uint64_t bt_resume(struct vcpu *v)
     if (!ctx)
         return 0;
     sync(v, bt, ctx);
-    uint64_t host = jump_table_find(v, ctx_user(ctx), v->eip);
+    uint64_t host = jump_map_find(v, ctx_user(ctx), v->eip);
     if (host)
         fpu_unpark(v);
     return host;
@@ -424,8 +420,8 @@ unsigned bt_run_block(struct vcpu *v)
         interp_step(v);
         return 1;
     }
-    if (!b) { /* known to the jump table only */
-        jump_table_flush(v, ctx_user(ctx));
+    if (!b) { /* known to the jump map only */
+        jump_map_flush(v, ctx_user(ctx));
         find(v, bt, &b);
     }
     uint32_t first = b->first_site, count = b->insns;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check.c - is the guest address in r8d that of the code behind? Asked where a jump through the
- * jump table arrives, and behind a call.
+ * check.c - is the guest address in r8d that of the code behind? Asked where a RET arrives, which
+ * is behind a call.
  *
  * How        docs/codegen.md section 6. Two forms of the same size, without a flag. First a load
  *            that traps unless the difference is 0, which is cheaper than a branch. The trap's
@@ -24,7 +24,7 @@ static const uint8_t lea_ecx[] = {0x41, 0x8d, 0x88};
 
 #define DIFFERENCE_AT ((uint32_t)sizeof lea_r9d)
 #define LOAD_AT       (DIFFERENCE_AT + 4u)
-_Static_assert(LOAD_AT + sizeof load + 4 == CACHE_CHECK_BYTES, "both forms have one size");
+#define CHECK_BYTES   (LOAD_AT + (uint32_t)sizeof load + 4u)
 
 void bt_check_emit(struct emit *e, const struct bt *bt, gla_t expected)
 {
@@ -46,17 +46,7 @@ static void emit_branch(struct emit *e, uint32_t difference, uint32_t miss)
     emit_jmp(e, miss);
     emit_here8(e, same);
     emit_mov_rr64(e, RCX, R9);
-    VMM_CHECK(e->at - at == CACHE_CHECK_BYTES);
-}
-
-/* Where a mismatch goes: behind a call, to the jump table; where the jump table led, out. */
-static uint32_t miss_of(const struct bt *bt, uint32_t at)
-{
-    const struct bt_site *call = cache_site_at(&bt->cache, at);
-
-    if (!call) /* before the block's first site */
-        return bt->stubs.entry_other;
-    return bt->stubs.return_other[ctx_user(bt->cache.blocks[call->block].ctx)];
+    VMM_CHECK(e->at - at == CHECK_BYTES);
 }
 
 bool bt_check_mismatch(struct vcpu *v, uint32_t *offset)
@@ -65,11 +55,13 @@ bool bt_check_mismatch(struct vcpu *v, uint32_t *offset)
     uint32_t at = *offset - LOAD_AT, difference;
     uint8_t *rw = bt->cache.arena->rw;
 
-    if (*offset < bt->cache.fixed + LOAD_AT || memcmp(rw + *offset, load, sizeof load))
+    const struct bt_site *call = cache_site_at(&bt->cache, *offset);
+
+    if (!call || memcmp(rw + *offset, load, sizeof load))
         return false;
     memcpy(&difference, rw + at + DIFFERENCE_AT, sizeof difference);
     struct emit e = {.rw = rw, .at = at, .end = (uint32_t)bt->cache.arena->size};
-    emit_branch(&e, difference, miss_of(bt, at));
+    emit_branch(&e, difference, bt->stubs.return_other);
     v->stats.bt_check_branches++;
     *offset = at;
     return true;

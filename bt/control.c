@@ -4,7 +4,7 @@
  *
  * How        docs/codegen.md sections 3, 6, 7. A branch to the unit's own page becomes a slot of
  *            the cache (linked to its target later); one to another page goes through the jump
- *            table, which is true whatever the guest does to its page tables. CALL and RET are the
+ *            map, which is true whatever the guest does to its page tables. CALL and RET are the
  *            host's own, so that its return predictor works.
  * Interrupts Nothing here looks for them: the host's signal finds the next guest instruction
  *            (bt_break_in()).
@@ -31,31 +31,28 @@ static void exit_add(struct tu *t, uint32_t site, gla_t target)
         (struct tu_exit){.site = site, .target = target, .insns = (uint16_t)t->count};
 }
 
-/* The jump table's entry at index r9, or at that of `target`. */
-static struct hmem table_entry(const struct tu *t)
+void bt_jump_map_emit(struct emit *e, const struct bt *bt)
 {
-    int32_t table = (int32_t)(ctx_user(t->ctx) * sizeof(struct bt_jump_table));
-
-    return HMEM_INDEX(R15, R9, 3, BT_OFF(bt.jump[0].host) + table);
-}
-
-static struct hmem table_entry_of(const struct tu *t, gla_t target)
-{
-    int32_t index = (int32_t)(target & (BT_JUMP_ENTRIES - 1));
-
-    return HMEM(R15, table_entry(t).disp + index * (int32_t)sizeof t->v->bt.jump[0].host[0]);
+    emit_insn_m(e, EMIT_W, MAP_1, 0x63, R9, HMEM_INDEX(R13, R8, 2, 0)); /* movsxd */
+    _Static_assert(sizeof(*(struct bt_jump_map){0}.entry) == 1 << 2, "the index is scaled by 4");
+    emit_lea64(e, R9, HMEM_INDEX(R15, R9, 0, (int32_t)bt->jump_miss));
 }
 
 void tu_jump_indirect(struct tu *t)
 {
-    emit_movzx_rr16(&t->e, R9, R8);
-    emit_jmp_m(&t->e, table_entry(t));
+    bt_jump_map_emit(&t->e, t->bt);
+    emit_jmp_r(&t->e, R9);
 }
 
-static void table_jump(struct tu *t, gla_t target)
+void tu_jump_map_again(struct tu *t)
+{
+    emit_mov_rm64(&t->e, R13, VCPU(bt.jump_now));
+}
+
+static void map_jump(struct tu *t, gla_t target)
 {
     emit_mov_ri32(&t->e, R8, target);
-    emit_jmp_m(&t->e, table_entry_of(t, target));
+    tu_jump_indirect(t);
 }
 
 void tu_jump(struct tu *t, gla_t target)
@@ -65,7 +62,7 @@ void tu_jump(struct tu *t, gla_t target)
         exit_add(t, emit_jmp(&t->e, t->e.at), target);
         return;
     }
-    table_jump(t, target);
+    map_jump(t, target);
 }
 
 void tu_write_exits(struct tu *t)
@@ -77,7 +74,7 @@ void tu_write_exits(struct tu *t)
 
         emit_here32(e, x->site);
         if (!by_slot(t, x->target)) {
-            table_jump(t, x->target);
+            map_jump(t, x->target);
             continue;
         }
         struct bt_slot *s = cache_slot_add(&t->bt->cache, t->block, x->site, x->target);
@@ -193,12 +190,11 @@ static void predicted_call(struct tu *t, bool direct, gla_t target)
 
     if (direct && by_slot(t, target)) {
         exit_add(t, emit_call(e, e->at), target);
-    } else if (direct) {
-        emit_mov_ri32(e, R8, target);
-        emit_call_m(e, table_entry_of(t, target));
     } else {
-        emit_movzx_rr16(e, R9, R8);
-        emit_call_m(e, table_entry(t));
+        if (direct)
+            emit_mov_ri32(e, R8, target);
+        bt_jump_map_emit(e, t->bt);
+        emit_insn_r(e, 0, MAP_1, 0xff, 2, R9); /* call */
     }
     bt_check_emit(e, t->bt, t->next_eip);
 }
@@ -223,7 +219,7 @@ void t_call(struct tu *t, const struct insn *i)
         t->done = true;
         return;
     }
-    if (!direct && !load_target(t, i, R13)) {
+    if (!direct && !load_target(t, i, R11)) {
         t->done = true;
         return;
     }
@@ -231,7 +227,7 @@ void t_call(struct tu *t, const struct insn *i)
     t->esp_delta -= 4;
     tu_flush_esp(t);
     if (!direct)
-        emit_mov_rr32(e, R8, R13);
+        emit_mov_rr32(e, R8, R11);
     if (!predict) {
         if (direct)
             tu_jump(t, target);
@@ -255,7 +251,7 @@ void t_ret(struct tu *t, const struct insn *i)
     t->esp_delta += 4 + (int32_t)(i->nops ? i->imm & 0xffff : 0);
     tu_flush_esp(t);
     if (t->bt->opt.no_return_stack || t->bt->opt.split_at_branches)
-        emit_jmp(&t->e, t->bt->stubs.lookup[ctx_user(t->ctx)]);
+        emit_jmp(&t->e, t->bt->stubs.lookup);
     else
         emit_ret(&t->e);
 }

@@ -18,21 +18,33 @@
 #define BT_PTR_BIAS 140
 _Static_assert(BT_PTR_BIAS % 32 == GUEST_PAGE_SHIFT, "shrx by r15d shifts by a page");
 
-/* Jump table: guest linear address of a translated block to its indirect entry, which checks r8d;
- * one per privilege class (0: CPL 0-2, 1: CPL 3). Index: the address's low 16 bits. */
-#define BT_JUMP_ENTRIES 65536u
-#define BT_JUMP_USED    4096u
-#define BT_JUMP_PAGES   65536u
+/* Jump map: where the code of a guest linear address is; one per privilege class (0: CPL 0-2, 1:
+ * CPL 3). An entry for each of the 4 Gi addresses, in memory that the host gives as it is written
+ * (vmm_host.jump_map). A chunk is what the host makes writable at once, a piece what one page of it
+ * holds. */
+#define BT_JUMP_CHUNK_SHIFT 19u
+#define BT_JUMP_PIECE_SHIFT 10u
+#define BT_JUMP_CHUNKS      (1u << (32 - BT_JUMP_CHUNK_SHIFT))
+#define BT_JUMP_PIECES      (1u << (BT_JUMP_CHUNK_SHIFT - BT_JUMP_PIECE_SHIFT)) /* of a chunk */
+#define BT_JUMP_OPEN        128u /* chunks that are writable at the same time */
+/* Pieces that have memory at the same time: 6 and 16 MiB. A kernel has much code that runs at its
+ * start only, and a full map is emptied; big programs come back to all of theirs. */
+#define BT_JUMP_WRITTEN(user) ((user) ? 4096u : 1536u)
+#define BT_JUMP_USED          16384u
+#define BT_JUMP_PAGES         65536u
 
-struct bt_jump_table {
-    uint64_t host[BT_JUMP_ENTRIES]; /* bt.jump_miss when empty */
-    /* Not for translated code, but for bt/cache/jump_table.c: */
-    gla_t gla[BT_JUMP_ENTRIES];  /* means nothing when empty */
-    uint32_t used_count;         /* of used[]; beyond its size: everything may be in use */
-    uint16_t used[BT_JUMP_USED]; /* indices that are not empty; some twice, some emptied since */
+struct bt_jump_map {
+    /* Of guest address 0: host address minus bt.jump_miss, so that 0 leads to that stub. */
+    int32_t *entry;
+    /* Not for translated code, but for bt/cache/jump_map.c: */
+    uint32_t used_count; /* of used[]; beyond its size: any entry may be in use */
+    uint32_t open_count, written_count, written_max; /* chunks; pieces */
+    gla_t used[BT_JUMP_USED]; /* entries that are not empty; some twice, some emptied since */
     /* Entries on linear pages of this number modulo the size, which keeps code and data apart that
      * lie within 256 MiB. */
     uint16_t page_live[BT_JUMP_PAGES];
+    uint8_t chunk[BT_JUMP_CHUNKS]; /* its number in written[] + 1; 0: read-only, and empty */
+    uint64_t written[BT_JUMP_OPEN][BT_JUMP_PIECES / 64]; /* a bit for each piece */
 };
 
 /* Pages that hold code and are written beside it (bt/code_page.h): reached by the lower bits of the
@@ -62,7 +74,7 @@ struct bt_code_page {
 /* Why bt_enter() came back. */
 enum bt_exit {
     BT_EXIT_CHAIN,    /* a direct branch without translated target: slot in exit_arg */
-    BT_EXIT_LOOKUP,   /* an indirect target that is not in the jump table: guest EIP in exit_arg */
+    BT_EXIT_LOOKUP,   /* an indirect target that is not in the jump map: guest EIP in exit_arg */
     BT_EXIT_DISPATCH, /* a callout changed something: vcpu.eip is exact, look around */
     BT_EXIT_TRAP,     /* a host trap at vcpu.eip, described in trap_*: run that instruction again */
     BT_EXIT_BREAK,    /* the host broke in at vcpu.eip: see bt_break_in() */
@@ -83,6 +95,7 @@ struct bt_cpu {
     bool user_calls;                 /* a callout is about to leave CPL 3 at user_esp */
     uint64_t return_limit;           /* lowest usable address; a guard page lies below */
     uint64_t jump_miss;  /* host address of the stub that an empty entry of jump[] leads to */
+    uint64_t jump_now;   /* r13: jump[].entry of the present context */
     uint64_t window_now; /* the one of the present context */
     uint64_t window[2];  /* host address of guest linear 0 for CPL 0-2 and for CPL 3; r14 */
     /* EFLAGS.IF as 0 or 1 while translated code runs (CLI is one store that keeps the flags live);
@@ -103,7 +116,7 @@ struct bt_cpu {
     /* Mirrors of state that blocks were found under; see bt_run(). */
     uint32_t context;
     uint32_t generation_all, generation_nonglobal, generation_fetch;
-    struct bt_jump_table jump[2];
+    struct bt_jump_map jump[2];
     bool write_missed;   /* the write at write_gla must take the slow path */
     uint8_t write_shift; /* 64 - size of the write in question */
     uint8_t code_writes; /* slow writes to the page of code_writes_gla, one after the other */

@@ -37,8 +37,6 @@ static void dump_code(struct vcpu *v, const struct code_cache *c, const struct b
 {
     char text[96];
 
-    trace_line(v->vm, TRACE_EMIT, "indirect entry of 0x%08x", b->gla);
-    dump_host(v, c, cache_block_start(b), b->entry);
     for (unsigned n = 0; n < b->insns; n++) {
         const struct bt_site *s = &c->sites[b->first_site + n];
 

@@ -3,7 +3,7 @@
  * operand.c - address arithmetic and checks for memory operands: the two memory forms.
  *
  * Promises   docs/codegen.md section 4. No host instruction here changes flags or guest registers
- *            that it does not restore; r11 and r13 are not used. What may miss goes to a cold path
+ *            that it does not restore; r11 is not used. What may miss goes to a cold path
  *            that runs the whole guest instruction.
  * How        Software TLB: r8d = linear address, r9 = entry, then its addend. Where the host has no
  *            SHRX, a shift by a page is two LEAs (left by 4) and a store to vcpu.bt.shift that is

@@ -21,13 +21,13 @@ struct bt_stubs {
     uint32_t callout_far;  /* the same for one that is, and goes elsewhere */
     /* with BMI2 only; called; r8d: address, bt.write_shift: rcx = 0 and r9, or a miss */
     uint32_t code_write[2];
-    uint32_t load_seg[2];    /* called; r13d: selector, r9d: register, r8d: site; [1]: POP */
-    uint32_t inspect;        /* called; r13d: selector, r9d: BT_INSPECT(), r8d: site */
-    uint32_t rdtsc;          /* called */
-    uint32_t lookup[2];      /* r8d: guest address; by privilege class */
-    uint32_t return_miss[2]; /* bottom of the return stack: a RET without prediction */
+    uint32_t load_seg[2]; /* called; r11d: selector, r9d: register, r8d: site; [1]: POP */
+    uint32_t inspect;     /* called; r11d: selector, r9d: BT_INSPECT(), r8d: site */
+    uint32_t rdtsc;       /* called */
+    uint32_t lookup;      /* r8d: guest address */
+    uint32_t return_miss; /* bottom of the return stack: a RET without prediction */
     /* r8d: guest address, r9: rcx; checks that became branches lead there (bt/check.c) */
-    uint32_t entry_other, return_other[2];
+    uint32_t return_other;
 };
 
 /* vmm_host.host_feat_*: what emitted code uses beyond SSE2 */
@@ -52,12 +52,13 @@ struct bt {
     struct code_cache cache;
     struct bt_stubs stubs;
     uint32_t return_last; /* from r15 to the return stack's last byte */
+    uint32_t jump_miss;   /* from r15 to the stub that empty entries of the jump map lead to */
     bool gs;              /* the host's GS base is that of the window, like r14 */
     unsigned flush_count;
-    uint32_t jump_context[2];      /* what the jump tables' blocks were made for */
+    uint32_t jump_context[2];      /* what the jump maps' blocks were made for */
     uint8_t heat[BT_HEAT_ENTRIES]; /* how often code was interpreted here, by hashed address */
     struct bt_seg_load seg_load[BT_SEG_ENTRIES]; /* by selector index */
-    bool jump_nonglobal; /* the supervisor table holds addresses on non-global pages */
+    bool jump_nonglobal; /* the supervisor's jump map holds addresses on non-global pages */
 };
 
 /* bt/stubs.c */
@@ -88,8 +89,12 @@ static inline enum ctx_seg bt_seg_state(const struct seg *s)
     return s->base ? CTX_SEG_BASED : CTX_SEG_FLAT;
 }
 
+/* bt/control.c: r9 = host address of the code for guest address r8d, or of exit_lookup. Flag-free.
+ */
+void bt_jump_map_emit(struct emit *e, const struct bt *bt);
+
 /* bt/check.c */
-/* CACHE_CHECK_BYTES of code that go on behind if r8d is `expected`. Clobbers r9. */
+/* Code that goes on behind if r8d is `expected`. Clobbers r9. */
 void bt_check_emit(struct emit *e, const struct bt *bt, gla_t expected);
 /* The load at arena offset *offset trapped. If it is a check's, makes a branch of that one and sets
  * *offset to where it begins, from where it is to be executed again. */

@@ -41,8 +41,8 @@ void t_push_seg(struct tu *t, const struct insn *i)
         tu_callout(t);
         return;
     }
-    movzx_rm16(&t->e, R13, selector(pushed_register(i)));
-    emit_mov_mr16(&t->e, tu_mem_at(t, SEG_SS, ESP, -4, 2, TU_W), R13);
+    movzx_rm16(&t->e, R11, selector(pushed_register(i)));
+    emit_mov_mr16(&t->e, tu_mem_at(t, SEG_SS, ESP, -4, 2, TU_W), R11);
     t->esp_delta -= 4;
 }
 
@@ -54,8 +54,8 @@ static void store_selector(struct tu *t, const struct insn *i)
     struct hmem from = selector(i->operand[1].reg);
 
     if (o->kind == OPK_MEM) {
-        movzx_rm16(e, R13, from);
-        emit_mov_mr16(e, tu_mem(t, i, 2, TU_W), R13);
+        movzx_rm16(e, R11, from);
+        emit_mov_mr16(e, tu_mem(t, i, 2, TU_W), R11);
         return;
     }
     if (o->reg == ESP)
@@ -66,7 +66,7 @@ static void store_selector(struct tu *t, const struct insn *i)
         movzx_rm16(e, host_gpr(o->reg), from);
 }
 
-/* Selector in r13d to segment register `seg`; ESP is flushed. */
+/* Selector in r11d to segment register `seg`; ESP is flushed. */
 static void load_seg(struct tu *t, unsigned seg, bool pop)
 {
     emit_mov_ri32(&t->e, R8, t->block->first_site + t->count - 1);
@@ -104,9 +104,9 @@ void t_mov_seg(struct tu *t, const struct insn *i)
     }
     tu_flush_esp(t);
     if (from->kind == OPK_MEM)
-        movzx_rm16(&t->e, R13, tu_mem(t, i, 2, TU_R));
+        movzx_rm16(&t->e, R11, tu_mem(t, i, 2, TU_R));
     else
-        emit_movzx_rr16(&t->e, R13, host_gpr(from->reg));
+        emit_movzx_rr16(&t->e, R11, host_gpr(from->reg));
     load_seg(t, i->operand[0].reg, false);
 }
 
@@ -120,7 +120,7 @@ void t_pop_seg(struct tu *t, const struct insn *i)
         return;
     }
     tu_flush_esp(t);
-    movzx_rm16(&t->e, R13, tu_mem_at(t, SEG_SS, ESP, 0, 2, TU_R));
+    movzx_rm16(&t->e, R11, tu_mem_at(t, SEG_SS, ESP, 0, 2, TU_R));
     load_seg(t, seg, true);
 }
 
@@ -151,9 +151,9 @@ void t_inspect(struct tu *t, const struct insn *i)
     }
     tu_flush_esp(t);
     if (from->kind == OPK_MEM)
-        movzx_rm16(e, R13, tu_mem(t, i, 2, TU_R));
+        movzx_rm16(e, R11, tu_mem(t, i, 2, TU_R));
     else
-        emit_movzx_rr16(e, R13, host_gpr(from->reg));
+        emit_movzx_rr16(e, R11, host_gpr(from->reg));
     if (!is_clobbered(reg))
         emit_mov_mr32(e, in_vcpu, host_gpr(reg));
     emit_mov_ri32(e, R8, t->block->first_site + t->count - 1);

@@ -3,7 +3,7 @@
  * string.c - emitters of MOVS, STOS, LODS, SCAS, CMPS.
  *
  * How        The host executes the guest's own instruction on host addresses: RSI and RDI are moved
- *            by a delta (r13, r11) before it and back behind it, so direction, flags and operand
+ *            by a delta (r11, r10) before it and back behind it, so direction, flags and operand
  *            sizes need no care. In a window a trap may find them moved and a repetition half done:
  *            bt_site.rebased tells bt_host_trap() to take the delta off; the rest of the repetition
  *            is then the interpreter's, from the exact registers, as the SDM allows.
@@ -18,8 +18,8 @@
 
 #define REP_MAX_SHIFT 16 /* of the longest repetition in a window */
 
-#define SI_DELTA R13
-#define DI_DELTA R11
+#define SI_DELTA R11
+#define DI_DELTA R10 /* got last: tu_mem_at() uses it */
 
 /* What an instruction does with [E]SI and with ES:[E]DI: 0, TU_R, TU_W. */
 struct string_use {
@@ -212,6 +212,7 @@ static void rep_soft(struct tu *t, const struct insn *i, struct string_use use)
     if (use.si)
         move_back(t, RSI, R8);
     move_back(t, RDI, R9);
+    tu_jump_map_again(t);
 }
 
 static void string_rep(struct tu *t, const struct insn *i, struct string_use use)

@@ -126,6 +126,7 @@ static void reload(struct emit *e)
     for (unsigned n = 0; n < GPR_COUNT; n++)
         if (n != EAX)
             emit_mov_rm32(e, host_gpr(n), GPR(n));
+    emit_mov_rm64(e, R13, VCPU(bt.jump_now));
     load_flags(e);
     emit_mov_rm32(e, RAX, GPR(EAX));
     emit_mov_rm64(e, RSP, VCPU(bt.return_rsp));
@@ -208,7 +209,7 @@ static void clobbered_reload(struct emit *e)
 }
 
 /* Calls a C function that needs none of the guest's state but those registers, with rsi = r9 and
- * rdx = r13. Leaves r11d = the low byte of its answer, r10d = the flags, r8 as it was; the
+ * rdx = r11. Leaves r11d = the low byte of its answer, r10d = the flags, r8 as it was; the
  * registers are still in the vCPU. */
 static void light_call_out(struct emit *e, uint64_t c_function)
 {
@@ -222,7 +223,7 @@ static void light_call_out(struct emit *e, uint64_t c_function)
     push_r(e, R8);  /* two: the stack stays aligned */
     emit_lea64(e, RDI, HMEM(R15, -BT_PTR_BIAS));
     emit_mov_rr32(e, RSI, R9);
-    emit_mov_rr32(e, RDX, R13);
+    emit_mov_rr32(e, RDX, R11);
     emit_mov_ri64(e, RAX, c_function);
     emit_insn_r(e, 0, MAP_1, 0xff, 2, RAX);            /* call rax */
     emit_insn_r(e, EMIT_BYTE, MAP_0F, 0xb6, R11, RAX); /* movzx */
@@ -347,14 +348,12 @@ static uint32_t make_callout_jump(struct emit *e, uint64_t c_function, bool gs)
 }
 
 /* Goes to the block for guest address r8d, or out. Flag-free. */
-static uint32_t make_lookup(struct emit *e, unsigned user)
+static uint32_t make_lookup(struct emit *e, const struct bt *bt)
 {
     uint32_t at = e->at;
 
-    emit_movzx_rr16(e, R9, R8);
-    emit_jmp_m(
-        e, HMEM_INDEX(R15, R9, 3,
-                      BT_OFF(bt.jump[0].host) + (int32_t)(user * sizeof(struct bt_jump_table))));
+    bt_jump_map_emit(e, bt);
+    emit_jmp_r(e, R9);
     return at;
 }
 
@@ -368,6 +367,15 @@ static uint32_t make_other(struct emit *e, uint32_t to)
     return at;
 }
 
+/* The emitted code adds them to r15. */
+static uint32_t from_r15(const struct vcpu *v, uint64_t host)
+{
+    int64_t distance = (int64_t)(host - ((uintptr_t)v + BT_PTR_BIAS));
+
+    VMM_CHECK(distance == (int32_t)distance);
+    return (uint32_t)distance;
+}
+
 /* r9 = offset of the entry for r8d in write_tag[], divided by 8. */
 static void write_tag_offset(struct emit *e)
 {
@@ -379,7 +387,7 @@ static void write_tag_offset(struct emit *e)
 _Static_assert(BT_WRITE_TAGS == 256, "write_tag_offset() takes a byte");
 
 /* Does the write at r8d touch code? bt/code_page.h. Returns rcx = 0 and r9 = addend if it does not
- * and may be done; else rcx is not 0. Flag-free; r10, r11, r13 are kept. */
+ * and may be done; else rcx is not 0. Flag-free; r10, r11 are kept. */
 static uint32_t make_code_write(struct emit *e, unsigned user)
 {
     const int32_t set = (int32_t)(user * sizeof(struct bt_write_tag) * BT_WRITE_TAGS);
@@ -421,7 +429,6 @@ void bt_stubs_make(struct vcpu *v, struct bt *bt)
     s->enter = make_enter(&e, bt->gs);
     s->exit_chain = make_exit(&e, BT_EXIT_CHAIN);
     s->exit_lookup = make_exit(&e, BT_EXIT_LOOKUP);
-    s->entry_other = make_other(&e, s->exit_lookup);
     s->trap_exit = make_trap_exit(&e, BT_EXIT_TRAP);
     s->break_exit = make_trap_exit(&e, BT_EXIT_BREAK);
     s->callout = e.at;
@@ -433,14 +440,15 @@ void bt_stubs_make(struct vcpu *v, struct bt *bt)
         s->load_seg[pop] = make_load_seg(&e, pop, s->callout);
     s->inspect = make_inspect(&e, s->callout);
     s->rdtsc = make_rdtsc(&e);
-    for (unsigned user = 0; user < 2; user++) {
-        if (bt_bmi2(v, bt))
-            s->code_write[user] = make_code_write(&e, user);
-        s->lookup[user] = make_lookup(&e, user);
-        s->return_other[user] = make_other(&e, s->lookup[user]);
-        s->return_miss[user] = e.at;
-        emit_mov_rm64(&e, RSP, VCPU(bt.return_base)); /* where this stub's address still lies */
-        emit_jmp(&e, s->lookup[user]);
-    }
+    v->bt.jump_miss = bt_host_address(bt, s->exit_lookup);
+    bt->jump_miss = from_r15(v, v->bt.jump_miss);
+    bt->return_last = from_r15(v, v->vm->host->return_top - 1);
+    s->lookup = make_lookup(&e, bt);
+    s->return_other = make_other(&e, s->lookup);
+    s->return_miss = e.at;
+    emit_mov_rm64(&e, RSP, VCPU(bt.return_base)); /* where this stub's address still lies */
+    emit_jmp(&e, s->lookup);
+    for (unsigned user = 0; user < 2 && bt_bmi2(v, bt); user++)
+        s->code_write[user] = make_code_write(&e, user);
     bt->cache.fixed = bt->cache.at = (e.at + 63) & ~63u;
 }

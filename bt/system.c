@@ -167,16 +167,16 @@ void t_pushf(struct tu *t, const struct insn *i)
     }
     VMM_CHECK(e->at == t->pos[t->count - 1]);
     pushfq(e);
-    pop_r(e, R13);
+    pop_r(e, R11);
     emit_mov_rm32(e, R9, VCPU(eflags));
     emit_shrx_rrr32(e, R9, R9, R15);
     emit_rorx_rri32(e, R9, R9, 32 - GUEST_PAGE_SHIFT);
     _Static_assert(LIVE_FLAGS >> GUEST_PAGE_SHIFT == 0, "a shift by a page drops the live flags");
     movzx_rm8(e, R10, VCPU(bt.interrupt_flag));
     emit_rorx_rri32(e, R10, R10, 32 - IF_BIT);
-    emit_lea32(e, R13, HMEM_INDEX(R13, R9, 0, -(int32_t)EFL_IF));
-    emit_lea32(e, R13, HMEM_INDEX(R13, R10, 0, 0));
-    emit_mov_mr32(e, tu_mem_at(t, SEG_SS, ESP, -4, 4, TU_W), R13);
+    emit_lea32(e, R11, HMEM_INDEX(R11, R9, 0, -(int32_t)EFL_IF));
+    emit_lea32(e, R11, HMEM_INDEX(R11, R10, 0, 0));
+    emit_mov_mr32(e, tu_mem_at(t, SEG_SS, ESP, -4, 4, TU_W), R11);
     t->esp_delta -= 4;
 }
 
@@ -255,6 +255,7 @@ void t_popf(struct tu *t, const struct insn *i)
     tu_cold_jump(t, false);
     emit_here8(e, plain);
     load_live_flags(e);
+    tu_jump_map_again(t);
     if (supervisor(t)) /* last: up to here all can be undone */
         emit_mov_mr8(e, VCPU(bt.interrupt_flag), R10);
     site->undo.to = e->at;
@@ -309,8 +310,8 @@ static void store_word(struct tu *t, const struct insn *i, int32_t offset, bool 
     unsigned reg = host_gpr(o->reg);
 
     if (o->kind == OPK_MEM) {
-        emit_insn_m(e, 0, MAP_0F, 0xb7, R13, HMEM(R15, offset)); /* movzx */
-        emit_mov_mr16(e, tu_mem(t, i, 2, TU_W), R13);
+        emit_insn_m(e, 0, MAP_0F, 0xb7, R11, HMEM(R15, offset)); /* movzx */
+        emit_mov_mr16(e, tu_mem(t, i, 2, TU_W), R11);
         return;
     }
     if (o->reg == ESP)

@@ -131,10 +131,8 @@ struct bt_block *bt_translate(struct vcpu *v, uint32_t ctx, gpa_t gpa, const uin
     t.x87_last = t.x87_mem = 0;
     t.done = false;
     t.block = cache_block_begin(&bt->cache, v->eip, gpa, ctx);
-    t.e = (struct emit){.rw = bt->cache.arena->rw,
-                        .at = cache_block_start(t.block),
-                        .end = t.block->entry + TU_MAX_BYTES};
-    bt_check_emit(&t.e, bt, v->eip); /* the indirect entry */
+    t.e = (struct emit){
+        .rw = bt->cache.arena->rw, .at = t.block->entry, .end = t.block->entry + TU_MAX_BYTES};
     bool whole = translate_run(&t, insn_limit(bt));
     tu_x87_flush(&t);
     t.pos[t.count] = t.e.at;

@@ -7,7 +7,7 @@
  *            Async-signal-safe: reads the cache's tables, writes the vCPU.
  * How        docs/codegen.md sections 3 and 7. Only sites may trap, with two exceptions: the host's
  *            CALL, when the return stack is full - emptying it is always right, its entries are
- *            predictions - and a check of an indirect target (check.c), which is made anew and
+ *            predictions - and a check of where a RET leads (check.c), which is made anew and
  *            executed again.
  * Breaking in bt_break_in() executes what it can (advance.c) until it gets to a place where it can
  *            leave; for the rest it sets the host's TF.
@@ -38,9 +38,9 @@ static void take_rebased(struct vcpu *v, const struct bt_site *s, const struct b
     bool low = s->rebased & BT_REBASED_R8;
 
     if (s->rebased & BT_REBASED_SI)
-        v->gpr[ESI] -= (uint32_t)r->gpr[low ? R8 : R13];
+        v->gpr[ESI] -= (uint32_t)r->gpr[low ? R8 : R11];
     if (s->rebased & BT_REBASED_DI)
-        v->gpr[EDI] -= (uint32_t)r->gpr[low ? R9 : R11];
+        v->gpr[EDI] -= (uint32_t)r->gpr[low ? R9 : R10];
 }
 
 static void take_state(struct vcpu *v, const struct bt_site *s, const struct bt_host_regs *r)

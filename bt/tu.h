@@ -7,7 +7,7 @@
  *            does
  *            not translate: that is always correct.
  * Registers  docs/codegen.md section 1. Guest registers are where they belong at every instruction
- *            boundary and at every host instruction that may trap. Scratch: r8-r11, r13.
+ *            boundary and at every host instruction that may trap. Scratch: r8-r11.
  * Flags      The host's arithmetic flags and DF *are* the guest's at every boundary and at every
  *            host
  *            instruction that may trap or go to a cold path: address arithmetic uses LEA, MOV, SHRX
@@ -136,7 +136,7 @@ void tu_cold_jump(struct tu *t, bool restore_rcx);
  * ...), and
  * returns the host operand that accesses it. The operand uses r8, r9, r14 or the GS base, and guest
  * registers, and is
- * valid until one of them is written; r10 and r11 are free afterwards, r13 is never used here. On a
+ * valid until one of them is written; r10 is free afterwards, r11 is never used here. On a
  * miss the cold path runs the whole instruction. `what`: TU_R, TU_W or both, perhaps TU_PARTS.
  * Only when tu_mem_ok(t, i): else the emitter calls tu_callout(). */
 struct hmem tu_mem(struct tu *t, const struct insn *i, unsigned size, unsigned what);
@@ -165,9 +165,11 @@ void tu_copy(struct tu *t, const struct insn *i, const struct hmem *m);
 
 /* ---- control (bt/control.c) ---- */
 /* Leaves the unit for a known target: chained when it lies on the same page, else through the jump
- * table. ESP must be flushed. */
+ * map. ESP must be flushed. */
 void tu_jump(struct tu *t, gla_t target);
-/* The guest target is in r8d: through the jump table. Clobbers r9, r10. */
+/* The guest target is in r8d: through the jump map. Clobbers r9. */
 void tu_jump_indirect(struct tu *t);
+/* r13 was used as scratch: makes it the jump map again. Keeps the flags. */
+void tu_jump_map_again(struct tu *t);
 
 #endif

@@ -7,7 +7,7 @@
 static const struct bt_block *block_at(const struct code_cache *c, uint32_t at)
 {
     for (uint32_t n = 0; n < c->block_count; n++)
-        if (at >= cache_block_start(&c->blocks[n]) && at < c->blocks[n].end)
+        if (at >= c->blocks[n].entry && at < c->blocks[n].end)
             return &c->blocks[n];
     return NULL;
 }

@@ -139,10 +139,10 @@ static void flush_jumps(struct vcpu *v, gla_t gla, bool big)
     if (!v->translator)
         return;
     if (big) {
-        jump_table_flush(v, 0);
-        jump_table_flush(v, 1);
+        jump_map_flush(v, 0);
+        jump_map_flush(v, 1);
     } else {
-        jump_table_flush_page(v, PAGE_BASE(gla));
+        jump_map_flush_page(v, PAGE_BASE(gla));
     }
 }
 

@@ -5,8 +5,8 @@
  * How        Everything is bump-allocated from arrays whose sizes follow from the arena's. A block
  *            that was begun becomes part of the cache by cache_block_insert(); if the translation
  *            is given up (or a fault unwinds out of it), the next one begins at the same place.
- * Not here   Links (chain.c), pages and their invalidation (invalidate.c), the jump table
- *            (jump_table.c).
+ * Not here   Links (chain.c), pages and their invalidation (invalidate.c), the jump map
+ *            (jump_map.c).
  */
 #include "bt/cache/cache.h"
 
@@ -112,7 +112,7 @@ bool cache_has_room(const struct code_cache *c)
 {
     return c->site_max - c->sites_done >= UNIT_SITES && c->slot_max - c->slots_done >= UNIT_SLOTS &&
            c->block_count < c->block_max && c->page_count < c->page_max &&
-           c->at + (BLOCK_ALIGN - 1) + CACHE_CHECK_BYTES + TU_MAX_BYTES <= c->arena->size;
+           c->at + (BLOCK_ALIGN - 1) + TU_MAX_BYTES <= c->arena->size;
 }
 
 void cache_flush(struct vcpu *v, struct code_cache *c)
@@ -121,8 +121,8 @@ void cache_flush(struct vcpu *v, struct code_cache *c)
     memset(c->hash, 0, (c->hash_mask + 1) * sizeof *c->hash);
     c->at = c->fixed;
     c->block_count = c->site_count = c->slot_count = c->sites_done = c->slots_done = 0;
-    jump_table_flush(v, 0);
-    jump_table_flush(v, 1);
+    jump_map_flush(v, 0);
+    jump_map_flush(v, 1);
 }
 
 /* ---- blocks ---- */
@@ -160,7 +160,7 @@ struct bt_block *cache_block_begin(struct code_cache *c, gla_t gla, gpa_t gpa, u
 {
     VMM_CHECK(c->block_count < c->block_max);
     struct bt_block *b = &c->blocks[c->block_count];
-    uint32_t entry = ((c->at + BLOCK_ALIGN - 1) & ~(BLOCK_ALIGN - 1)) + CACHE_CHECK_BYTES;
+    uint32_t entry = (c->at + BLOCK_ALIGN - 1) & ~(BLOCK_ALIGN - 1);
 
     c->site_count = c->sites_done;
     c->slot_count = c->slots_done;
@@ -218,7 +218,7 @@ void cache_block_insert(struct vcpu *v, struct code_cache *c, struct bt_block *b
     cache_page_add(v, c, b);
     v->stats.bt_blocks++;
     v->stats.bt_bytes_guest += b->bytes;
-    v->stats.bt_bytes_host += end - cache_block_start(b);
+    v->stats.bt_bytes_host += end - b->entry;
 }
 
 /* ---- sites ---- */

@@ -6,9 +6,9 @@
  *            carries PAGE_TRANSLATED, so that writes to it reach bt_invalidate().
  * Invariant  A block lies on one guest page. Direct links lead only from one block to another of
  *            the same physical and linear page and context; everything else goes through the jump
- *            table, which holds what is true now.
+ *            map, which holds what is true now.
  * Invariant  Every link into a block is on its `in` list; a dead block has no links in, no
- *            jump-table entry and no hash entry.
+ *            jump map entry and no hash entry.
  * Lifetime   Host code, sites, slots and blocks are bump-allocated and all freed together by
  *            cache_flush().
  */
@@ -67,10 +67,6 @@ struct bt_slot {
     struct bt_slot **in_at;     /* what points to this slot there */
 };
 
-/* Each block begins with its indirect entry, to which only the jump table leads: a check
- * (bt/check.c) of that size, behind which the normal entry lies. */
-#define CACHE_CHECK_BYTES 20u
-
 struct bt_block {
     gla_t gla;
     uint32_t ctx;
@@ -78,18 +74,12 @@ struct bt_block {
     uint16_t bytes, insns; /* guest */
     bool dead;
     uint32_t entry, hot_end,
-        end; /* arena offsets: normal entry, end of the part with sites, end of cold code */
+        end; /* arena offsets: entry, end of the part with sites, end of cold code */
     uint32_t first_site;
     struct bt_block *hash_next, *page_next;
     struct bt_slot *in;
     uint32_t first_slot, slot_count;
 };
-
-/* Arena offset of its indirect entry. */
-static inline uint32_t cache_block_start(const struct bt_block *b)
-{
-    return b->entry - CACHE_CHECK_BYTES;
-}
 
 /* A physical page with blocks, now or earlier. */
 struct cache_page {
@@ -144,7 +134,7 @@ void cache_block_insert(struct vcpu *v, struct code_cache *c, struct bt_block *b
 void cache_link(struct code_cache *c, struct bt_slot *slot, struct bt_block *to);
 void cache_unlink(struct code_cache *c, struct bt_slot *slot);
 
-/* Kills the blocks that overlap bytes first..last of the page: unlinks, removes jump-table entries.
+/* Kills the blocks that overlap bytes first..last of the page: unlinks, removes jump map entries.
  * Returns how many. Clears PAGE_TRANSLATED when none is left. */
 unsigned cache_invalidate(struct vcpu *v, struct code_cache *c, gpa_t page, unsigned first,
                           unsigned last);
@@ -170,18 +160,19 @@ void cache_page_add(struct vcpu *v, struct code_cache *c, struct bt_block *b);
 /* Takes the marks off all pages and forgets the pages. */
 void cache_pages_forget(struct vcpu *v, struct code_cache *c);
 
-/* ---- jump table (vcpu.bt.jump[]) ---- */
-/* `host` is everywhere the host address of the block's normal entry. */
+/* ---- jump map (vcpu.bt.jump[]) ---- */
+/* `host` is everywhere the host address of a block's entry. */
 
-/* Makes both classes empty, which zeroed memory is not. bt.jump_miss is set. */
-void jump_table_init(struct vcpu *v);
-void jump_table_put(struct vcpu *v, unsigned user, gla_t gla, uint64_t host);
-/* 0: it is not in the table. */
-uint64_t jump_table_find(const struct vcpu *v, unsigned user, gla_t gla);
-void jump_table_remove(struct vcpu *v, gla_t gla,
-                       uint64_t host); /* both classes, if it leads there */
-void jump_table_flush(struct vcpu *v, unsigned user);
-/* All addresses of one linear page, both classes (INVLPG). Cheap when none is in the table. */
-void jump_table_flush_page(struct vcpu *v, gla_t page);
+/* Empties both maps. bt.jump_miss is set. */
+void jump_map_init(struct vcpu *v);
+/* May empty the map of the class first. Without memory from the host nothing is put. */
+void jump_map_put(struct vcpu *v, unsigned user, gla_t gla, uint64_t host);
+/* 0: it is not in the map. */
+uint64_t jump_map_find(struct vcpu *v, unsigned user, gla_t gla);
+void jump_map_remove(struct vcpu *v, gla_t gla,
+                     uint64_t host); /* both classes, if it leads there */
+void jump_map_flush(struct vcpu *v, unsigned user);
+/* All addresses of one linear page, both classes (INVLPG). Cheap when none is in the map. */
+void jump_map_flush_page(struct vcpu *v, gla_t page);
 
 #endif

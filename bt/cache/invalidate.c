@@ -130,7 +130,7 @@ static void kill(struct vcpu *v, struct code_cache *c, struct bt_block *b)
     for (uint32_t n = 0; n < b->slot_count; n++)
         cache_unlink(c, &c->slots[b->first_slot + n]);
     cache_unhash(c, b);
-    jump_table_remove(v, b->gla, (uint64_t)(uintptr_t)(c->arena->rx + b->entry));
+    jump_map_remove(v, b->gla, (uint64_t)(uintptr_t)(c->arena->rx + b->entry));
     b->dead = true;
     v->stats.bt_invalidations++;
 }

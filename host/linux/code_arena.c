@@ -12,6 +12,8 @@
 #define MFD_NOEXEC_SEAL 8u /* Linux 6.3; forbids execve(), not PROT_EXEC */
 #endif
 
+#define ARENA_SPACE (1ull << 30) /* below each vCPU */
+
 static size_t round_up(size_t size, size_t to)
 {
     return (size + to - 1) & ~(to - 1);
@@ -32,7 +34,8 @@ static int arena_fd(size_t size)
     return fd;
 }
 
-int code_arena_create(struct host_code_arena *a, size_t size)
+/* `at`: where it shall be executable, in address space of our own; NULL: anywhere. */
+static int create(struct host_code_arena *a, size_t size, void *at)
 {
     *a = (struct host_code_arena){0};
     size = round_up(size, (size_t)sysconf(_SC_PAGESIZE));
@@ -40,8 +43,9 @@ int code_arena_create(struct host_code_arena *a, size_t size)
     if (fd < 0)
         return -errno;
     void *rw = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    void *rx =
-        rw == MAP_FAILED ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    void *rx = rw == MAP_FAILED ? MAP_FAILED
+                                : mmap(at, size, PROT_READ | PROT_EXEC,
+                                       MAP_SHARED | (at ? MAP_FIXED : 0), fd, 0);
     int err = errno;
     close(fd);
     if (rx == MAP_FAILED) {
@@ -53,6 +57,18 @@ int code_arena_create(struct host_code_arena *a, size_t size)
     a->rx = rx;
     a->size = size;
     return 0;
+}
+
+int code_arena_create(struct host_code_arena *a, size_t size)
+{
+    return create(a, size, NULL);
+}
+
+int code_arena_create_near(struct host_code_arena *a, size_t size, void *vcpu)
+{
+    if (size > ARENA_SPACE)
+        return -EINVAL;
+    return create(a, size, (uint8_t *)vcpu - ARENA_SPACE);
 }
 
 void code_arena_destroy(struct host_code_arena *a)
@@ -74,7 +90,7 @@ void code_arena_destroy(struct host_code_arena *a)
 void *vcpu_memory_create(size_t size)
 {
     size_t own = round_up(size, GUARD_BELOW), tail = GUARD_BELOW + RETURN_STACK + GUARD_ABOVE;
-    uint8_t *p = mmap(NULL, BIG_PAGE + own + tail, PROT_NONE,
+    uint8_t *p = mmap(NULL, BIG_PAGE + ARENA_SPACE + own + tail, PROT_NONE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (p == MAP_FAILED)
@@ -82,10 +98,10 @@ void *vcpu_memory_create(size_t size)
     size_t head = round_up((uintptr_t)p, BIG_PAGE) - (uintptr_t)p;
     if (head)
         munmap(p, head);
-    munmap(p + head + own + tail, BIG_PAGE - head);
-    p += head;
+    p += head + ARENA_SPACE;
+    munmap(p + own + tail, BIG_PAGE - head);
     if (mprotect(p, own, PROT_READ | PROT_WRITE)) {
-        munmap(p, own + tail);
+        munmap(p - ARENA_SPACE, ARENA_SPACE + own + tail);
         return NULL;
     }
     madvise(p, own, MADV_HUGEPAGE);

@@ -11,11 +11,15 @@
 /* Maps `size` bytes, all zero; rounded up to whole pages. Returns 0 or -errno; *a is empty on
  * failure. */
 int code_arena_create(struct host_code_arena *a, size_t size);
+/* The same for a vCPU's translated code: executable less than 2 GiB below `vcpu`, which
+ * vcpu_memory_create() gave. At most 1 GiB; once for a vCPU. */
+int code_arena_create_near(struct host_code_arena *a, size_t size, void *vcpu);
 /* Also for an empty one. */
 void code_arena_destroy(struct host_code_arena *a);
 
-/* Zeroed memory for a vCPU of `size` bytes, with address space behind it for its return stack; NULL
- * when there is none. */
+/* Zeroed memory for a vCPU of `size` bytes, with address space before it for its translated code
+ * and
+ * behind it for its return stack; NULL when there is none. */
 void *vcpu_memory_create(size_t size);
 /* Sets h->return_limit and return_top as host.h says, behind what vcpu_memory_create() gave.
  * Returns

@@ -150,7 +150,10 @@ int machine_create(struct machine *m, const struct config *cfg, struct error *e)
     m->ram.fd = m->host.trace_fd = m->host.clock.timer = -1;
     v = cfg->exec == EXEC_INTERPRET ? zeroed_alloc(sizeof *v) : vcpu_memory_create(sizeof *v);
     if (!v)
-        return error_set(e, "the host has not enough memory for the monitor");
+        return error_set(e, "%s",
+                         cfg->exec == EXEC_INTERPRET
+                             ? "the host has not enough memory for the monitor"
+                             : NO_ADDRESS_SPACE);
     m->vcpu = v;
     if (boot_open(&m->boot, cfg->kernel, cfg->initrd, cfg->append, e) ||
         guest_ram_create(&m->ram, cfg->ram_size, e) || vm_host_init(&m->host, cfg, v, e) ||

@@ -13,6 +13,7 @@
 
 #include "host/linux/code_arena.h"
 #include "host/linux/fpu_call.h"
+#include "host/linux/jump_map.h"
 #include "include/ring1/trace.h"
 #include "monitor/fpu.h"
 
@@ -154,10 +155,12 @@ int vm_host_init(struct linux_host *h, const struct config *cfg, struct vcpu *v,
 
 int vm_host_init_translation(struct linux_host *h, struct vcpu *v, uint64_t size, struct error *e)
 {
-    int err = code_arena_create(&h->host.cache, size);
+    int err = code_arena_create_near(&h->host.cache, size, v);
 
     if (!err)
         err = return_stack_create(&h->host, v, sizeof *v);
+    if (!err && jump_maps_create(&h->host))
+        return error_set(e, "%s", NO_ADDRESS_SPACE);
     if (err)
         return error_set(e, "the host gives no %llu MiB for translated code: %s; see -cache-size",
                          (unsigned long long)(size / MIB), strerror(-err));
@@ -179,4 +182,5 @@ void vm_host_destroy(struct linux_host *h)
     code_arena_destroy(&h->host.cache);
     host_windows_destroy(&h->window);
     return_stack_destroy(&h->host);
+    jump_maps_destroy(&h->host);
 }

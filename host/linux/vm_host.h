@@ -32,6 +32,9 @@ int vm_host_init(struct linux_host *h, const struct config *cfg, struct vcpu *v,
 /* The code cache of `size` bytes, the return stack and the timer. *v lies in memory of
  * vcpu_memory_create(). */
 int vm_host_init_translation(struct linux_host *h, struct vcpu *v, uint64_t size, struct error *e);
+#define NO_ADDRESS_SPACE                                                                           \
+    "the host denies the 37 GiB of address space that translation takes; raise ulimit -v, or use " \
+    "-exec interpret"
 void vm_host_destroy(struct linux_host *h);
 /* Writes out buffered trace lines. Async-signal-safe. */
 void vm_host_flush_trace(struct linux_host *h);

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "host/linux/system_call.h"
 #include "host/linux/vm_host.h"
 #include "shadow-mmu/window.h"
 
@@ -25,30 +25,6 @@
 #define HWCAP2_FSGSBASE 2u
 /* What the monitor and the C library may need besides the windows. */
 #define OTHER_MAPPINGS 2048u
-
-/* ---- system calls, without the libc's wrappers, which could be bound lazily ---- */
-
-static long system_call3(long number, uint64_t a, uint64_t b, uint64_t c)
-{
-    long ret = number;
-
-    __asm__ volatile("syscall" : "+a"(ret) : "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
-    return ret;
-}
-
-static long map_fixed(uint64_t at, uint64_t len, int prot, int flags, int fd, uint64_t offset)
-{
-    register long r10 __asm__("r10") = flags | MAP_FIXED;
-    register long r8 __asm__("r8") = fd;
-    register uint64_t r9 __asm__("r9") = offset;
-    long ret = SYS_mmap;
-
-    __asm__ volatile("syscall"
-                     : "+a"(ret)
-                     : "D"(at), "S"(len), "d"((long)prot), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    return ret == (long)at ? 0 : ret;
-}
 
 /* ---- struct vmm_host ---- */
 

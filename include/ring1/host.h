@@ -75,7 +75,15 @@ struct vmm_host {
      * code sets it to the window's. */
     bool gs_base_free;
 
-    struct host_code_arena cache; /* translated code (bt/); size 0: none */
+    struct host_code_arena cache; /* translated code (bt/); size 0: none. Executable less than 2
+                                   * GiB below its vCPU. */
+    /* Maps of 2^32 entries of 4 bytes, for CPL 0-2 and CPL 3 (bt/cpu.h): zeroes that can be read,
+     * all of them.
+     * Opening makes part of one writable (returns 0 or -error); what is written takes memory.
+     * Clearing makes a map as it was at first. FPU-SAFE. */
+    uint64_t jump_map[2];
+    int (*jump_map_open)(void *opaque, uint64_t at, uint64_t bytes);
+    void (*jump_map_clear)(void *opaque, uint64_t map);
     /* The host return stack of translated code: [limit, top); a guard page below limit, 4 GiB that
      * are inaccessible from top on. It lies above its vCPU, by less than 2 GiB. */
     uint64_t return_limit, return_top;

@@ -6,6 +6,7 @@ set -u
 ring1=$1
 count=0
 failed=0
+address_space=unlimited # KiB
 
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
@@ -15,7 +16,10 @@ bad() {
     local pattern=$1 status lines
     shift
     count=$((count + 1))
-    timeout 20 "$ring1" "$@" </dev/null >"$tmp/out" 2>"$tmp/err"
+    (
+        ulimit -v $address_space
+        exec timeout 20 "$ring1" "$@"
+    ) </dev/null >"$tmp/out" 2>"$tmp/err"
     status=$?
     lines=$(wc -l <"$tmp/err")
     if [ $status != 1 ] || [ "$lines" != 1 ] || [ -s "$tmp/out" ] || ! grep -q '^ring1: ' "$tmp/err" ||
@@ -154,6 +158,13 @@ if [ "$(id -u)" != 0 ]; then
     cp "$k" "$tmp/secret"
     chmod 0 "$tmp/secret"
     bad "permission denied" run -kernel "$tmp/secret"
+fi
+if (ulimit -v 20000000 && "$ring1" -version) >"$tmp/out" 2>&1; then # not with sanitizers, which take more
+    address_space=20000000
+    bad "raise ulimit -v, or use -exec interpret" run -kernel "$mb" -m 8
+    address_space=2000000
+    bad "raise ulimit -v, or use -exec interpret" run -kernel "$mb" -m 8
+    address_space=unlimited
 fi
 
 echo "bad input: $((count - failed)) of $count ok"

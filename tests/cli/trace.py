@@ -22,7 +22,7 @@ LINE = {
     "fetch": rf"page {X32} {AT}",
     "decode": rf"{X32} +[0-9a-f]+ +(IDENTICAL|MEMORY|STACK|CONTROL|PRIVILEGED|SENSITIVE|INVALID64) +\S.*",
     "bt": rf"{X32} gpa {X32} ctx {X32} guest \d+ bytes \d+ insns host {X32} \d+ bytes \d+ cold",
-    "emit": rf"{X32} \S.*|    {X32} [0-9a-f]+ +[^\s(].*|(indirect entry|cold part) of {X32}",
+    "emit": rf"{X32} \S.*|    {X32} [0-9a-f]+ +[^\s(].*|cold part of {X32}",
     "exec": rf"{X16}:{X32}( e[a-d]x={X32}| e[bs]p={X32}| e[sd]i={X32}){{8}} eflags={X32} cpl=[0-3]  \S.*",
     "int": rf"(interrupt {X8}|nmi 0x02|software {X8}|exception {X8} #[A-Z]{{2}}( error {X16})?( cr2 {X32})?) {AT} cpl [0-3] "
            rf"eflags {X32}|shutdown \(triple fault\) {AT}",

@@ -51,7 +51,7 @@ static struct count vex_of_guest(const char *name, struct bt_options options)
                       .blocks = bt->cache.block_count};
     for (uint32_t n = 0; n < bt->cache.block_count; n++) {
         const struct bt_block *b = &bt->cache.blocks[n];
-        c.in_blocks += vex_count(bt, cache_block_start(b), b->end, false);
+        c.in_blocks += vex_count(bt, b->entry, b->end, false);
     }
     machine_destroy(m);
     munmap(m, sizeof *m);

@@ -11,6 +11,7 @@
 
 #include "bt/cache/cache.h"
 #include "bt/priv.h"
+#include "host/linux/jump_map.h"
 #include "monitor/interp/block.h"
 #include "monitor/vm.h"
 #include "shadow-mmu/access.h"
@@ -55,7 +56,8 @@ static void start(void)
     v = vm.cpu[0] = zeroed(sizeof *v);
     v->vm = &vm;
     v->bt.jump_miss = (uintptr_t)arena.rx;
-    jump_table_init(v);
+    cr_assert(host.jump_map[0] || jump_maps_create(&host) == 0);
+    jump_map_init(v);
     mmu_flush_all(v);
     c = zeroed(sizeof *c);
     cache_init(c, zeroed(cache_size(ARENA)), &arena);
@@ -118,11 +120,23 @@ struct model_slot {
 static struct model_block blocks[MAX];
 static struct model_slot slots[MAX];
 static unsigned block_count, slot_count;
+
+/* Blocks lie on the first 8 pages from 0 and from 0xc0000000 on. */
+#define JUMPS 0x10000u
 static struct {
     bool set;
-    gla_t gla;
     unsigned block;
-} jumps[2][BT_JUMP_ENTRIES];
+} jumps[2][JUMPS];
+
+static unsigned jump_index(gla_t gla)
+{
+    return gla >> 31 << 15 | (gla & 0x7fff);
+}
+
+static gla_t jump_address(unsigned n)
+{
+    return (n & 0x8000 ? 0xc0000000u : 0) | (n & 0x7fff);
+}
 
 static uint64_t rx_of(unsigned n)
 {
@@ -153,7 +167,7 @@ static unsigned model_kill(gpa_t page, unsigned first, unsigned last)
             if (slots[k].from == n || slots[k].to == (int)n)
                 slots[k].to = -1;
         for (unsigned user = 0; user < 2; user++)
-            for (unsigned i = 0; i < BT_JUMP_ENTRIES; i++)
+            for (unsigned i = 0; i < JUMPS; i++)
                 if (jumps[user][i].set && jumps[user][i].block == n)
                     jumps[user][i].set = false;
     }
@@ -199,35 +213,36 @@ static void check_slots(void)
     }
 }
 
-/* As the translated code sees it, which jumps to host[]. */
-static bool is_empty(unsigned user, unsigned n)
+/* As the translated code sees it. */
+static bool is_empty(unsigned user, gla_t gla)
 {
-    return v->bt.jump[user].host[n] == v->bt.jump_miss;
+    return v->bt.jump[user].entry[gla] == 0;
 }
 
 static bool leads_to(unsigned user, gla_t gla, uint64_t entry)
 {
-    return v->bt.jump[user].host[gla & 0xffff] == entry - CACHE_CHECK_BYTES &&
-           jump_table_find(v, user, gla) == entry;
+    return v->bt.jump_miss + (uint64_t)(int64_t)v->bt.jump[user].entry[gla] == entry &&
+           jump_map_find(v, user, gla) == entry;
 }
 
 static void check_jumps(void)
 {
     for (unsigned user = 0; user < 2; user++) {
-        const struct bt_jump_table *t = &v->bt.jump[user];
+        const struct bt_jump_map *m = &v->bt.jump[user];
         unsigned live = 0, counted = 0;
 
-        for (unsigned n = 0; n < BT_JUMP_ENTRIES; n++) {
+        for (unsigned n = 0; n < JUMPS; n++) {
+            gla_t gla = jump_address(n);
             if (!jumps[user][n].set) {
-                cr_assert(is_empty(user, n), "class %u entry %x is not empty", user, n);
+                cr_assert(is_empty(user, gla), "class %u entry %x is not empty", user, gla);
                 continue;
             }
             live++;
-            cr_assert(leads_to(user, jumps[user][n].gla, rx_of(jumps[user][n].block)),
-                      "class %u entry %x", user, n);
+            cr_assert(leads_to(user, gla, rx_of(jumps[user][n].block)), "class %u entry %x", user,
+                      gla);
         }
         for (unsigned n = 0; n < BT_JUMP_PAGES; n++)
-            counted += t->page_live[n];
+            counted += m->page_live[n];
         cr_assert(live == counted, "%u entries, counted %u", live, counted);
     }
 }
@@ -279,7 +294,7 @@ static void step_insert(void)
     }
     unsigned n_slots = rnd(insns < 4 ? insns : 4);
     struct bt_block *b = make_block(gla, gpa, ctx, insns, n_slots);
-    cr_assert(cache_block_start(b) % 64 == 0 && c->at == b->end);
+    cr_assert(b->entry % 64 == 0 && c->at == b->end);
     for (unsigned k = 0; k < n_slots; k++)
         slots[slot_count++] =
             (struct model_slot){.s = &c->slots[b->first_slot + k], .from = block_count, .to = -1};
@@ -333,10 +348,9 @@ static void step_jump(void)
 
     if (!blocks[n].live)
         return;
-    unsigned i = blocks[n].gla & 0xffff;
-    jump_table_put(v, user, blocks[n].gla, rx_of(n));
+    unsigned i = jump_index(blocks[n].gla);
+    jump_map_put(v, user, blocks[n].gla, rx_of(n));
     jumps[user][i].set = true;
-    jumps[user][i].gla = blocks[n].gla;
     jumps[user][i].block = n;
 }
 
@@ -344,15 +358,15 @@ static void step_jump_flush(void)
 {
     if (rnd(4) == 0) {
         unsigned user = rnd(2);
-        jump_table_flush(v, user);
+        jump_map_flush(v, user);
         memset(jumps[user], 0, sizeof jumps[user]);
         return;
     }
     gla_t page = (rnd(2) ? 0xc0000000u : 0) + (rnd(6) << GUEST_PAGE_SHIFT);
-    jump_table_flush_page(v, page + rnd(GUEST_PAGE_SIZE));
+    jump_map_flush_page(v, page + rnd(GUEST_PAGE_SIZE));
     for (unsigned user = 0; user < 2; user++)
-        for (unsigned n = 0; n < BT_JUMP_ENTRIES; n++)
-            if ((jumps[user][n].gla ^ page) >> GUEST_PAGE_SHIFT == 0)
+        for (unsigned n = 0; n < JUMPS; n++)
+            if ((jump_address(n) ^ page) >> GUEST_PAGE_SHIFT == 0)
                 jumps[user][n].set = false;
 }
 
@@ -423,7 +437,7 @@ Test(bt_cache, room_is_what_a_unit_may_take)
     start();
     for (; cache_has_room(c); count++)
         make_block(count, count % 4000, 1, 20, 0);
-    cr_expect(c->at + 63 + CACHE_CHECK_BYTES + TU_MAX_BYTES > ARENA && count > 300);
+    cr_expect(c->at + 63 + TU_MAX_BYTES > ARENA && count > 300);
     cache_flush(v, c);
     for (count = 0; cache_has_room(c); count++) { /* the shortest: other arrays fill up */
         struct bt_block *b = cache_block_begin(c, count, count % 4000, 1);
@@ -476,40 +490,4 @@ Test(bt_cache, marking_a_page_drops_its_write_tags)
     cr_expect(cache_invalidate(v, c, 0x5000, 0, 0xfff) == 1 && vm.page[5] & PAGE_TRANSLATED);
     cr_expect(cache_invalidate(w, &theirs->cache, 0x5000, 0, 0xfff) == 1);
     cr_expect(!(vm.page[5] & PAGE_TRANSLATED));
-}
-
-Test(bt_cache, jump_table)
-{
-    start();
-    struct bt_jump_table *t = &v->bt.jump[0];
-    for (unsigned n = 0; n < BT_JUMP_ENTRIES; n++)
-        cr_assert(!jump_table_find(v, 0, n) && !jump_table_find(v, 1, n | 0xabcd0000) &&
-                      is_empty(0, n) && is_empty(1, n),
-                  "entry %x hits", n);
-    jump_table_put(v, 0, 0x10005, 11);
-    jump_table_put(v, 0, 0x20005, 12); /* in its place */
-    cr_expect(leads_to(0, 0x20005, 12) && t->used_count == 1);
-    cr_expect(!jump_table_find(v, 0, 0x10005) && !jump_table_find(v, 1, 0x20005));
-    jump_table_remove(v, 0x20005, 11);
-    cr_expect(leads_to(0, 0x20005, 12), "removed although it leads elsewhere");
-    jump_table_flush_page(v, 0x10000);
-    cr_expect(leads_to(0, 0x20005, 12));
-    jump_table_put(v, 1, 0x20005, 12);
-    jump_table_remove(v, 0x20005, 12);
-    cr_expect(is_empty(0, 5) && is_empty(1, 5) && !jump_table_find(v, 0, 0x20005));
-    /* address 0, and more than the list holds */
-    for (unsigned n = 0; n < 2 * BT_JUMP_USED; n++)
-        jump_table_put(v, 0, n * 7, n);
-    cr_expect(leads_to(0, 0, 0) && t->used_count > BT_JUMP_USED);
-    jump_table_put(v, 1, 0xffffffff, 1);
-    jump_table_flush(v, 0);
-    cr_expect(leads_to(1, 0xffffffff, 1) && t->used_count == 0);
-    for (unsigned n = 0; n < BT_JUMP_ENTRIES; n++)
-        cr_assert(is_empty(0, n), "entry %x is left", n);
-    for (unsigned n = 0; n < BT_JUMP_PAGES; n++)
-        cr_assert(t->page_live[n] == 0);
-    for (unsigned n = 0; n < GUEST_PAGE_SIZE; n++)
-        jump_table_put(v, 0, 0xfffff000u + n, n);
-    jump_table_flush_page(v, 0xfffff000u);
-    cr_expect(is_empty(0, 0xffff) && is_empty(0, 0xf000) && is_empty(1, 0xffff));
 }

@@ -30,6 +30,7 @@
 #include "host/linux/code_arena.h"
 #include "host/linux/fpu_call.h"
 #include "host/linux/guest_ram.h"
+#include "host/linux/jump_map.h"
 #include "host/linux/trap_context.h"
 #include "host/linux/vm_host.h"
 #include "monitor/assemble.h"
@@ -167,8 +168,8 @@ static inline void bt_rig_windows(struct bt_rig *r)
 
 static inline void bt_rig_translator(struct bt_rig *r)
 {
-    if (code_arena_create(&r->host.cache, BT_RIG_ARENA) ||
-        return_stack_create(&r->host, r->cpu, sizeof *r->cpu))
+    if (code_arena_create_near(&r->host.cache, BT_RIG_ARENA, r->cpu) ||
+        return_stack_create(&r->host, r->cpu, sizeof *r->cpu) || jump_maps_create(&r->host))
         bt_rig_no_memory();
     r->translator_bytes = bt_size(r->host.cache.size);
     r->translator = bt_rig_zeroed(r->translator_bytes);

@@ -89,7 +89,7 @@ Test(bt_wake, lines_of_code_and_operands_are_noted)
     for (uint32_t at = b->entry; at < b->hot_end; at++)
         cr_expect(has(w, bt_host_address(r->cpu->translator, at)), "arena offset 0x%x", at);
     cr_expect(has(w, bt_host_address(r->cpu->translator, 0)), "stubs");
-    cr_expect(has(w, (uint64_t)(uintptr_t)&r->cpu->bt.jump[0].host[WOKEN]));
+    cr_expect(has(w, (uint64_t)(uintptr_t)&r->cpu->bt.jump[0].entry[WOKEN]));
     if (r->cpu->bt.context & CTX_WINDOW)
         cr_expect(has(w, r->cpu->bt.window_now + DATA));
     uint64_t before = r->cpu->stats.wake_lines;

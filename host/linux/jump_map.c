@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* jump_map.c - see jump_map.h. Compile with -mgeneral-regs-only. */
+#define _GNU_SOURCE
+#include "host/linux/jump_map.h"
+
+#include <errno.h>
+
+#include "host/linux/system_call.h"
+
+#ifdef __SSE__
+#error "compile jump_map.c with -mgeneral-regs-only: guest FPU registers are live in it"
+#endif
+
+#define BYTES (sizeof(int32_t) << 32) /* of one map */
+#define FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+
+static int jump_map_open(void *opaque, uint64_t at, uint64_t bytes)
+{
+    (void)opaque;
+    return (int)system_call3(SYS_mprotect, at, bytes, PROT_READ | PROT_WRITE);
+}
+
+/* One entry in use must not take a big page. */
+static void small_pages(uint64_t map)
+{
+    system_call3(SYS_madvise, map, BYTES, MADV_NOHUGEPAGE);
+}
+
+static void jump_map_clear(void *opaque, uint64_t map)
+{
+    (void)opaque;
+    if (map_fixed(map, BYTES, PROT_READ, FLAGS, -1, 0) == 0)
+        small_pages(map);
+    else /* it stays as writable as it is */
+        system_call3(SYS_madvise, map, BYTES, MADV_DONTNEED);
+}
+
+int jump_maps_create(struct vmm_host *h)
+{
+    void *p = mmap(NULL, 2 * BYTES, PROT_READ, FLAGS, -1, 0);
+
+    if (p == MAP_FAILED)
+        return -errno;
+    for (unsigned user = 0; user < 2; user++) {
+        h->jump_map[user] = (uintptr_t)p + user * BYTES;
+        small_pages(h->jump_map[user]);
+    }
+    h->jump_map_open = jump_map_open;
+    h->jump_map_clear = jump_map_clear;
+    return 0;
+}
+
+void jump_maps_destroy(struct vmm_host *h)
+{
+    if (h->jump_map[0])
+        munmap((void *)(uintptr_t)h->jump_map[0], 2 * BYTES);
+    h->jump_map[0] = h->jump_map[1] = 0;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * jump_map.h - the jump maps of struct vmm_host on Linux: private memory, of which the kernel gives
+ * a page when it is written first.
+ *
+ * Promises   What is not open does not count as committed memory: it is read-only.
+ *            FPU-SAFE: jump_map.c is compiled with -mgeneral-regs-only and makes its system calls
+ *            itself.
+ * Sandbox    While the guest runs: mmap of anonymous memory (MAP_FIXED), mprotect.
+ */
+#ifndef RING1_HOST_LINUX_JUMP_MAP_H
+#define RING1_HOST_LINUX_JUMP_MAP_H
+
+#include "include/ring1/host.h"
+
+/* Enters them into *h. Returns 0 or -errno; *h is as before on failure. */
+int jump_maps_create(struct vmm_host *h);
+/* Also when there are none. */
+void jump_maps_destroy(struct vmm_host *h);
+
+#endif

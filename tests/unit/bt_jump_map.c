@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* uses: bt/cache/, host/linux/jump_map.c */
+/*
+ * bt_jump_map.c - the jump map on the host's memory: every address has an entry of its own, and
+ * however many are put or looked up, memory, mappings and page tables stay within bounds.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bt/cache/cache.h"
+#include "host/linux/jump_map.h"
+#include "monitor/vm.h"
+
+#define MISS  0x10000000u
+#define PIECE (1u << BT_JUMP_PIECE_SHIFT)
+#define CHUNK (1u << BT_JUMP_CHUNK_SHIFT)
+
+static struct vm vm;
+static struct vmm_host host;
+static struct vcpu *v;
+
+static void start(void)
+{
+    cr_assert(jump_maps_create(&host) == 0);
+    vm.host = &host;
+    v = calloc(1, sizeof *v);
+    cr_assert(v);
+    v->vm = &vm;
+    v->bt.jump_miss = MISS;
+    jump_map_init(v);
+}
+
+/* As translated code sees it, which adds the entry to the stub's address. */
+static bool leads_to(unsigned user, gla_t gla, uint64_t host_entry)
+{
+    return MISS + (uint64_t)(int64_t)v->bt.jump[user].entry[gla] == host_entry &&
+           jump_map_find(v, user, gla) == (host_entry == MISS ? 0 : host_entry);
+}
+
+static bool is_empty(unsigned user, gla_t gla)
+{
+    return leads_to(user, gla, MISS);
+}
+
+static unsigned live(unsigned user)
+{
+    unsigned count = 0;
+
+    for (unsigned n = 0; n < BT_JUMP_PAGES; n++)
+        count += v->bt.jump[user].page_live[n];
+    return count;
+}
+
+/* A number from /proc/self/status, in KiB. */
+static unsigned long status(const char *name)
+{
+    FILE *f = fopen("/proc/self/status", "r");
+    char line[256];
+    unsigned long value = 0;
+
+    cr_assert(f);
+    while (fgets(line, sizeof line, f))
+        if (strncmp(line, name, strlen(name)) == 0)
+            value = strtoul(line + strlen(name), NULL, 10);
+    fclose(f);
+    return value;
+}
+
+static unsigned mappings(void)
+{
+    FILE *f = fopen("/proc/self/maps", "r");
+    unsigned lines = 0;
+
+    cr_assert(f);
+    for (int c; (c = getc(f)) != EOF;)
+        lines += c == '\n';
+    fclose(f);
+    return lines;
+}
+
+Test(bt_jump_map, an_entry_for_each_address)
+{
+    start();
+    cr_expect(is_empty(0, 0) && is_empty(1, 0) && is_empty(0, 0xffffffff) &&
+              is_empty(1, 0x80000000));
+    jump_map_put(v, 0, 0x10005, MISS + 11);
+    jump_map_put(v, 0, 0x20005, MISS - 12); /* an address below the stub is one as well */
+    cr_expect(leads_to(0, 0x10005, MISS + 11) && leads_to(0, 0x20005, MISS - 12) && live(0) == 2);
+    cr_expect(is_empty(1, 0x10005) && is_empty(0, 0x10004) && is_empty(0, 0x10006));
+    jump_map_put(v, 0, 0x10005, MISS + 13);
+    cr_expect(leads_to(0, 0x10005, MISS + 13) && live(0) == 2 && v->bt.jump[0].used_count == 2);
+    jump_map_put(v, 1, 0, MISS + 1);
+    jump_map_put(v, 1, 0xffffffff, MISS + 2);
+    cr_expect(leads_to(1, 0, MISS + 1) && leads_to(1, 0xffffffff, MISS + 2) && is_empty(0, 0));
+}
+
+Test(bt_jump_map, entries_taken_back)
+{
+    start();
+    for (unsigned user = 0; user < 2; user++)
+        jump_map_put(v, user, 0x20005, MISS + 12);
+    jump_map_remove(v, 0x20005, MISS + 11);
+    jump_map_remove(v, 0x90000005, MISS + 12);
+    cr_expect(leads_to(0, 0x20005, MISS + 12), "removed although it leads elsewhere");
+    jump_map_flush_page(v, 0x10000);
+    jump_map_flush_page(v, 0x10020000); /* counted with it */
+    cr_expect(leads_to(0, 0x20005, MISS + 12) && leads_to(1, 0x20005, MISS + 12));
+    jump_map_remove(v, 0x20005, MISS + 12);
+    cr_expect(is_empty(0, 0x20005) && is_empty(1, 0x20005) && live(0) == 0 && live(1) == 0);
+    for (unsigned n = 0; n < 3 * PIECE; n++)
+        jump_map_put(v, 1, 0xfffff400u + n, MISS + 1 + n);
+    cr_expect(live(1) == 3 * PIECE);
+    jump_map_put(v, 1, 0xfffff3ff - GUEST_PAGE_SIZE, MISS + 7);
+    jump_map_flush_page(v, 0xfffffabc);
+    cr_expect(leads_to(1, 0xfffff3ff - GUEST_PAGE_SIZE, MISS + 7) && live(1) == 1);
+    cr_expect(is_empty(1, 0xfffff400) && is_empty(1, 0xffffffff));
+}
+
+Test(bt_jump_map, flush)
+{
+    start();
+    jump_map_put(v, 1, 0x7000, MISS + 1);
+    /* within what used[] remembers, beyond it, and once more */
+    for (unsigned count = BT_JUMP_USED - 1; count < BT_JUMP_USED + 3; count++) {
+        for (unsigned n = 0; n < count; n++)
+            jump_map_put(v, 0, n * 3, MISS + 1 + n);
+        cr_expect(leads_to(0, 3 * (count - 1), MISS + count) && live(0) == count);
+        jump_map_flush(v, 0);
+        cr_expect(live(0) == 0 && v->bt.jump[0].used_count == 0);
+        for (unsigned n = 0; n < count; n++)
+            cr_assert(is_empty(0, n * 3), "entry %x is left", n * 3);
+    }
+    cr_expect(leads_to(1, 0x7000, MISS + 1));
+    cr_expect(v->stats.bt_jump_clears == 2, "%llu", (unsigned long long)v->stats.bt_jump_clears);
+}
+
+Test(bt_jump_map, memory_is_bounded)
+{
+    start();
+    unsigned long before = status("VmRSS:"), may_take = 4096;
+
+    for (unsigned user = 0; user < 2; user++) {
+        struct bt_jump_map *m = &v->bt.jump[user];
+        uint64_t clears = v->stats.bt_jump_clears;
+        unsigned most = BT_JUMP_WRITTEN(user), pieces = 0;
+
+        /* 40 chunks, each whole: 80 MiB if nothing went back */
+        for (gla_t gla = 0x40000000; gla < 0x40000000 + 40 * CHUNK; gla += PIECE, pieces++) {
+            jump_map_put(v, user, gla, MISS + 1 + gla % 977);
+            cr_assert(m->written_count <= most && leads_to(user, gla, MISS + 1 + gla % 977));
+        }
+        clears = v->stats.bt_jump_clears - clears;
+        cr_expect(clears == (pieces - 1) / most && is_empty(user, 0x40000000));
+        may_take += most * sizeof(int32_t) * PIECE >> 10;
+    }
+    unsigned long taken = status("VmRSS:") - before;
+    cr_expect(taken < may_take, "%lu KiB", taken);
+}
+
+Test(bt_jump_map, mappings_and_page_tables_are_bounded)
+{
+    start();
+    unsigned long before = status("VmPTE:");
+    unsigned maps = mappings();
+
+    for (uint64_t gla = 0; gla < 1ull << 32; gla += 2 * CHUNK) { /* every other: nothing merges */
+        cr_assert(jump_map_find(v, 0, (gla_t)gla + 77) == 0);
+        cr_assert(v->bt.jump[0].open_count <= BT_JUMP_OPEN);
+    }
+    unsigned long taken = status("VmPTE:") - before;
+    cr_expect(taken < 2 * BT_JUMP_OPEN * 4, "%lu KiB", taken);
+    cr_expect(mappings() < maps + 2 * BT_JUMP_OPEN + 2);
+    cr_expect(v->stats.bt_jump_clears > 0);
+    jump_map_put(v, 0, 0x1234, MISS + 5);
+    cr_expect(leads_to(0, 0x1234, MISS + 5));
+}
+
+static int no_memory(void *opaque, uint64_t at, uint64_t bytes)
+{
+    (void)opaque, (void)at, (void)bytes;
+    return -ENOMEM;
+}
+
+Test(bt_jump_map, a_host_without_memory)
+{
+    start();
+    host.jump_map_open = no_memory;
+    jump_map_put(v, 0, 0x5000, MISS + 5);
+    cr_expect(is_empty(0, 0x5000) && live(0) == 0);
+    jump_map_remove(v, 0x5000, MISS + 5);
+    jump_map_flush_page(v, 0x5000);
+    jump_map_flush(v, 0);
+    cr_expect(is_empty(0, 0x5000));
+}
