@@ -140,6 +140,10 @@ static bool allow_part(const struct unit *u, struct allowance *a)
     case OP_fldenv:
         a->fpu = true;
         return true;
+    case OP_fnsave:
+    case OP_fnstenv:
+        allow_ram(a, 0, address_of(u), 108);
+        return true;
     case OP_fxrstor:
         a->fpu = a->xmm = true;
         return true;
@@ -362,14 +366,19 @@ static bool alias(const struct unit *u, struct allowance *a)
     return rule_runs_freely(u, a);
 }
 
-/* #AC, or #PF without any selected byte. */
+/* #AC, #PF without any selected byte, or an operand that as a whole goes beyond offset 4 GiB. */
 static bool masked_store(const struct unit *u, struct allowance *a)
 {
-    if (!is_masked(u) || (u->io->vector != VEC_AC && u->io->vector != VEC_PF))
+    unsigned there = u->io->vector;
+    bool limit = there == VEC_GP || there == VEC_SS;
+
+    if (!is_masked(u) || (there != VEC_AC && there != VEC_PF && !limit))
         return false;
     allow_part(u, a);
     a->vector = a->eip = a->cr2 = a->error = true;
-    return u->vector == NATIVE_STOPPED || u->io->vector == VEC_AC || near(u);
+    if (limit)
+        return u->vector == NATIVE_STOPPED && u->i.addr_size == 4 && reg_of(u, EDI) > 0u - 16;
+    return u->vector == NATIVE_STOPPED || there == VEC_AC || near(u);
 }
 
 /* An x87 operand of several parts, on both sides of 64 KiB. */
