@@ -164,14 +164,24 @@ static void sync(struct vcpu *v, struct bt *bt, uint32_t ctx)
 
 /* ---- finding and entering ---- */
 
-/* Is the code at gpa not worth a translation yet? Most code of a boot runs once or twice. */
-static bool is_cold(struct bt *bt, gpa_t gpa)
+/* Is the code not worth a translation yet? Code of a page that is translated for another linear
+ * address belongs to a program or library that each process maps somewhere else: most of it runs a
+ * few times in each, and the interpreter has it decoded already. */
+static bool is_cold(struct bt *bt, gla_t gla, gpa_t gpa)
 {
-    uint8_t *heat = &bt->heat[(uint32_t)gpa * 2654435761u >> 16];
+    uint32_t key = (uint32_t)gpa ^ (gla >> GUEST_PAGE_SHIFT) * 0x85ebca6bu;
+    uint16_t *heat = &bt->heat[key * 2654435761u >> 16];
+    unsigned runs = bt->opt.heat;
 
-    if (*heat >= bt->opt.heat)
+    if (!bt->opt.no_elsewhere && cache_is_elsewhere(&bt->cache, gla, gpa))
+        runs += BT_HEAT_ELSEWHERE;
+    if (*heat >= runs)
         return false;
     ++*heat;
+    if (++bt->heat_count == BT_HEAT_ENTRIES / 2) { /* or all addresses would look hot at last */
+        memset(bt->heat, 0, sizeof bt->heat);
+        bt->heat_count = 0;
+    }
     return true;
 }
 
@@ -193,7 +203,7 @@ static uint64_t find(struct vcpu *v, struct bt *bt, struct bt_block **out)
     gpa_t gpa = page | (v->eip & GUEST_PAGE_MASK);
     struct bt_block *b = cache_find(&bt->cache, v->eip, gpa, v->bt.context);
     if (!b) {
-        if (is_cold(bt, gpa))
+        if (is_cold(bt, v->eip, gpa))
             return 0;
         ns_t start = vm_now(v->vm);
         b = bt_translate(v, v->bt.context, gpa, bytes);

@@ -27,10 +27,11 @@ struct bt_options {
     /* Every direct branch leaves by a slot, which tells how many instructions of the block ran: for
      * bt_run_block(). With no_chain and no_return_stack only. */
     bool count_exits;
-    bool soft_only; /* never use windows */
-    bool no_bmi2;   /* as on a host without BMI2 */
-    bool no_gs;     /* windows without the GS base */
-    bool no_wake;   /* bt/wake.h does nothing */
+    bool soft_only;    /* never use windows */
+    bool no_bmi2;      /* as on a host without BMI2 */
+    bool no_gs;        /* windows without the GS base */
+    bool no_wake;      /* bt/wake.h does nothing */
+    bool no_elsewhere; /* code that is translated at another address counts as any other */
 };
 
 /* Bytes of memory that the translator of one vCPU needs beside the code arena; the host allocates

@@ -35,7 +35,9 @@ struct bt_stubs {
 #define HOST_7_EBX_BMI2  (1u << 8)
 
 #define BT_HEAT_ENTRIES 65536u
-#define BT_SEG_ENTRIES  32u
+/* So often is code interpreted that is translated at another linear address as well. */
+#define BT_HEAT_ELSEWHERE 16u
+#define BT_SEG_ENTRIES    32u
 
 /* What loading a selector at a privilege level does, as long as its descriptor is `raw`. */
 struct bt_seg_load {
@@ -55,8 +57,10 @@ struct bt {
     uint32_t jump_miss;   /* from r15 to the stub that empty entries of the jump map lead to */
     bool gs;              /* the host's GS base is that of the window, like r14 */
     unsigned flush_count;
-    uint32_t jump_context[2];      /* what the jump maps' blocks were made for */
-    uint8_t heat[BT_HEAT_ENTRIES]; /* how often code was interpreted here, by hashed address */
+    uint32_t jump_context[2]; /* what the jump maps' blocks were made for */
+    /* how often code was interpreted here, by hashed addresses; the sum */
+    uint16_t heat[BT_HEAT_ENTRIES];
+    uint32_t heat_count;
     struct bt_seg_load seg_load[BT_SEG_ENTRIES]; /* by selector index */
     bool jump_nonglobal; /* the supervisor's jump map holds addresses on non-global pages */
 };

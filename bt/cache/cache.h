@@ -84,6 +84,7 @@ struct bt_block {
 /* A physical page with blocks, now or earlier. */
 struct cache_page {
     gpa_t page;
+    gla_t gla;       /* linear page of its first block */
     uint64_t chunks; /* bit n: bytes 64n..64n+63 may be part of a block */
     struct bt_block *blocks;
     struct cache_page *hash_next;
@@ -138,6 +139,9 @@ void cache_unlink(struct code_cache *c, struct bt_slot *slot);
  * Returns how many. Clears PAGE_TRANSLATED when none is left. */
 unsigned cache_invalidate(struct vcpu *v, struct code_cache *c, gpa_t page, unsigned first,
                           unsigned last);
+
+/* Were the first translations of the page made for another linear page? */
+bool cache_is_elsewhere(const struct code_cache *c, gla_t gla, gpa_t gpa);
 
 /* How many writes killed blocks of the page since the last flush. */
 unsigned cache_page_invalidations(const struct code_cache *c, gpa_t page);

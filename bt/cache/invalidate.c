@@ -44,6 +44,13 @@ struct cache_page *cache_page_find(const struct code_cache *c, gpa_t page)
     return p;
 }
 
+bool cache_is_elsewhere(const struct code_cache *c, gla_t gla, gpa_t gpa)
+{
+    const struct cache_page *p = cache_page_find(c, gpa & ~(gpa_t)GUEST_PAGE_MASK);
+
+    return p && p->gla != (gla & ~(gla_t)GUEST_PAGE_MASK);
+}
+
 unsigned cache_page_invalidations(const struct code_cache *c, gpa_t page)
 {
     const struct cache_page *p = cache_page_find(c, page & ~(gpa_t)GUEST_PAGE_MASK);
@@ -93,7 +100,8 @@ void cache_page_add(struct vcpu *v, struct code_cache *c, struct bt_block *b)
 
         VMM_CHECK(c->page_count < c->page_max);
         p = &c->pages[c->page_count++];
-        *p = (struct cache_page){.page = page, .hash_next = *bucket};
+        *p = (struct cache_page){
+            .page = page, .gla = b->gla & ~(gla_t)GUEST_PAGE_MASK, .hash_next = *bucket};
         *bucket = p;
     }
     b->page_next = p->blocks;

@@ -224,7 +224,7 @@ CASES = {
     "soft": simple(options=["--bt", "soft"]),
     "soft-pae": simple("686-pae", options=["--bt", "soft"]),
     "nobmi2": simple(options=["--bt", "bmi2=off"]),
-    "nochain": simple(options=["--bt", "chain=off,return-stack=off,heat=0"]),
+    "nochain": simple(options=["--bt", "chain=off,return-stack=off,heat=0,elsewhere=off"]),
     "tiny-cache": simple(options=["--cache-size", "1M"]),
     "two-at-once": two_at_once,
     "lockstep": lockstep,

@@ -12,15 +12,15 @@ import sys
 import tempfile
 
 
-# heat=0: everything is translated at its first execution.
+# heat=0, elsewhere=off: everything is translated at its first execution.
 CONFIGS = {
     "interp": ["--exec=interpret"],
-    "translate": ["--exec=translate", "--bt", "heat=0"],
-    "soft": ["--exec=translate", "--bt", "heat=0,soft"],
-    "nobmi2": ["--exec=translate", "--bt", "heat=0,soft,bmi2=off"],
-    "nochain": ["--exec=translate", "--bt", "heat=0,chain=off,return-stack=off,gs=off"],
+    "translate": ["--exec=translate", "--bt", "heat=0,elsewhere=off"],
+    "soft": ["--exec=translate", "--bt", "heat=0,elsewhere=off,soft"],
+    "nobmi2": ["--exec=translate", "--bt", "heat=0,elsewhere=off,soft,bmi2=off"],
+    "nochain": ["--exec=translate", "--bt", "heat=0,elsewhere=off,chain=off,return-stack=off,gs=off"],
     "lockstep": ["--exec=lockstep"],
-    "single": ["--exec=translate", "--bt", "heat=0,insns=1", "--cache-size", "1M"],
+    "single": ["--exec=translate", "--bt", "heat=0,elsewhere=off,insns=1", "--cache-size", "1M"],
 }
 
 
