@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * adapt.h - adaptive translation: which address spaces and which single instructions go through a
- * window and
- * which through the software TLB.
+ * window and which through the software TLB.
  *
  * Why        A host trap and a mapping cost microseconds, a software-TLB miss some 0.1 us. So a
- *            process
- *            starts without a window and gets one when it has computed for a while; and an
- *            instruction
- *            that keeps trapping (devices, copies between kernel and user, first touches of memory)
- *            is
- *            translated again in the software-TLB form, for a while.
+ *            process starts without a window and gets one when it has computed for a while; and an
+ *            instruction that keeps trapping (devices, copies between kernel and user, first
+ *            touches of memory) is translated again in the software-TLB form, for a while.
  * Promises   Only speed depends on what is decided here.
  */
 #ifndef RING1_BT_ADAPT_H

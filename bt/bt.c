@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * bt.c - the translator's dispatcher: finds or makes the block at vcpu.eip, enters it, sees why it
- * came
- * back. See bt.h.
+ * came back. See bt.h.
  *
  * Staleness  What was found under another context, or before a TLB flush, may mislead: the jump
- *            tables
- *            and the return stack. sync() empties what the change concerns before anything is
- *            entered.
+ *            tables and the return stack. sync() empties what the change concerns before anything
+ *            is entered.
  */
 #include "bt/code_page.h"
 #include "bt/priv.h"

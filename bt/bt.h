@@ -3,9 +3,8 @@
  * bt.h - the binary translator: turns guest code into host code and runs it from the code cache.
  *
  * Promises   After bt_run() the vCPU's state is exactly what the interpreter would have reached at
- *            the
- *            same instruction boundary. Faults of guest instructions unwind to fault_catch() with
- *            vcpu.eip exact, as interp_run()'s do.
+ *            the same instruction boundary. Faults of guest instructions unwind to fault_catch()
+ *            with vcpu.eip exact, as interp_run()'s do.
  * How        docs/codegen.md is the reference of the emitted code; bt/tu.h is what emitters share;
  *            bt/cache/ holds the blocks. What is not translated is a callout into the interpreter's
  *            handler of that one instruction, so every instruction works from the first day.
@@ -44,8 +43,7 @@ size_t bt_size(size_t arena_size);
 void bt_init(struct vcpu *v, void *memory, const struct bt_options *options);
 
 /* Can the translator run the code at the present state (32-bit flat code, no TF, no shadow...)?
- * When
- * not, the caller interprets. */
+ * When not, the caller interprets. */
 bool bt_usable(const struct vcpu *v);
 
 /* Runs translated code until v->attention is set or the state is no longer bt_usable(). */
@@ -59,8 +57,7 @@ void bt_wake(struct vcpu *v);
 unsigned bt_run_block(struct vcpu *v);
 
 /* The bytes first..last of the physical page were written: drops the blocks made from them. Resets
- * the
- * return stack; sets ATT_SMC when a block was dropped. */
+ * the return stack; sets ATT_SMC when a block was dropped. */
 void bt_invalidate(struct vcpu *v, gpa_t page, unsigned first, unsigned last);
 
 /* Drops everything: the arena is empty afterwards. Only outside the cache, or from a callout (which
@@ -84,9 +81,8 @@ struct bt_host_regs {
 /* Called by the host's trap handler when rip lies in the code arena. Takes the guest's state at the
  * start of the trapping guest instruction into *v and changes *r so that the host continues in the
  * monitor (BT_EXIT_TRAP) - or, for an overflow of the return stack, in the code itself. Returns
- * false
- * when rip is at no guest instruction: a bug of ours. Async-signal-safe; touches general registers
- * only. */
+ * false when rip is at no guest instruction: a bug of ours. Async-signal-safe; touches general
+ * registers only. */
 bool bt_host_trap(struct vcpu *v, struct bt_host_regs *r, enum bt_trap_kind kind, uint64_t addr);
 
 /* ---- breaking in ---- */

@@ -4,8 +4,7 @@
  *
  * Promises   Before the C function runs, the vCPU holds the guest's exact state at the start of the
  *            instruction; afterwards execution goes on behind the instruction only if nothing
- *            changed that
- *            the unit depends on.
+ *            changed that the unit depends on.
  */
 #include "bt/code_page.h"
 #include "bt/priv.h"

@@ -3,8 +3,7 @@
  * context.h - what a translation depends on besides the guest's code bytes, as one word.
  *
  * Promises   Two states with equal contexts run the same translation. What is not in the word is
- *            read
- *            at run time (segment bases) or makes bt_usable() false (16-bit code, TF, #AC
+ *            read at run time (segment bases) or makes bt_usable() false (16-bit code, TF, #AC
  *            checks...).
  */
 #ifndef RING1_BT_CONTEXT_H
@@ -13,8 +12,7 @@
 #include "monitor/vcpu.h"
 
 /* State of a data or stack segment, two bits each. FS and GS are always CTX_SEG_BASED: kernels load
- * other
- * selectors into them at every entry and exit, so their limits are looked at at run time. */
+ * other selectors into them at every entry and exit, so their limits are looked at at run time. */
 enum ctx_seg {
     /* a real limit, read-only, unusable, expand-down: the interpreter's handler looks */
     CTX_SEG_OTHER,

@@ -11,10 +11,8 @@
 #include "include/ring1/types.h"
 
 /* r15 = address of the vCPU + BT_PTR_BIAS. The vCPU is 64-byte aligned, so the low five bits of
- * r15d
- * are 12 = GUEST_PAGE_SHIFT: `shrx x, y, r15d` is a shift by a page that leaves the flags alone.
- * The
- * bias also puts the general registers within reach of 8-bit displacements. */
+ * r15d are 12 = GUEST_PAGE_SHIFT: `shrx x, y, r15d` is a shift by a page that leaves the flags
+ * alone. The bias also puts the general registers within reach of 8-bit displacements. */
 #define BT_PTR_BIAS 140
 _Static_assert(BT_PTR_BIAS % 32 == GUEST_PAGE_SHIFT, "shrx by r15d shifts by a page");
 

@@ -3,8 +3,7 @@
  * emit.h - writes x86-64 instructions into the code arena, byte by byte.
  *
  * Promises   Nothing is written beyond `end` (VMM_CHECK). Positions are byte offsets in the arena
- *            and
- *            mean the same in its writable and its executable view.
+ *            and mean the same in its writable and its executable view.
  * Names      emit_<mnemonic>_<operands>: r register, m memory, i immediate; 32/64 the operand size.
  *            None of them changes more than its mnemonic does: what keeps the flags alive is the
  *            caller's choice of mnemonic (lea, mov, shrx, jrcxz do).
@@ -70,8 +69,7 @@ void emit64(struct emit *e, uint64_t q);
 void emit_bytes(struct emit *e, const uint8_t *bytes, unsigned len);
 
 /* prefixes, REX as needed, opcode, ModRM (SIB, displacement). `reg` is the ModRM.reg operand or
- * opcode
- * extension (0-15); imm_len bytes will follow (nothing depends on it). */
+ * opcode extension (0-15); imm_len bytes will follow (nothing depends on it). */
 void emit_insn_m(struct emit *e, unsigned flags, enum emit_map map, uint8_t opcode, unsigned reg,
                  struct hmem m);
 void emit_insn_r(struct emit *e, unsigned flags, enum emit_map map, uint8_t opcode, unsigned reg,

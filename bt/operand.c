@@ -234,8 +234,7 @@ struct hmem tu_mem_r8(struct tu *t, unsigned seg, unsigned size, unsigned what)
 }
 
 /* Is the sum's latency likely to count? A segment's base costs two cycles, a LEA without scaling
- * one
- * (but an instruction more): tables looked up by a value that was loaded, one after another. */
+ * one (but an instruction more): tables looked up by a value that was loaded, one after another. */
 static bool feeds_register(const struct insn *i)
 {
     bool plain = i->base != INSN_NO_REG || i->index != INSN_NO_REG;

@@ -69,8 +69,7 @@ struct bt {
 void bt_stubs_make(struct vcpu *v, struct bt *bt);
 
 /* bt/callout.c: the C side of the callout stubs. Returns 0 to go on behind the instruction, 1 to
- * leave
- * to the dispatcher. fn NULL: the instruction's own handler. */
+ * leave to the dispatcher. fn NULL: the instruction's own handler. */
 unsigned bt_callout(struct vcpu *v, uint32_t site, bt_callout_fn *fn);
 
 /* bt/segment.c: the C side of the load_seg stubs. Loads a data segment register if that neither
@@ -108,8 +107,7 @@ bool bt_check_mismatch(struct vcpu *v, uint32_t *offset);
 const struct xinsn *bt_site_insn(struct vcpu *v, struct bt_site *s);
 
 /* The C side of callout_step: interprets the instruction at the site, whatever it is. Returns the
- * host
- * address of the block that comes next, or 0 to leave to the dispatcher. */
+ * host address of the block that comes next, or 0 to leave to the dispatcher. */
 uint64_t bt_callout_step(struct vcpu *v, uint32_t site);
 /* The same for callout_far: the instruction's handler; the context may change. */
 uint64_t bt_callout_far(struct vcpu *v, uint32_t site);

@@ -50,8 +50,7 @@ static void or_rr32(struct emit *e, unsigned dst, unsigned src)
 }
 
 /* Guest registers and flags to the vCPU; the stack becomes the monitor's. Clobbers r10, r11; keeps
- * r8,
- * r9. */
+ * r8, r9. */
 static void spill(struct emit *e)
 {
     emit_mov_mi8(e, VCPU(bt.in_cache), 0);

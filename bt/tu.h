@@ -4,19 +4,15 @@
  *
  * Emitter    void t_<group>(struct tu *t, const struct insn *i): writes the host code of one guest
  *            instruction. It decides by t->ctx and *i and calls tu_callout(t) for every form it
- *            does
- *            not translate: that is always correct.
+ *            does not translate: that is always correct.
  * Registers  docs/codegen.md section 1. Guest registers are where they belong at every instruction
  *            boundary and at every host instruction that may trap. Scratch: r8-r11.
  * Flags      The host's arithmetic flags and DF *are* the guest's at every boundary and at every
- *            host
- *            instruction that may trap or go to a cold path: address arithmetic uses LEA, MOV, SHRX
- *            and
- *            JRCXZ only.
+ *            host instruction that may trap or go to a cold path: address arithmetic uses LEA, MOV,
+ *            SHRX and JRCXZ only.
  * Faults     Nothing the guest can see has changed when a guest instruction reaches a host
- *            instruction
- *            that may trap, or a cold path: the interpreter then runs the *whole* guest instruction
- *            from its start. So: access memory first, then change registers, ESP last.
+ *            instruction that may trap, or a cold path: the interpreter then runs the *whole* guest
+ *            instruction from its start. So: access memory first, then change registers, ESP last.
  * Cold path  Out-of-line code after the block: restores what the check clobbered and calls the
  *            interpreter's handler for the instruction, then goes on with the next one.
  */
@@ -102,8 +98,8 @@ static inline unsigned host_gpr(unsigned guest)
 /* ---- callouts (bt/callout.c) ---- */
 
 /* The current instruction is executed by the interpreter's handler, all registers exact. Goes on
- * with
- * the next instruction when EIP is the next one and neither attention, context nor code changed. */
+ * with the next instruction when EIP is the next one and neither attention, context nor code
+ * changed. */
 void tu_callout(struct tu *t);
 
 /* The same for an instruction that goes elsewhere: what follows is looked up in the context that it
@@ -111,15 +107,13 @@ void tu_callout(struct tu *t);
 void tu_callout_far(struct tu *t);
 
 /* Emits a call of a C function on the monitor's stack for the current instruction: general
- * registers
- * and flags are in *v as before the instruction, v->eip and v->next_eip are set; the function may
- * change them and may raise. The same rules for going on as tu_callout(). */
+ * registers and flags are in *v as before the instruction, v->eip and v->next_eip are set; the
+ * function may change them and may raise. The same rules for going on as tu_callout(). */
 typedef void bt_callout_fn(struct vcpu *v, const struct insn *i);
 void tu_call(struct tu *t, bt_callout_fn *fn);
 
 /* Makes r12d the guest's ESP again (esp_delta = 0). Keeps the flags. Before the first host byte of
- * an
- * instruction, or behind its last host instruction that may trap or miss; nowhere between. */
+ * an instruction, or behind its last host instruction that may trap or miss; nowhere between. */
 void tu_flush_esp(struct tu *t);
 
 /* Goes to a cold path, written at the unit's end, that interprets the whole current instruction.
@@ -133,17 +127,14 @@ void tu_cold_jump(struct tu *t, bool restore_rcx);
 #define TU_PARTS 4u
 
 /* Emits address arithmetic and check for the memory operand of *i, `size` bytes (1-16, 28, 108,
- * ...), and
- * returns the host operand that accesses it. The operand uses r8, r9, r14 or the GS base, and guest
- * registers, and is
- * valid until one of them is written; r10 is free afterwards, r11 is never used here. On a
- * miss the cold path runs the whole instruction. `what`: TU_R, TU_W or both, perhaps TU_PARTS.
- * Only when tu_mem_ok(t, i): else the emitter calls tu_callout(). */
+ * ...), and returns the host operand that accesses it. The operand uses r8, r9, r14 or the GS base,
+ * and guest registers, and is valid until one of them is written; r10 is free afterwards, r11 is
+ * never used here. On a miss the cold path runs the whole instruction. `what`: TU_R, TU_W or both,
+ * perhaps TU_PARTS. Only when tu_mem_ok(t, i): else the emitter calls tu_callout(). */
 struct hmem tu_mem(struct tu *t, const struct insn *i, unsigned size, unsigned what);
 bool tu_mem_ok(const struct tu *t, const struct insn *i);
 /* Effective address (without the segment's base), zero-extended, into host register `reg` (LEA; the
- * guest's
- * folded ESP is taken into account). Handles 16-bit addressing. Keeps flags. */
+ * guest's folded ESP is taken into account). Handles 16-bit addressing. Keeps flags. */
 void tu_ea(struct tu *t, const struct insn *i, unsigned reg);
 /* The same check for [segment + guest register + disp], e.g. stack slots, string operands. */
 struct hmem tu_mem_at(struct tu *t, unsigned seg, unsigned gpr, int32_t disp, unsigned size,

@@ -4,14 +4,12 @@
  *
  * Why        An idle guest wakes some 250 times a second, runs a few thousand instructions and
  *            halts. The host's CPU has slept meanwhile, or run others: each of the hundreds of
- *            lines
- *            of translated code comes from memory when it is reached, one after the other, some
- *            130 ns each; asked for together they take a third of that (docs/PERFORMANCE.md,
+ *            lines of translated code comes from memory when it is reached, one after the other,
+ *            some 130 ns each; asked for together they take a third of that (docs/PERFORMANCE.md,
  *            "Idle").
  * How        One wake in 16, later in 2048, is interpreted, and the lines where the translations of
  *            its instructions lie are noted, and those of its operands. At each following wake they
- *            are prefetched. A guest
- *            whose wakes are long is not idle, and nothing is prefetched.
+ *            are prefetched. A guest whose wakes are long is not idle, and nothing is prefetched.
  * Invariant  Nothing depends on what is noted: a prefetch has no architectural effect.
  */
 #ifndef RING1_BT_WAKE_H

@@ -3,13 +3,10 @@
  * dirty.h - the dirty-page log: which guest-physical pages were written since somebody last asked.
  *
  * How        A page that is watched carries PAGE_LOGGED, like a code page: it is writable in no TLB
- *            and no
- *            window, so its first write takes the slow path, which notes it and takes the mark off.
- *            From
- *            then on the page is written at full speed.
+ *            and no window, so its first write takes the slow path, which notes it and takes the
+ *            mark off. From then on the page is written at full speed.
  * Promises   Every change of guest RAM is noted: by instructions, by the walker (A and D bits), by
- *            DMA
- *            (whoever calls vm_ram_written()). Reads are not.
+ *            DMA (whoever calls vm_ram_written()). Reads are not.
  * For        Snapshots and migration: copy everything, then again what is dirty, until little is
  *            left.
  * Writer     The thread that runs the vCPU, between two calls of vcpu_run().
@@ -30,8 +27,7 @@ void dirty_log_start(struct vm *vm, uint64_t *bitmap);
 void dirty_log_stop(struct vm *vm);
 
 /* Moves the log to `out` (bit n: page n was written) and watches those pages again. Returns how
- * many they
- * are. */
+ * many they are. */
 unsigned dirty_log_collect(struct vm *vm, uint64_t *out);
 
 /* For phys.c and vm.c: the page of gpa, below ram_size and PAGE_LOGGED, is about to change. */

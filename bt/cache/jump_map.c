@@ -6,10 +6,8 @@
  * How        Flat: an entry for each linear address, so that a jump need not ask whether what it
  *            found is what it looked for. The host gives it memory page by page; when there is too
  *            much of that, all goes back. Emptying the map costs in proportion to what was put
- *            since
- *            it was empty, because used[] remembers where. page_live[] counts the entries per
- *            linear
- *            page, so that INVLPG of a page without any costs two loads.
+ *            since it was empty, because used[] remembers where. page_live[] counts the entries per
+ *            linear page, so that INVLPG of a page without any costs two loads.
  * Invariant  Every entry that is not empty is named in used[], unless used_count exceeds its size;
  *            lies on a piece whose bit is set in written[]; and counts in page_live[].
  */

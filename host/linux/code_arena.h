@@ -18,8 +18,7 @@ int code_arena_create_near(struct host_code_arena *a, size_t size, void *vcpu);
 void code_arena_destroy(struct host_code_arena *a);
 
 /* Zeroed memory for a vCPU of `size` bytes, with address space before it for its translated code
- * and
- * behind it for its return stack; NULL when there is none. */
+ * and behind it for its return stack; NULL when there is none. */
 void *vcpu_memory_create(size_t size);
 /* Sets h->return_limit and return_top as host.h says, behind what vcpu_memory_create() gave.
  * Returns

@@ -38,8 +38,7 @@ void break_timer_destroy(struct host_clock *c);
 /* vmm_host.arm_timer. */
 void break_timer_arm(void *clock, ns_t at);
 /* Nothing is asked for, and nothing will be before host time `at`: a timer that is armed goes off
- * no
- * sooner. Not for at = NS_NEVER. */
+ * no sooner. Not for at = NS_NEVER. */
 void break_timer_put_off(struct host_clock *c, ns_t at);
 /* From the handler of BREAK_SIGNAL: is it time for what was asked for? Otherwise the timer is set
  * again, if need be. Async-signal-safe. */

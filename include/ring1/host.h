@@ -53,19 +53,14 @@ struct vmm_host {
     void (*trace)(void *opaque, unsigned stage, const char *text);
 
     /* FPU-SAFE. Asks for ATT_TIME to be set and bt_break_in() called at host time `at` (of
-     * now_ns()),
-     * or as
-     * soon after as the host can; NS_NEVER: not at all. Replaces the previous request. NULL:
-     * translated
-     * code is not interrupted (tests). */
+     * now_ns()), or as soon after as the host can; NS_NEVER: not at all. Replaces the previous
+     * request. NULL: translated code is not interrupted (tests). */
     void (*arm_timer)(void *opaque, ns_t at);
 
     /* FPU-SAFE. Windows: 4 GiB of host address space each, with inaccessible guards of more than 2
-     * GiB on both
-     * sides, at window_base[n]; inaccessible where nothing is mapped. All return 0 or -error;
-     * page-aligned
-     * arguments; `len` bytes at guest linear `gla` (gla + len <= 4 GiB). window_count 0: no
-     * windows. */
+     * GiB on both sides, at window_base[n]; inaccessible where nothing is mapped. All return 0 or
+     * -error; page-aligned arguments; `len` bytes at guest linear `gla` (gla + len <= 4 GiB).
+     * window_count 0: no windows. */
     int (*window_map)(void *opaque, unsigned n, gla_t gla, gpa_t gpa, uint64_t len, bool writable);
     int (*window_unmap)(void *opaque, unsigned n, gla_t gla, uint64_t len);
     int (*window_protect)(void *opaque, unsigned n, gla_t gla, uint64_t len, bool writable);
@@ -77,10 +72,9 @@ struct vmm_host {
 
     struct host_code_arena cache; /* translated code (bt/); size 0: none. Executable less than 2
                                    * GiB below its vCPU. */
-    /* Maps of 2^32 entries of 4 bytes, for CPL 0-2 and CPL 3 (bt/cpu.h): zeroes that can be read,
-     * all of them.
-     * Opening makes part of one writable (returns 0 or -error); what is written takes memory.
-     * Clearing makes a map as it was at first. FPU-SAFE. */
+    /* FPU-SAFE. Maps of 2^32 entries of 4 bytes, for CPL 0-2 and CPL 3 (bt/cpu.h): zeroes, all of
+     * which can be read. Opening makes part of one writable (returns 0 or -error); what is written
+     * takes memory. Clearing makes a map as it was at first. */
     uint64_t jump_map[2];
     int (*jump_map_open)(void *opaque, uint64_t at, uint64_t bytes);
     void (*jump_map_clear)(void *opaque, uint64_t map);

@@ -107,9 +107,8 @@ static inline uint64_t block_key(const struct vcpu *v)
 struct block *block_get(struct vcpu *v);
 
 /* The decoded instruction at v->eip; decodes no more than that one if need be. Raises as
- * block_get(). Valid
- * until the next whole flush (vcpu.stats.cache_flush_full counts them), whatever becomes of its
- * block. */
+ * block_get(). Valid until the next whole flush (vcpu.stats.cache_flush_full counts them), whatever
+ * becomes of its block. */
 const struct xinsn *block_get_insn(struct vcpu *v);
 
 /* Forgets everything. */

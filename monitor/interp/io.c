@@ -3,9 +3,9 @@
  * io.c - IN OUT INS OUTS.
  *
  * Promises   Permission (IOPL, TSS bitmap) first, also of a REP that has nothing to do; INS has
- *            checked that its destination can be
- *            written before the port is read, so that no device loses a byte to a page fault.
- *            Bytes of an access beyond port 0xffff read as ones and are not written.
+ *            checked that its destination can be written before the port is read, so that no device
+ *            loses a byte to a page fault. Bytes of an access beyond port 0xffff read as ones and
+ *            are not written.
  * Source     SDM vol. 1, chapter 19; vol. 2A: IN, INS; vol. 2B: OUT, OUTS.
  */
 #include "monitor/control.h"

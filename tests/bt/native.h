@@ -5,8 +5,7 @@
  *
  * Protocol   bt-random fills RAM and `in` and writes a byte to NATIVE_GO; the companion runs the
  *            case, fills `out` and writes a byte to NATIVE_DONE. With `steps` it stops after so
- *            many
- *            instructions; `step` tells it what is special about each.
+ *            many instructions; `step` tells it what is special about each.
  */
 #ifndef RING1_TESTS_BT_NATIVE_H
 #define RING1_TESTS_BT_NATIVE_H

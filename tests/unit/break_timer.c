@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * break_timer.c - host/linux/break_timer.h's promises: what is asked for comes, moving it back
- * costs
- * nothing, and a sleep is not disturbed. Times are lower bounds except where a signal must not
- * come.
+ * costs nothing, and a sleep is not disturbed. Times are lower bounds except where a signal must
+ * not come.
  */
 #include <criterion/criterion.h>
 #include <signal.h>

@@ -581,8 +581,7 @@ static struct bt_rig *rig_at(const uint8_t *code, unsigned len, unsigned cpl, bo
 
 /* REP MOVSD downwards, element by element, lets go to look at the clock before it meets the missing
  * page; the gate of #PF is not present, so #DF pushes EFLAGS as it is: without RF, unless it was
- * set
- * before (SDM vol. 3B, 18.3.1.1). */
+ * set before (SDM vol. 3B, 18.3.1.1). */
 Test(bt_escape, double_fault_in_a_repetition)
 {
     static const uint8_t code[] = {0xf3, 0xa5, 0xf4};
