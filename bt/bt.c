@@ -4,7 +4,7 @@
  * came back. See bt.h.
  *
  * Staleness  What was found under another context, or before a TLB flush, may mislead: the jump
- *            tables and the return stack. sync() empties what the change concerns before anything
+ *            maps and the return stack. sync() empties what the change concerns before anything
  *            is entered.
  */
 #include "bt/code_page.h"

@@ -55,9 +55,7 @@ bool bt_check_mismatch(struct vcpu *v, uint32_t *offset)
     uint32_t at = *offset - LOAD_AT, difference;
     uint8_t *rw = bt->cache.arena->rw;
 
-    const struct bt_site *call = cache_site_at(&bt->cache, *offset);
-
-    if (!call || memcmp(rw + *offset, load, sizeof load))
+    if (!cache_site_at(&bt->cache, *offset) || memcmp(rw + *offset, load, sizeof load))
         return false;
     memcpy(&difference, rw + at + DIFFERENCE_AT, sizeof difference);
     struct emit e = {.rw = rw, .at = at, .end = (uint32_t)bt->cache.arena->size};

@@ -194,7 +194,7 @@ static void predicted_call(struct tu *t, bool direct, gla_t target)
         if (direct)
             emit_mov_ri32(e, R8, target);
         bt_jump_map_emit(e, t->bt);
-        emit_insn_r(e, 0, MAP_1, 0xff, 2, R9); /* call */
+        emit_call_r(e, R9);
     }
     bt_check_emit(e, t->bt, t->next_eip);
 }

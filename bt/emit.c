@@ -344,14 +344,9 @@ uint32_t emit_call(struct emit *e, uint32_t target)
     return displacement(e, target);
 }
 
-void emit_jmp_m(struct emit *e, struct hmem m)
+void emit_call_r(struct emit *e, unsigned reg)
 {
-    emit_insn_m(e, 0, MAP_1, 0xff, 4, m);
-}
-
-void emit_call_m(struct emit *e, struct hmem m)
-{
-    emit_insn_m(e, 0, MAP_1, 0xff, 2, m);
+    emit_insn_r(e, 0, MAP_1, 0xff, 2, reg);
 }
 
 void emit_jmp_r(struct emit *e, unsigned reg)

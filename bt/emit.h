@@ -105,8 +105,7 @@ void emit_movzx_rr8(struct emit *e, unsigned dst, unsigned src);
 uint32_t emit_jmp(struct emit *e, uint32_t target);
 uint32_t emit_jcc(struct emit *e, unsigned cc, uint32_t target);
 uint32_t emit_call(struct emit *e, uint32_t target);
-void emit_jmp_m(struct emit *e, struct hmem m);
-void emit_call_m(struct emit *e, struct hmem m);
+void emit_call_r(struct emit *e, unsigned reg);
 void emit_jmp_r(struct emit *e, unsigned reg);
 void emit_ret(struct emit *e);
 /* Short forms to a later position: returns the position of the displacement byte for emit_here8().

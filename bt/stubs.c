@@ -188,7 +188,7 @@ static uint32_t make_callout(struct emit *e, uint64_t c_function)
     emit_mov_rr32(e, RSI, R8);
     emit_mov_rr64(e, RDX, R9);
     emit_mov_ri64(e, RAX, c_function);
-    emit_insn_r(e, 0, MAP_1, 0xff, 2, RAX);   /* call rax */
+    emit_call_r(e, RAX);
     emit_insn_r(e, 0, MAP_1, 0x85, RAX, RAX); /* test */
     leave = emit_jcc(e, 5, e->at);            /* jnz */
     reload(e);
@@ -224,7 +224,7 @@ static void light_call_out(struct emit *e, uint64_t c_function)
     emit_mov_rr32(e, RSI, R9);
     emit_mov_rr32(e, RDX, R11);
     emit_mov_ri64(e, RAX, c_function);
-    emit_insn_r(e, 0, MAP_1, 0xff, 2, RAX);            /* call rax */
+    emit_call_r(e, RAX);
     emit_insn_r(e, EMIT_BYTE, MAP_0F, 0xb6, R11, RAX); /* movzx */
     pop_r(e, R8);
     pop_r(e, R10);
@@ -334,7 +334,7 @@ static uint32_t make_callout_jump(struct emit *e, uint64_t c_function, bool gs)
     emit_lea64(e, RDI, HMEM(R15, -BT_PTR_BIAS));
     emit_mov_rr32(e, RSI, R8);
     emit_mov_ri64(e, RAX, c_function);
-    emit_insn_r(e, 0, MAP_1, 0xff, 2, RAX);        /* call rax */
+    emit_call_r(e, RAX);
     emit_insn_r(e, EMIT_W, MAP_1, 0x85, RAX, RAX); /* test */
     leave = emit_jcc(e, 4, e->at);                 /* jz */
     emit_mov_rr64(e, R11, RAX);

@@ -84,7 +84,7 @@ struct bt_block {
 /* A physical page with blocks, now or earlier. */
 struct cache_page {
     gpa_t page;
-    gla_t gla;       /* linear page of its first block */
+    gla_t gla;       /* linear page of the first of its blocks */
     uint64_t chunks; /* bit n: bytes 64n..64n+63 may be part of a block */
     struct bt_block *blocks;
     struct cache_page *hash_next;
@@ -140,7 +140,7 @@ void cache_unlink(struct code_cache *c, struct bt_slot *slot);
 unsigned cache_invalidate(struct vcpu *v, struct code_cache *c, gpa_t page, unsigned first,
                           unsigned last);
 
-/* Were the first translations of the page made for another linear page? */
+/* Was the first of the page's live translations made for another linear page? */
 bool cache_is_elsewhere(const struct code_cache *c, gla_t gla, gpa_t gpa);
 
 /* How many writes killed blocks of the page since the last flush. */

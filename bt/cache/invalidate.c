@@ -48,7 +48,7 @@ bool cache_is_elsewhere(const struct code_cache *c, gla_t gla, gpa_t gpa)
 {
     const struct cache_page *p = cache_page_find(c, gpa & ~(gpa_t)GUEST_PAGE_MASK);
 
-    return p && p->gla != (gla & ~(gla_t)GUEST_PAGE_MASK);
+    return p && p->blocks && p->gla != (gla & ~(gla_t)GUEST_PAGE_MASK);
 }
 
 unsigned cache_page_invalidations(const struct code_cache *c, gpa_t page)
@@ -100,10 +100,11 @@ void cache_page_add(struct vcpu *v, struct code_cache *c, struct bt_block *b)
 
         VMM_CHECK(c->page_count < c->page_max);
         p = &c->pages[c->page_count++];
-        *p = (struct cache_page){
-            .page = page, .gla = b->gla & ~(gla_t)GUEST_PAGE_MASK, .hash_next = *bucket};
+        *p = (struct cache_page){.page = page, .hash_next = *bucket};
         *bucket = p;
     }
+    if (!p->blocks)
+        p->gla = b->gla & ~(gla_t)GUEST_PAGE_MASK;
     b->page_next = p->blocks;
     p->blocks = b;
     p->chunks |= chunk_mask(first_byte(b), last_byte(b));

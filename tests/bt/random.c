@@ -6,18 +6,20 @@
  * with status 1.
  *
  * Use        bt-random [--seed N] [--count N] [--seconds N] [--drop I,J...] [--case FILE] [--show]
- *            [--self] [--plain] [--calm] [--kick MICROSECONDS] [--tries N] [--fails N] [--native
- *            PROGRAM] [--progress] [--coverage]. --drop replaces instructions of the one case by
- *            NOPs, --case runs "SEED [I,J...]" of each line of a file, --show prints cases before
- *            they run, --self compares the interpreter with itself, --plain runs with the
- *            translator's default options, --kick sets how often the CPU is asked to look up,
- *            --tries how often a case runs until it counts as one without a difference while it is
- *            reduced, --fails goes on until N differences are found, --native has user-level cases
- *            judged by the CPU too (native.c), --progress says now and then where to go on,
- *            --coverage lists what of the decoder's table is not among the cases and runs none.
+ *            [--self] [--plain] [--calm] [--kick MICROSECONDS] [--tries N] [--fails N]
+ *            [--native PROGRAM] [--progress] [--coverage]. --drop
+ *            replaces instructions of the one case by NOPs, --case runs "SEED [I,J...]" of each
+ *            line of a file, --show prints cases before they run, --self compares the interpreter
+ *            with itself, --plain runs with the translator's default options, --kick sets how often
+ *            the CPU is asked to look up, --tries how often a case runs until it counts as one
+ *            without a difference while it is reduced, --fails goes on until N differences are
+ *            found, --native has user-level cases judged by the CPU too (native.c), --progress says
+ *            now and then where to go on, --coverage lists what of the decoder's table is not among
+ *            the cases and runs none.
  * Repeats    A case depends on its seed only, and on the cases before it in its batch of 64 through
  *            what the translator has kept of them. Ten thousand times a second the CPU is asked to
- *            look up (bt_break_in()), so a bug may need several tries; --calm leaves that out.
+ *            look
+ *            up (bt_break_in()), so a bug may need several tries; --calm leaves that out.
  */
 #include "tests/bt/bt_random.h"
 

@@ -143,13 +143,6 @@ static void check_without_reg(struct hmem m)
                      (uint8_t)zo[1].imm.value.u == (uint8_t)imm[n],
                  "mov_mi8", m.base, m.index, m.disp);
     }
-    e.at = 0;
-    emit_jmp_m(&e, m);
-    complain(decode(ZYDIS_MNEMONIC_JMP) && is_mem(&zo[0], m, 64), "jmp_m", m.base, m.index, m.disp);
-    e.at = 0;
-    emit_call_m(&e, m);
-    complain(decode(ZYDIS_MNEMONIC_CALL) && is_mem(&zo[0], m, 64), "call_m", m.base, m.index,
-             m.disp);
 }
 
 /* Prefixes, maps and opcode extensions. */
@@ -297,6 +290,10 @@ static void check_constants(unsigned reg)
     emit_jmp_r(&e, reg);
     complain(decode(ZYDIS_MNEMONIC_JMP) && is_reg(&zo[0], ZYDIS_REGCLASS_GPR64, reg), "jmp_r", reg,
              0, 0);
+    e.at = 0;
+    emit_call_r(&e, reg);
+    complain(decode(ZYDIS_MNEMONIC_CALL) && is_reg(&zo[0], ZYDIS_REGCLASS_GPR64, reg), "call_r",
+             reg, 0, 0);
     e.at = 0;
     emit_insn_r(&e, EMIT_BYTE, MAP_1, 0xf6, 3, reg);
     complain(decode(ZYDIS_MNEMONIC_NEG) && is_reg(&zo[0], ZYDIS_REGCLASS_GPR8, reg), "neg", reg, 0,

@@ -77,6 +77,16 @@ Test(bt_heat, elsewhere_only_when_it_is_hot)
     cr_expect(run(r, 3) > 0 && run(r, 0) == 0);
 }
 
+/* The physical page has become another program's. */
+Test(bt_heat, what_was_overwritten_does_not_count)
+{
+    struct bt_rig *r = rig(NULL);
+
+    run(r, 0);
+    bt_rig_wrote(r, CODE, sizeof program);
+    cr_expect(run(r, 1) > 0 && run(r, 0) == 0);
+}
+
 Test(bt_heat, options)
 {
     struct bt_rig *r = rig(&(struct bt_options){.no_elsewhere = true});

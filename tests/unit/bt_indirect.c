@@ -203,6 +203,7 @@ Test(bt_indirect, one_address_in_two_spaces)
     mmu_flush_all(r->cpu);
     bt_rig_run(r);
     expect(r, ROUNDS, ROUNDS, "spaces");
+    cr_expect(r->cpu->stats.bt_check_branches == 0);
 }
 
 /* ---- signals ---- */
@@ -223,14 +224,13 @@ static uint64_t call_site(const struct bt *bt)
     return 0;
 }
 
-/* As found by a signal on the way to `target`. */
-static struct bt_host_regs on_the_way(struct bt_rig *r, gla_t target)
+/* As found by a signal at host address `rip`, on the way to `target`. */
+static struct bt_host_regs on_the_way(struct bt_rig *r, uint64_t rip, gla_t target)
 {
     struct vcpu *v = r->cpu;
-    struct bt_host_regs regs = {.rflags = EFL_FIXED1 | EFL_CF | EFL_OF,
-                                .rip = call_site(v->translator)};
+    struct bt_host_regs regs = {.rflags = EFL_FIXED1 | EFL_CF | EFL_OF, .rip = rip};
 
-    cr_assert(regs.rip);
+    cr_assert(rip);
     for (unsigned n = 0; n < GPR_COUNT; n++)
         regs.gpr[host_gpr(n)] = 0x1000 + n;
     regs.gpr[RSP] = v->bt.return_top;
@@ -243,23 +243,70 @@ static struct bt_host_regs on_the_way(struct bt_rig *r, gla_t target)
     return regs;
 }
 
-Test(bt_indirect, break_in_on_the_way)
+static void expect_registers(const struct vcpu *v)
 {
-    struct bt_rig *r = rig();
-    struct vcpu *v = r->cpu;
-    struct bt *bt = v->translator;
-
-    for (unsigned n = 0; n < 3; n++) /* until F is in the map */
-        run(r, once, sizeof once, 0);
-    struct bt_host_regs regs = on_the_way(r, F);
-    cr_expect(bt_break_in(v, &regs) && v->eip == F && !v->bt.in_cache);
-    cr_expect(regs.rip == bt_host_address(bt, bt->stubs.break_exit) && !(regs.rflags & EFL_TF));
     for (unsigned n = 0; n < GPR_COUNT; n++)
         cr_expect(v->gpr[n] == 0x1000 + n, "register %u is %x", n, v->gpr[n]);
     cr_expect((v->eflags & (EFL_ARITH | EFL_TF)) == (EFL_CF | EFL_OF));
+}
+
+static struct bt_rig *ran_once(void)
+{
+    struct bt_rig *r = rig();
+
+    for (unsigned n = 0; n < 3; n++) /* until F is in the map */
+        run(r, once, sizeof once, 0);
+    return r;
+}
+
+Test(bt_indirect, break_in_at_a_look_up)
+{
+    struct bt_rig *r = ran_once();
+    struct vcpu *v = r->cpu;
+    struct bt *bt = v->translator;
+
+    struct bt_host_regs regs = on_the_way(r, call_site(bt), F);
+    cr_expect(bt_break_in(v, &regs) && v->eip == F && !v->bt.in_cache);
+    cr_expect(regs.rip == bt_host_address(bt, bt->stubs.break_exit) && !(regs.rflags & EFL_TF));
+    expect_registers(v);
 
     /* To where nothing is translated: on to the way out, with the address. */
-    regs = on_the_way(r, 0xfffffffc);
+    regs = on_the_way(r, call_site(bt), 0xfffffffc);
     cr_expect(bt_break_in(v, &regs) && !v->bt.in_cache && v->bt.exit_arg == 0xfffffffc);
     cr_expect(bt_owns(v, regs.rip) && regs.rip < bt_host_address(bt, bt->cache.fixed));
+}
+
+/* Behind the look-up lie LEA and CALL, then the check of where F returns to. */
+#define CALL_BYTES (sizeof look_up + 8u + 3u)
+#define BEHIND     (CODE + 7u)
+
+Test(bt_indirect, break_in_at_a_check)
+{
+    struct bt_rig *r = ran_once();
+    struct vcpu *v = r->cpu;
+    struct bt *bt = v->translator;
+    uint64_t check = call_site(bt) + CALL_BYTES, load = check + 9;
+
+    struct bt_host_regs regs = on_the_way(r, check, BEHIND);
+    cr_expect(bt_break_in(v, &regs) && v->eip == BEHIND && !v->bt.in_cache);
+    cr_expect(regs.rip == bt_host_address(bt, bt->stubs.break_exit) && !(regs.rflags & EFL_TF));
+    expect_registers(v);
+
+    /* A RET to somewhere else: the load is the CPU's, which traps; then there by the map. */
+    regs = on_the_way(r, check, F);
+    cr_expect(bt_break_in(v, &regs) && regs.rip == load && (regs.rflags & EFL_TF));
+    uint64_t addr = v->bt.return_top + BT_RETURN_LAST + (F - BEHIND);
+    cr_expect(bt_host_trap(v, &regs, BT_TRAP_MEMORY, addr) && regs.rip == check);
+    cr_expect((regs.rflags & EFL_TF) && v->stats.bt_check_branches > 0);
+    cr_expect(bt_single_step(v, &regs) && !v->bt.in_cache && v->eip == F);
+    expect_registers(v);
+
+    /* And both ways from anywhere in the branch. */
+    regs = on_the_way(r, check, BEHIND);
+    cr_expect(bt_break_in(v, &regs) && v->eip == BEHIND);
+    expect_registers(v);
+    regs = on_the_way(r, check + 3, BEHIND);
+    regs.gpr[R9] = regs.gpr[RCX];
+    cr_expect(bt_break_in(v, &regs) && v->eip == BEHIND);
+    expect_registers(v);
 }
