@@ -44,8 +44,8 @@ static inline void wire_pulse(const struct wire *w)
  * *_rx()). */
 struct chardev {
     void *opaque;
-    void (*send)(void *opaque, const uint8_t *bytes,
-                 size_t len); /* host code: parks the FPU itself; never blocks long */
+    /* Host code; FPU-SAFE (include/ring1/host.h), never blocks. */
+    void (*send)(void *opaque, const uint8_t *bytes, size_t len);
 };
 
 #endif

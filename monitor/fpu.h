@@ -18,6 +18,11 @@ void fpu_park(struct vcpu *v);
  * until fpu_park().
  * Idempotent. */
 void fpu_unpark(struct vcpu *v);
+/* An instruction is about to use them: nothing parked them after its fpu_unpark(). */
+static inline void fpu_check_live(const struct vcpu *v)
+{
+    VMM_CHECK(v->fpu.live);
+}
 /* Live registers again as the last fpu_park() saved them. */
 void fpu_reload(struct vcpu *v);
 

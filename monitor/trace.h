@@ -22,7 +22,7 @@ static inline bool trace_wants(const struct vm *vm, uint32_t mask)
     return h && unlikely(h->trace_mask & mask) && h->trace;
 }
 
-/* One line, if the stage is wanted. Parks nothing itself: the host's trace() does (host.h). */
+/* One line, if the stage is wanted. The FPU stays as it is (host.h). */
 void trace_line(const struct vm *vm, enum trace_stage stage, const char *fmt, ...)
     __attribute__((format(printf, 3, 4), cold));
 

@@ -6,6 +6,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "host/linux/vm_host.h"
+
 #ifdef __SSE__
 #error "compile fpu_safe.c with -mgeneral-regs-only: guest FPU registers are live in it"
 #endif
@@ -67,6 +69,15 @@ static uint64_t read_tsc(void)
     return (uint64_t)hi << 32 | lo;
 }
 
+int64_t clock_wall(void *clock)
+{
+    const struct host_clock *c = clock;
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec + c->rtc_offset;
+}
+
 static uint32_t measure_tsc(void)
 {
     uint64_t t0 = monotonic_ns(), c0 = read_tsc(), t1, c1;
@@ -110,4 +121,34 @@ void out_ring_put(void *ring, const uint8_t *bytes, size_t len)
         }
         r->bytes[r->head++ & (OUT_RING - 1)] = bytes[i];
     }
+}
+
+void out_drop(void *opaque, const uint8_t *bytes, size_t len)
+{
+    (void)opaque, (void)bytes, (void)len;
+}
+
+struct fpu_image {
+    _Alignas(16) uint8_t bytes[512];
+};
+
+static void put_aside(struct fpu_image *to)
+{
+    static const uint32_t mxcsr = 0x1f80; /* after reset, and in a new process */
+
+    __asm__ volatile("fxsave %0\n\tfninit\n\tldmxcsr %1" : "=m"(*to) : "m"(mxcsr) : "memory");
+}
+
+static void put_back(const struct fpu_image *from)
+{
+    __asm__ volatile("fxrstor %0" : : "m"(*from) : "memory");
+}
+
+void fpu_safe_trace(void *opaque, unsigned stage, const char *text)
+{
+    struct fpu_image image;
+
+    put_aside(&image);
+    vm_host_trace(opaque, stage, text);
+    put_back(&image);
 }

@@ -4,9 +4,10 @@
  * in the host's.
  *
  * Promises   FPU-SAFE: fpu_safe.c is compiled with -mgeneral-regs-only, and what it calls touches
- *            general registers only. clock_gettime(CLOCK_MONOTONIC) is a jump into the vDSO, whose
- *            code the kernel compiles without SSE and x87; the dynamic linker's lazy binding would
- *            not be, so clock_init() makes the first call.
+ *            general registers only. clock_gettime() is a jump into the vDSO, whose code the kernel
+ *            compiles without SSE and x87; the dynamic linker's lazy binding would not be, so
+ *            clock_init() makes the first call. What needs libraries is called by
+ *            fpu_safe_trace().
  */
 #ifndef RING1_HOST_LINUX_FPU_SAFE_H
 #define RING1_HOST_LINUX_FPU_SAFE_H
@@ -20,14 +21,16 @@ struct host_clock {
     volatile ns_t armed; /* when the kernel's timer goes off */
     volatile ns_t asked; /* what the monitor asked for last */
     int timer;           /* the kernel's number; -1: none */
+    int64_t rtc_offset;  /* seconds that -rtc adds to UTC */
     uint32_t random[64]; /* drawn from the kernel, handed out once each */
     unsigned random_left;
 };
 
 void clock_init(struct host_clock *c);
-/* vmm_host.now_ns and .random32; `clock` is a struct host_clock. */
+/* vmm_host.now_ns, .random32 and .wall_seconds; `clock` is a struct host_clock. */
 ns_t clock_now(void *clock);
 bool clock_random32(void *clock, uint32_t *out);
+int64_t clock_wall(void *clock);
 
 /* ---- break_timer.c: the timer that interrupts translated code ---- */
 /* The signal it sends; signals.c handles it. */
@@ -62,5 +65,11 @@ static inline uint32_t out_ring_used(const struct out_ring *r)
 /* Drops what does not fit, and counts it. `ring` is a struct out_ring: this is a struct chardev's
  * send(). */
 void out_ring_put(void *ring, const uint8_t *bytes, size_t len);
+/* The send() of a device whose bytes nobody wants. */
+void out_drop(void *opaque, const uint8_t *bytes, size_t len);
+
+/* vmm_host.trace: vm_host_trace() with the x87, MMX and SSE registers put aside, whoever's they
+ * are, and as C expects them. */
+void fpu_safe_trace(void *opaque, unsigned stage, const char *text);
 
 #endif

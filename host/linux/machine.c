@@ -99,11 +99,6 @@ static int open_consoles(struct machine *m, struct error *e)
     return 0;
 }
 
-static void no_send(void *opaque, const uint8_t *bytes, size_t len)
-{
-    (void)opaque, (void)bytes, (void)len;
-}
-
 static struct chardev chardev_of(struct console *c)
 {
     struct chardev none = {0};
@@ -111,7 +106,7 @@ static struct chardev chardev_of(struct console *c)
     if (c->kind == CONSOLE_NONE)
         return none;
     return c->out ? (struct chardev){.opaque = c->out, .send = out_ring_put}
-                  : (struct chardev){.send = no_send};
+                  : (struct chardev){.send = out_drop};
 }
 
 static int create_board(struct machine *m, struct error *e)
@@ -156,7 +151,7 @@ int machine_create(struct machine *m, const struct config *cfg, struct error *e)
                              : NO_ADDRESS_SPACE);
     m->vcpu = v;
     if (boot_open(&m->boot, cfg->kernel, cfg->initrd, cfg->append, e) ||
-        guest_ram_create(&m->ram, cfg->ram_size, e) || vm_host_init(&m->host, cfg, v, e) ||
+        guest_ram_create(&m->ram, cfg->ram_size, e) || vm_host_init(&m->host, cfg, e) ||
         create_vm(m, e) || open_consoles(m, e) || create_board(m, e))
         return -1;
     return machine_reset(m, e);

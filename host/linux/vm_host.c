@@ -15,7 +15,6 @@
 #include "host/linux/fpu_call.h"
 #include "host/linux/jump_map.h"
 #include "include/ring1/trace.h"
-#include "monitor/fpu.h"
 
 #define CODE_ARENA (4u << 20)
 
@@ -25,16 +24,7 @@ static const char *const stage_names[TRACE_COUNT] = {
 #undef TRACE
 };
 
-_Static_assert(offsetof(struct linux_host, clock) == 0,
-               "opaque of clock_now() and clock_random32()");
-
-static int64_t host_wall(void *opaque)
-{
-    struct linux_host *h = opaque;
-
-    fpu_park(h->vcpu);
-    return (int64_t)time(NULL) + h->rtc_offset;
-}
+_Static_assert(offsetof(struct linux_host, clock) == 0, "opaque of clock_now() and its like");
 
 void vm_host_flush_trace(struct linux_host *h)
 {
@@ -73,11 +63,8 @@ static void trace_put(struct linux_host *h, const char *s, size_t len)
     h->trace_len += len;
 }
 
-static void host_trace(void *opaque, unsigned stage, const char *text)
+void vm_host_trace(struct linux_host *h, unsigned stage, const char *text)
 {
-    struct linux_host *h = opaque;
-
-    fpu_park(h->vcpu);
     if (stage < TRACE_COUNT)
         trace_put(h, stage_names[stage], strlen(stage_names[stage]));
     trace_put(h, ": ", 2);
@@ -121,21 +108,20 @@ static int open_trace(struct linux_host *h, const struct config *cfg, struct err
     return 0;
 }
 
-int vm_host_init(struct linux_host *h, const struct config *cfg, struct vcpu *v, struct error *e)
+int vm_host_init(struct linux_host *h, const struct config *cfg, struct error *e)
 {
     uint32_t a, b, c, d;
     int err;
 
-    h->vcpu = v;
     clock_init(&h->clock);
-    h->rtc_offset = rtc_offset(cfg);
+    h->clock.rtc_offset = rtc_offset(cfg);
     h->host = (struct vmm_host){
         .opaque = h,
         .now_ns = clock_now,
         .fpu_call = host_fpu_call,
         .random32 = clock_random32,
-        .wall_seconds = host_wall,
-        .trace = host_trace,
+        .wall_seconds = clock_wall,
+        .trace = fpu_safe_trace,
         .trace_mask = cfg->trace_mask,
         .guest_tsc_khz = clock_tsc_khz(),
     };

@@ -18,9 +18,7 @@ struct linux_host {
     struct host_clock clock; /* first: vmm_host.opaque is a struct host_clock to fpu_safe.c */
     struct vmm_host host;    /* opaque points to this struct */
     struct host_windows window;
-    struct vcpu *vcpu;  /* whose FPU state is parked before the libc is called */
-    int64_t rtc_offset; /* seconds that -rtc adds to UTC */
-    int trace_fd;       /* -1: no trace */
+    int trace_fd; /* -1: no trace */
     bool trace_to_terminal;
     int trace_error; /* errno of the first write that failed */
     bool trace_complained;
@@ -28,7 +26,7 @@ struct linux_host {
     char trace_buf[1 << 16];
 };
 
-int vm_host_init(struct linux_host *h, const struct config *cfg, struct vcpu *v, struct error *e);
+int vm_host_init(struct linux_host *h, const struct config *cfg, struct error *e);
 /* The code cache of `size` bytes, the return stack and the timer. *v lies in memory of
  * vcpu_memory_create(). */
 int vm_host_init_translation(struct linux_host *h, struct vcpu *v, uint64_t size, struct error *e);
@@ -36,6 +34,8 @@ int vm_host_init_translation(struct linux_host *h, struct vcpu *v, uint64_t size
     "the host denies the 37 GiB of address space that translation takes; raise ulimit -v, or use " \
     "-exec interpret"
 void vm_host_destroy(struct linux_host *h);
+/* A line of trace goes into the buffer. For fpu_safe_trace(): uses libraries. */
+void vm_host_trace(struct linux_host *h, unsigned stage, const char *text);
 /* Writes out buffered trace lines. Async-signal-safe. */
 void vm_host_flush_trace(struct linux_host *h);
 /* The same, and says once when they could not be written. */

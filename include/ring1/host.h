@@ -3,12 +3,13 @@
  * host.h - everything the core asks of the world it runs in.
  *
  * Promises   All nondeterminism (time, entropy, completions) enters the core through this struct.
- * FPU rule   Guest x87/SSE registers may be live in the host's registers while the core runs
- *            (struct vcpu.fpu.live). A function marked FPU-SAFE touches general registers only.
- *            Every other function is implemented by a host that first calls fpu_park()
- *            (monitor/fpu.h), because the libraries it uses are compiled with SSE; the core reloads
- *            the registers lazily.
- * Not here   Device back ends (devices/chardev.h).
+ * FPU rule   Guest x87/MMX/SSE registers may be live in the host's registers while the core runs
+ *            (struct vcpu.fpu.live), also in the middle of an instruction that uses them: its memory
+ *            operand may be a device's. So every function leaves these registers as it finds them. A
+ *            function marked FPU-SAFE touches general registers only; any other one saves them, does
+ *            what it does with libraries that are compiled with SSE, and restores them. None calls
+ *            fpu_park() (monitor/fpu.h). tests/unit/host_fpu.c looks at each.
+ * Not here   Device back ends (struct chardev in devices/device.h): the same rule holds for them.
  */
 #ifndef RING1_HOST_H
 #define RING1_HOST_H
@@ -45,8 +46,8 @@ struct vmm_host {
      * 0). */
     bool (*random32)(void *opaque, uint32_t *out);
 
-    /* Seconds since 1970-01-01 UTC at this moment, plus the -rtc option's offset; for the CMOS
-     * clock. */
+    /* FPU-SAFE. Seconds since 1970-01-01 UTC at this moment, plus the -rtc option's offset; for the
+     * CMOS clock. */
     int64_t (*wall_seconds)(void *opaque);
 
     /* One line of trace of stage `stage` (include/ring1/trace.def), without a newline. */

@@ -110,6 +110,7 @@ static inline unsigned fpu_stub_call(struct vcpu *v, const struct fpu_stub *s, s
 {
     const struct vmm_host *h = v->vm->host;
 
+    fpu_check_live(v);
     return h->fpu_call(h->opaque, s->code, io);
 }
 
