@@ -4,11 +4,11 @@
  *
  * Promises   All nondeterminism (time, entropy, completions) enters the core through this struct.
  * FPU rule   Guest x87/MMX/SSE registers may be live in the host's registers while the core runs
- *            (struct vcpu.fpu.live), also in the middle of an instruction that uses them: its memory
- *            operand may be a device's. So every function leaves these registers as it finds them. A
- *            function marked FPU-SAFE touches general registers only; any other one saves them, does
- *            what it does with libraries that are compiled with SSE, and restores them. None calls
- *            fpu_park() (monitor/fpu.h). tests/unit/host_fpu.c looks at each.
+ *            (struct vcpu.fpu.live), also in the middle of an instruction that uses them: its
+ *            memory operand may be a device's. So every function leaves these registers as it finds
+ *            them. A function marked FPU-SAFE touches general registers only; any other one saves
+ *            them, does what it does with libraries that are compiled with SSE, and restores them.
+ *            None calls fpu_park() (monitor/fpu.h). tests/unit/host_fpu.c looks at each.
  * Not here   Device back ends (struct chardev in devices/device.h): the same rule holds for them.
  */
 #ifndef RING1_HOST_H
