@@ -108,16 +108,16 @@ uint32_t emit_call(struct emit *e, uint32_t target);
 void emit_call_r(struct emit *e, unsigned reg);
 void emit_jmp_r(struct emit *e, unsigned reg);
 void emit_ret(struct emit *e);
-/* Short forms to a later position: returns the position of the displacement byte for emit_here8().
- * */
+/* Short forms to a later position: returns the position of the displacement byte for
+ * emit_here8(). */
 uint32_t emit_jrcxz8(struct emit *e); /* jecxz is 67 e3; this is e3: tests all of rcx */
 uint32_t emit_jcc8(struct emit *e, unsigned cc);
 uint32_t emit_jmp8(struct emit *e);
 /* Makes the displacement at `site` lead to the current position. */
 void emit_here8(struct emit *e, uint32_t site);
 void emit_here32(struct emit *e, uint32_t site);
-/* Makes the 32-bit displacement at `site` lead to `target`. One aligned or unaligned 4-byte store.
- * */
+/* Makes the 32-bit displacement at `site` lead to `target`. One aligned or unaligned 4-byte
+ * store. */
 void emit_patch32(uint8_t *rw, uint32_t site, uint32_t target);
 
 #endif

@@ -114,8 +114,8 @@ void t_simd(struct tu *t, const struct insn *i)
 /* ---- x87 ---- */
 
 /* FLDCW, FNSTCW, FNSTSW, and DB E0-E7 (FNCLEX, FNINIT, and what does nothing since the 387): they
- * leave the pointers alone (SDM vol. 1, section 8.1.8). So do the loads and stores of environments.
- * */
+ * leave the pointers alone (SDM vol. 1, section 8.1.8). So do the loads and stores of
+ * environments. */
 static bool is_control(const struct insn *i)
 {
     unsigned reg = i->modrm >> 3 & 7;

@@ -92,8 +92,8 @@ static inline enum ctx_seg bt_seg_state(const struct seg *s)
     return s->base ? CTX_SEG_BASED : CTX_SEG_FLAT;
 }
 
-/* bt/control.c: r9 = host address of the code for guest address r8d, or of exit_lookup. Flag-free.
- */
+/* bt/control.c: r9 = host address of the code for guest address r8d, or of exit_lookup.
+ * Flag-free. */
 void bt_jump_map_emit(struct emit *e, const struct bt *bt);
 
 /* bt/check.c */
@@ -126,8 +126,8 @@ uint64_t bt_resume(struct vcpu *v);
 /* bt/translate.c: the unit that starts at v->eip = gla. Never NULL. May flush the cache. */
 struct bt_block *bt_translate(struct vcpu *v, uint32_t ctx, gpa_t gpa, const uint8_t *page_bytes);
 
-/* The instruction behind the current one, decoded; NULL when it crosses the page's end or is none.
- * */
+/* The instruction behind the current one, decoded; NULL when it crosses the page's end or is
+ * none. */
 const struct xinsn *tu_peek(struct tu *t);
 
 /* bt/pointers.c: x87 instruction and data pointers. */

@@ -98,8 +98,8 @@ void t_cli(struct tu *t, const struct insn *i)
 
 /* STAC and CLAC stand around every copy between kernel and user: AC is changed where it lies. The
  * software TLB
- * and the windows do not depend on it (shadow-mmu/tlb.c, "SMAP"); the slow paths read vcpu.eflags.
- * */
+ * and the windows do not depend on it (shadow-mmu/tlb.c, "SMAP"); the slow paths read
+ * vcpu.eflags. */
 void t_smap(struct tu *t, const struct insn *i)
 {
     struct emit *e = &t->e;
@@ -155,8 +155,8 @@ void t_sti(struct tu *t, const struct insn *i)
 /* ---- PUSHF, POPF ---- */
 
 /* vcpu.eflags' bits 12 and up, the interrupt flag, and the host's lower bits minus its IF. VM, RF
- * and TF are 0 in translated code; the host's own TF is 0 where an instruction begins (bt/trap.c).
- * */
+ * and TF are 0 in translated code; the host's own TF is 0 where an instruction begins
+ * (bt/trap.c). */
 void t_pushf(struct tu *t, const struct insn *i)
 {
     struct emit *e = &t->e;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* options.c - the parser of `ring1 run`. See options.h; the syntax of single values is in values.c.
- * */
+/* options.c - the parser of `ring1 run`. See options.h; the syntax of single values is in
+ * values.c. */
 #include "cli/options.h"
 
 #include <string.h>

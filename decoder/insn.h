@@ -141,8 +141,8 @@ const char *insn_op_name(unsigned op);
 /* The class's name ("SENSITIVE"). */
 const char *insn_class_name(unsigned cls);
 
-/* Writes Intel-syntax text of *i at address `eip` into out[0..cap), always terminated. Calls Zydis.
- * */
+/* Writes Intel-syntax text of *i at address `eip` into out[0..cap), always terminated. Calls
+ * Zydis. */
 void decoder_format(const struct decoder *d, const struct insn *i, gla_t eip, bool code32,
                     char *out, size_t cap);
 

@@ -44,8 +44,8 @@ uint32_t acpi_build_dsdt(uint8_t *out, uint32_t size, const struct board_facts *
 /* Fills in a table's common 36-byte header; the checksum comes last, by table_checksum(). */
 void acpi_header(uint8_t *table, const char *signature, uint32_t len, uint8_t revision);
 
-/* Writes the MP floating pointer and configuration table; the pointer's address, or 0. (mptable.c)
- */
+/* Writes the MP floating pointer and configuration table; the pointer's address, or 0.
+ * (mptable.c) */
 uint32_t mptable_build(struct table_area *area, const struct board_facts *facts);
 
 #endif

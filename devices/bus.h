@@ -31,8 +31,8 @@ struct bus {
 /* Returns 0, -1 on overlap or when full. */
 int bus_add(struct bus *b, uint64_t first, uint64_t last, const struct dev_ops *ops, void *dev,
             uint32_t dev_base);
-/* Removes the ranges of `dev` that begin at `first`; 0 or -1. (PCI BARs, PM base, APIC base move.)
- * */
+/* Removes the ranges of `dev` that begin at `first`; 0 or -1. (PCI BARs, PM base, APIC base
+ * move.) */
 int bus_remove(struct bus *b, uint64_t first, const void *dev);
 const struct bus_range *bus_find(const struct bus *b, uint64_t addr);
 

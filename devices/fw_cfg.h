@@ -35,8 +35,8 @@ struct fw_cfg {
     uint8_t small[512];
 };
 
-/* What fw_cfg_init() publishes under the well-known keys. Pointers must live as long as the device.
- * */
+/* What fw_cfg_init() publishes under the well-known keys. Pointers must live as long as the
+ * device. */
 struct fw_cfg_config {
     uint64_t ram_size;
     unsigned cpu_count;
@@ -50,8 +50,8 @@ struct fw_cfg_config {
 extern const struct dev_ops fw_cfg_ops;
 
 void fw_cfg_init(struct fw_cfg *f, const struct fw_cfg_config *cfg);
-/* Each returns 0, or -1 when full or when the key exists. Integers are copied, data is referenced.
- * */
+/* Each returns 0, or -1 when full or when the key exists. Integers are copied, data is
+ * referenced. */
 int fw_cfg_add_bytes(struct fw_cfg *f, uint16_t key, const void *data, uint32_t len);
 int fw_cfg_add_int(struct fw_cfg *f, uint16_t key, uint64_t value, unsigned bytes);
 int fw_cfg_add_file(struct fw_cfg *f, const char *name, const void *data, uint32_t len);

@@ -464,8 +464,8 @@ static void lapic_write(void *dev, uint32_t off, unsigned size, uint32_t val, ns
     register_write(l, off >> 4 & 0xff, val, now);
 }
 
-/* Everything but the id, as INIT leaves it (SDM vol. 3A, section 10.4.7.3). Pins keep their levels.
- */
+/* Everything but the id, as INIT leaves it (SDM vol. 3A, section 10.4.7.3). Pins keep their
+ * levels. */
 static void registers_reset(struct lapic *l)
 {
     l->tpr = l->ldr = l->esr = l->esr_seen = 0;

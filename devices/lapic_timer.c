@@ -10,8 +10,8 @@
 
 enum timer_mode { TIMER_ONE_SHOT, TIMER_PERIODIC, TIMER_DEADLINE, TIMER_RESERVED };
 
-/* Shorter periods than this are not caught up, and the run loop is not asked to come back sooner.
- */
+/* Shorter periods than this are not caught up, and the run loop is not asked to come back
+ * sooner. */
 #define CATCH_UP_MIN_PERIOD 20000u
 #define CATCH_UP_MAX_SPAN   (60 * NS_PER_SEC)
 

@@ -149,8 +149,8 @@ static bool alarm_field(uint8_t alarm, uint8_t now)
     return (alarm & ALARM_ANY) == ALARM_ANY || alarm == now;
 }
 
-/* Seconds from `in_day` to the next second that the alarm registers match: 1..86400, or NO_ALARM.
- * */
+/* Seconds from `in_day` to the next second that the alarm registers match: 1..86400, or
+ * NO_ALARM. */
 static unsigned alarm_distance(const struct mc146818 *rtc, unsigned in_day)
 {
     const uint8_t *ram = rtc->ram;

@@ -141,8 +141,8 @@ void pc_ferr(struct pc *pc, bool level)
     isa_irq(pc, PC_IRQ_PIN(SRC_ISA, 13), level);
 }
 
-/* A write to 0xf0 or 0xf1 takes IRQ 13 back; the FPU's own FERR# stays until it is cleared there.
- */
+/* A write to 0xf0 or 0xf1 takes IRQ 13 back; the FPU's own FERR# stays until it is cleared
+ * there. */
 static void coproc_write(void *dev, uint32_t off, unsigned size, uint32_t val, ns_t now)
 {
     struct pc_coproc *c = dev;

@@ -2,10 +2,11 @@
 /*
  * deliver.c - one event through the interrupt vector table or the IDT, in every mode.
  *
- * Promises   Checks and probes first, pushes then, registers last: a delivery that faults has
- * changed nothing visible (except in a task switch past its commit point). Not here   What happens
- * when the delivery itself faults (exception.c). Source     SDM vol. 2A, INT n ("Operation"); vol.
- * 3A, sections 6.10-6.14; vol. 3B, chapter 21 (real mode, V86, VME).
+ * Promises   Checks and probes come first, then pushes, registers last: a delivery that faults has
+ *            changed nothing visible (except in a task switch past its commit point).
+ * Not here   What happens when the delivery itself faults (exception.c).
+ * Source     SDM vol. 2A, INT n ("Operation"); vol. 3A, sections 6.10-6.14; vol. 3B, chapter 21
+ *            (real mode, V86, VME).
  */
 #include "monitor/far_priv.h"
 

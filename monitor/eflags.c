@@ -26,8 +26,8 @@ void eflags_write(struct vcpu *v, uint32_t val, uint32_t mask)
         vcpu_attend(v, ATT_MODE);
 }
 
-/* Which interrupt flag CLI and STI act on here: EFL_IF, EFL_VIF, or 0 when they must raise #GP(0).
- */
+/* Which interrupt flag CLI and STI act on here: EFL_IF, EFL_VIF, or 0 when they must raise
+ * #GP(0). */
 static uint32_t interrupt_flag(const struct vcpu *v)
 {
     if (vcpu_real_mode(v) || v->cpl <= vcpu_iopl(v)) /* V86: CPL is 3, so this asks for IOPL 3 */

@@ -4,10 +4,12 @@
  * another.
  *
  * Promises   A chain of faults is followed in a loop, never by recursion, and its length is
- * bounded. Not here   One delivery through the IDT (deliver.c). Source     SDM vol. 3A,
- * section 6.15, interrupt 8 (tables 6-4 and 6-5); vol. 3B, section 18.3.1.1 (RF). Deviations A
- * guest whose delivery raises benign faults without end (#AC of an #AC handler at CPL 3) hangs a
- * real CPU; here it shuts down.
+ *            bounded.
+ * Not here   One delivery through the IDT (deliver.c).
+ * Source     SDM vol. 3A, section 6.15, interrupt 8 (tables 6-4 and 6-5); vol. 3B,
+ *            section 18.3.1.1 (RF).
+ * Deviations A guest whose delivery raises benign faults without end (#AC of an #AC handler at
+ *            CPL 3) hangs a real CPU; here it shuts down.
  */
 #include "monitor/exception.h"
 

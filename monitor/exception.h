@@ -51,8 +51,8 @@ enum event_type {
  * the INT instruction itself (it unwinds); for the others the double-fault rules are applied
  * inside. On shutdown
  * sets exit_reason = EXIT_TRIPLE_FAULT and ATT_EXIT.
- * May be called from handlers (EVENT_SOFT*: sets v->next_eip too) and from the run loop (others).
- * */
+ * May be called from handlers (EVENT_SOFT*: sets v->next_eip too) and from the run loop
+ * (others). */
 void event_deliver(struct vcpu *v, enum event_type type, unsigned vector, uint32_t error);
 
 /* Run-loop side: runs fn(v, arg); returns false when it completed, true with *f when it raised.

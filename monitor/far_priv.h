@@ -54,8 +54,8 @@ struct inner_stack {
 /* Takes SS:ESP of level `cpl` from the current TSS and checks it (#TS, #SS). */
 void inner_stack_open(struct vcpu *v, unsigned cpl, unsigned ext, struct inner_stack *in);
 
-/* Null selectors for ES, DS, FS, GS that the outer level `v->cpl` may not use (SDM vol. 2B, RET).
- */
+/* Null selectors for ES, DS, FS, GS that the outer level `v->cpl` may not use (SDM vol. 2B,
+ * RET). */
 void far_drop_inner_segments(struct vcpu *v);
 
 /* Task switch with everything it can depend on. */

@@ -84,8 +84,8 @@ void lockstep_event(struct vcpu *a, enum event_type type, unsigned vector, uint3
     if (ls->diverged)
         return;
     ls->now += LOCKSTEP_INSN_NS; /* events alone must not go on for ever at one moment */
-    /* What the run loop did before it called event_deliver(); all of it was compared when it was.
-     * */
+    /* What the run loop did before it called event_deliver(); all of it was compared when it
+     * was. */
     b->eflags = a->eflags;
     b->dr[6] = a->dr[6];
     b->dr[7] = a->dr[7];
@@ -173,8 +173,8 @@ static bool arrived(const struct lockstep *ls)
     return !apart;
 }
 
-/* A whole block of the decode cache, if it has at most `most` instructions. Returns how many ran.
- * */
+/* A whole block of the decode cache, if it has at most `most` instructions. Returns how many
+ * ran. */
 static unsigned run_decoded(struct lockstep *ls, unsigned most)
 {
     struct vcpu *b = ls->b;

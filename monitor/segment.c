@@ -4,8 +4,9 @@
  *
  * Promises   A load that raises has changed neither the register nor the descriptor's accessed bit.
  *            Descriptor tables are read and written as implicit supervisor accesses, whatever the
- * CPL. Not here   CS (far_jmp_call.c, far_ret.c), the checks of a task switch (task.c). Source SDM
- * vol. 3A, sections 3.4, 3.5, 5.2-5.6, 5.10; vol. 2: MOV, LAR, LSL, VERR, LLDT, LTR.
+ *            CPL.
+ * Not here   CS (far_jmp_call.c, far_ret.c), the checks of a task switch (task.c).
+ * Source     SDM vol. 3A, sections 3.4, 3.5, 5.2-5.6, 5.10; vol. 2: MOV, LAR, LSL, VERR, LLDT, LTR.
  */
 #include "monitor/segment.h"
 

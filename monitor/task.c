@@ -4,11 +4,13 @@
  * gates.
  *
  * Promises   Everything that can fault on behalf of the old task is tried before the old task's
- * state is saved; after that point v->eip, CS, EFLAGS... are the new task's and faults are its own.
+ *            state is saved; after that point v->eip, CS, EFLAGS... are the new task's and faults
+ *            are its own.
  * Invariant  In the new task every segment register holds its selector before the first descriptor
- * is loaded; those not loaded yet are unusable. Not here   Finding the TSS and the rights to use it
- * (far_jmp_call.c, deliver.c). Source     SDM vol. 3A, chapter 7 (section 7.3: the steps; table
- * 7-1: the checks and their order; table 7-2: the busy flag, NT and the link).
+ *            is loaded; those not loaded yet are unusable.
+ * Not here   Finding the TSS and the rights to use it (far_jmp_call.c, deliver.c).
+ * Source     SDM vol. 3A, chapter 8 (section 8.3: the steps; table 8-1: the checks and their order;
+ *            table 8-2: the busy flag, NT and the link).
  */
 #include "monitor/control.h"
 #include "monitor/far_priv.h"

@@ -33,8 +33,8 @@ void trace_decode(struct vcpu *v, const struct insn *i, gla_t gla) __attribute__
  * Calls the library. */
 void trace_exec(struct vcpu *v, const struct insn *i) __attribute__((cold));
 
-/* An access to a bus, for the stages io and unimp. Reads: after it, with its value; writes: before.
- */
+/* An access to a bus, for the stages io and unimp. Reads: after it, with its value; writes:
+ * before. */
 void trace_access(const struct vm *vm, const struct bus *b, bool write, uint64_t addr,
                   unsigned size, uint32_t val) __attribute__((cold));
 #define TRACE_ACCESSES (TRACE_BIT(TRACE_IO) | TRACE_BIT(TRACE_UNIMP))

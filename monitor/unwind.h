@@ -3,9 +3,10 @@
  * unwind.h - a non-local jump without libc: how a fault leaves the depths of an instruction.
  *
  * Promises   unwind_save() answers 0 when called and `value` when it comes back through
- * unwind_jump(). Invariant  The function that called unwind_save() is still active when
- * unwind_jump() runs. Not here   Signal masks and floating-point control words: the core changes
- * neither. Source     System V ABI for x86-64, section 3.2.1 (callee-saved registers).
+ *            unwind_jump().
+ * Invariant  The function that called unwind_save() is still active when unwind_jump() runs.
+ * Not here   Signal masks and floating-point control words: the core changes neither.
+ * Source     System V ABI for x86-64, section 3.2.1 (callee-saved registers).
  */
 #ifndef RING1_MONITOR_UNWIND_H
 #define RING1_MONITOR_UNWIND_H

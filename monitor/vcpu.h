@@ -190,8 +190,8 @@ void vcpu_reset(struct vcpu *v);
 
 /* Runs guest instructions until there is something for the host to do; returns an enum exit_reason,
  * never EXIT_NONE.
- * Also delivers interrupts, runs device timers, and returns EXIT_SLICE at least every `slice_ns`.
- * */
+ * Also delivers interrupts, runs device timers, and returns EXIT_SLICE at least every
+ * `slice_ns`. */
 unsigned vcpu_run(struct vcpu *v, ns_t slice_ns);
 
 #endif

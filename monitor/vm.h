@@ -22,8 +22,8 @@
 
 /* What the CPU asks of the board. Any member may be NULL except where said. */
 struct board_ops {
-    /* Interrupt acknowledge cycle: the vector to deliver, or -1 when the request is gone. Required.
-     * */
+    /* Interrupt acknowledge cycle: the vector to deliver, or -1 when the request is gone.
+     * Required. */
     int (*intr_ack)(void *board, unsigned cpu);
     /* Runs device timers due by now; returns the next deadline (NS_NEVER: none). Required. */
     ns_t (*run_until)(void *board, ns_t now);

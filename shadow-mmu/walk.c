@@ -4,9 +4,10 @@
  *
  * Promises   Rights of all levels are combined and judged as SDM section 4.6 says; A and D are
  *            written only when the access is allowed. Upper levels are read before lower ones, and
- * a reserved bit in an upper level wins over a lower level that is not present. Not here   The TLB
- * (tlb.c); raising #PF (access.c). Source     SDM vol. 3A, sections 4.3 (32-bit), 4.4 (PAE), 4.6
- * (rights), 4.7 (error code), 4.8 (A and D).
+ *            a reserved bit in an upper level wins over a lower level that is not present.
+ * Not here   The TLB (tlb.c); raising #PF (access.c).
+ * Source     SDM vol. 3A, sections 4.3 (32-bit), 4.4 (PAE), 4.6 (rights), 4.7 (error code), 4.8 (A
+ *            and D).
  */
 #include "monitor/cpuid.h"
 #include "monitor/trace.h"

@@ -182,8 +182,8 @@ static bool page_joins(const struct fill *f, unsigned i, const struct page_view 
 }
 
 /* Maps page i, which is not mapped, with its neighbours on both sides; `upgrade`: makes it and
- * them, which are mapped, writable. Returns the last page of the run, or -1 when the host refuses.
- * */
+ * them, which are mapped, writable. Returns the last page of the run, or -1 when the host
+ * refuses. */
 static int run_fill(const struct fill *f, unsigned i, const struct page_view *p, bool upgrade)
 {
     unsigned lo = i, hi = i;

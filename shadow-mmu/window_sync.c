@@ -116,8 +116,8 @@ static bool check_small(struct vcpu *v, struct leaf *l, const uint8_t *ptes, con
     return true;
 }
 
-/* Compares a leaf with the tables of the present address space; of small pages, those in `which`.
- * */
+/* Compares a leaf with the tables of the present address space; of small pages, those in
+ * `which`. */
 static bool leaf_check(struct vcpu *v, struct leaf *l, const uint64_t *which)
 {
     uint64_t pde, writable = 0;

@@ -50,8 +50,8 @@ bool break_timer_fired(struct host_clock *c);
 /* The host's TSC frequency in kHz: what CPUID says, else measured (5 ms), rounded to 1 MHz. */
 uint32_t clock_tsc_khz(void);
 
-/* Bytes on their way out of a serial port: appended without a library call, written by console.c.
- * */
+/* Bytes on their way out of a serial port: appended without a library call, written by
+ * console.c. */
 #define OUT_RING 0x40000u /* a power of two */
 struct out_ring {
     uint32_t head, tail; /* head - tail bytes wait */

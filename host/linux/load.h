@@ -69,8 +69,8 @@ int load_multiboot(const struct boot_files *b, uint8_t *ram, uint64_t ram_size,
 bool is_linux(const struct file *f);
 bool is_multiboot(const struct file *f);
 
-/* After vcpu_reset(): the state that firmware leaves (caches on, MTRRs set), then that of *entry.
- * */
+/* After vcpu_reset(): the state that firmware leaves (caches on, MTRRs set), then that of
+ * *entry. */
 void boot_enter(struct vcpu *v, const struct boot_entry *entry);
 
 /* Writes the flat GDT of a boot loader at ram[gpa]: null descriptors, then code at selector `code`,

@@ -186,8 +186,8 @@ void i_popf(struct vcpu *v, const struct insn *i)
 
 /* ---- segment registers ---- */
 
-/* One-byte opcodes 06, 0E, 16, 1E (07, 17, 1F) name ES, CS, SS, DS; 0F A0/A1 is FS, 0F A8/A9 is GS.
- */
+/* One-byte opcodes 06, 0E, 16, 1E (07, 17, 1F) name ES, CS, SS, DS; 0F A0/A1 is FS, 0F A8/A9 is
+ * GS. */
 static unsigned stack_sreg(const struct insn *i)
 {
     if (i->map == 1)

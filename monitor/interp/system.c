@@ -124,8 +124,8 @@ void i_clts(struct vcpu *v, const struct insn *i)
     control_clts(v);
 }
 
-/* The mod field is ignored: ModRM always names two registers. Opcode bit 1: to the system register.
- */
+/* The mod field is ignored: ModRM always names two registers. Opcode bit 1: to the system
+ * register. */
 static inline unsigned modrm_reg(const struct insn *i)
 {
     return i->modrm >> 3 & 7;

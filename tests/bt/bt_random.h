@@ -96,8 +96,8 @@ void coverage(uint64_t seed, uint64_t count, const struct decoder *d, FILE *out)
 
 #define CASE_INSNS 96u
 
-/* One instruction; its operands that depend on the place of others are filled in by case_layout().
- * */
+/* One instruction; its operands that depend on the place of others are filled in by
+ * case_layout(). */
 struct case_insn {
     uint8_t bytes[16];
     uint8_t len;

@@ -179,8 +179,8 @@ static void set_reg(struct gen *g, unsigned reg, uint32_t val)
     g->guess[reg] = val;
 }
 
-/* Some instruction of the sequence as a jump's target: forwards mostly, so that it comes to an end.
- * */
+/* Some instruction of the sequence as a jump's target: forwards mostly, so that it comes to an
+ * end. */
 static uint8_t some_target(const struct gen *g)
 {
     unsigned here = g->c->count;

@@ -238,8 +238,8 @@ Test(control, debug_registers)
     v->shadow = SHADOW_MOVSS;
     cr_expect(fx_try(check_insn, &at, NULL) == OK);
 
-    /* Data and I/O: kind, length, alignment of the watched range. LEN 0, 1, 3, 2: 1, 2, 4, 8 bytes.
-     */
+    /* Data and I/O: kind, length, alignment of the watched range. LEN 0, 1, 3, 2: 1, 2, 4, 8
+     * bytes. */
     static const struct {
         unsigned kind, len, rw;
         uint32_t bp, addr;

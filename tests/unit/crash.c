@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* crash.c - the reports of our own bugs: VMM_CHECK, a stray pointer, a second crash in the report.
- * */
+/* crash.c - the reports of our own bugs: VMM_CHECK, a stray pointer, a second crash in the
+ * report. */
 /* uses: host/linux/signals.c host/linux/dump.c */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>

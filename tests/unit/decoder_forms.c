@@ -147,8 +147,8 @@ static const struct status_vector statuses[] = {
     {DECODE_UD, "f0 f7 00 00 00 00 00"},
     {DECODE_UD, "f0 d1 00"},
     {DECODE_UD, "f0 ff 30"},
-    /* fifteen bytes and no more; without an end in sight it is #GP, never a request for a sixteenth
-     */
+    /* fifteen bytes and no more; without an end in sight it is #GP, never a request for a
+     * sixteenth */
     {DECODE_OK, "66 66 66 66 66 66 66 66 66 66 66 66 66 66 90"},
     {DECODE_OK, "66 66 66 66 66 66 66 66 66 66 66 66 66 00 00"},
     {DECODE_GP, "66 66 66 66 66 66 66 66 66 66 66 66 66 66 66"},

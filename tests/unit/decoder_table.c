@@ -24,8 +24,8 @@ static const struct row rows[] = {
 };
 #undef INSN
 
-/* Encodings: prefixes, opcode, ModRM (a byte of no matter to opcodes without one), then the filler.
- */
+/* Encodings: prefixes, opcode, ModRM (a byte of no matter to opcodes without one), then the
+ * filler. */
 static const uint8_t prefix_sets[][3] = {
     {0},
     {1, 0x66},

@@ -452,8 +452,8 @@ Test(exception, page_faults_in_delivery)
     struct vcpu *v = &m->v;
     uint32_t error;
 
-    /* The frame straddles two pages and the lower one is absent: CR2 is the first push that fails.
-     */
+    /* The frame straddles two pages and the lower one is absent: CR2 is the first push that
+     * fails. */
     idt_gate(m, 0x80, TRAP32 | DPL3, K_CODE, 0x6000);
     put32(m, TSS_A + 4, 0x8008);
     paging_on(m);
@@ -464,8 +464,8 @@ Test(exception, page_faults_in_delivery)
     cr_expect(v->cpl == 3 && v->gpr[ESP] == STACK3 && get32(m, 0x8004) == 0, "nothing was pushed");
     cr_expect(access_of(m, K_CODE) == 0x9b && access_of(m, U_DATA) == 0xf2);
 
-    /* A read-only GDT: setting the accessed bit faults, as a supervisor access although at ring 3.
-     */
+    /* A read-only GDT: setting the accessed bit faults, as a supervisor access although at ring
+     * 3. */
     put32(m, 0x51000 + 4 * (GDT >> 12), GDT | 5);
     mmu_flush_all(v);
     cr_expect(attempt(m, (struct request){DO_SEG_LOAD, U_DATA, SEG_DS, 0}, &error) == VEC_PF);

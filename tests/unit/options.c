@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* options.c - the parser of `ring1 run`: every option's good and bad values, defaults, suggestions.
- * */
+/* options.c - the parser of `ring1 run`: every option's good and bad values, defaults,
+ * suggestions. */
 /* uses: cli/options.c cli/values.c cli/values_exec.c cli/suggest.c host/linux/error.c */
 #include <criterion/criterion.h>
 #include <stdio.h>

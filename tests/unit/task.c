@@ -60,8 +60,8 @@ Test(task, reasons_32)
     cr_expect(get32(m, TSS_B + 0x20) == 0x5008 && !(get32(m, TSS_B + 0x24) & EFL_NT) &&
               !(v->eflags & EFL_NT));
 
-    /* An exception with an error code through a task gate: restart address, RF in the saved image.
-     */
+    /* An exception with an error code through a task gate: restart address, RF in the saved
+     * image. */
     machine_start(m);
     idt_gate(m, VEC_GP, 0x85, S_TSS_B, 0);
     fault_deliver(v, &(struct fault){.vector = VEC_GP, .error = 0xabc0});

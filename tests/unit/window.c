@@ -268,8 +268,8 @@ Test(window, flushes)
     cr_expect(here(v) == HOST_WINDOWS - 1 && window_fill(v, 0x5000, false) && here(v) == 2);
     cr_expect(mmu_load_cr3(v, PD) && here(v) == 1 && host_calls == 1);
     cr_expect(shows(v, 0x5000, true));
-    /* The accessed and the dirty bit are taken back; a page goes away; each shows at the next load.
-     * */
+    /* The accessed and the dirty bit are taken back; a page goes away; each shows at the next
+     * load. */
     map(PT, 0x5000, 0x10000 | P | W | U | PTEA);
     cr_expect(mmu_load_cr3(v, PD) && shown[1][5] == (0x10 << 2 | 1), "D cleared");
     map(PT, 0x5000, 0x10000 | P | W | U);
