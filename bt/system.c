@@ -11,7 +11,7 @@
  *            0.
  * Not here   Segment registers (segment.c).
  * Source     SDM vol. 2 pages of the instructions; vol. 3A, sections 5.9 and 6.8.1; vol. 3B,
- *            section 17.2.
+ *            section 18.2.
  */
 #include "bt/priv.h"
 #include "monitor/cpuid.h"

@@ -12,7 +12,7 @@ static enum apic_result better(enum apic_result a, enum apic_result b)
     return a > b ? a : b;
 }
 
-/* SDM vol. 3A, 10.6.2.4: the destination with the lowest arbitration priority; the lowest number
+/* SDM vol. 3A, 11.6.2.4: the destination with the lowest arbitration priority; the lowest number
  * decides a tie. */
 static enum apic_result send_lowest(struct apic_bus *b, const struct apic_msg *m)
 {

@@ -5,7 +5,7 @@
  * Promises   A message reaches every local APIC that its destination names, by physical id or by
  *            logical address; a lowest-priority message reaches exactly one of them.
  * Not here   What a local APIC does with a message (lapic.c), when a pin sends one (ioapic.c).
- * Source     SDM vol. 3A, sections 10.6 (destinations, ICR) and 10.8 (delivery); 82093AA data
+ * Source     SDM vol. 3A, sections 11.6 (destinations, ICR) and 11.8 (delivery); 82093AA data
  *            sheet.
  */
 #ifndef RING1_DEVICES_APICBUS_H

@@ -11,7 +11,7 @@
 
 #include "include/ring1/mem.h"
 
-/* Register offsets divided by 16 (SDM vol. 3A, table 10-1). */
+/* Register offsets divided by 16 (SDM vol. 3A, table 11-1). */
 enum {
     R_ID = 0x02,
     R_VERSION = 0x03,
@@ -43,7 +43,7 @@ enum {
 #define ICR_ASSERT          (1u << 14)
 #define ICR_LEVEL           (1u << 15)
 
-/* Writable bits of each LVT entry (SDM vol. 3A, figure 10-8). */
+/* Writable bits of each LVT entry (SDM vol. 3A, figure 11-8). */
 static const uint32_t lvt_writable[LVT_COUNT] = {
     [LVT_TIMER] = 0x700ff, [LVT_THERMAL] = 0x107ff, [LVT_PERF] = 0x107ff,
     [LVT_LINT0] = 0x1a7ff, [LVT_LINT1] = 0x1a7ff,   [LVT_ERROR] = 0x100ff,
@@ -252,7 +252,7 @@ static void end_of_interrupt(struct lapic *l)
     update_output(l);
 }
 
-/* SDM vol. 3A, section 10.6.2. A destination of 0xff names everybody in both models. */
+/* SDM vol. 3A, section 11.6.2. A destination of 0xff names everybody in both models. */
 bool lapic_matches(const struct lapic *l, uint8_t dest, bool logical)
 {
     uint8_t ldr = (uint8_t)(l->ldr >> 24);
@@ -439,7 +439,7 @@ static void register_write(struct lapic *l, unsigned reg, uint32_t val, ns_t now
 }
 
 /* Registers are the first dword of each 16 bytes; what lies between, and narrow writes, do nothing
- * (the SDM leaves both undefined, section 10.4.1). */
+ * (the SDM leaves both undefined, section 11.4.1). */
 static uint32_t lapic_read(void *dev, uint32_t off, unsigned size, ns_t now)
 {
     struct lapic *l = dev;
@@ -464,7 +464,7 @@ static void lapic_write(void *dev, uint32_t off, unsigned size, uint32_t val, ns
     register_write(l, off >> 4 & 0xff, val, now);
 }
 
-/* Everything but the id, as INIT leaves it (SDM vol. 3A, section 10.4.7.3). Pins keep their
+/* Everything but the id, as INIT leaves it (SDM vol. 3A, section 11.4.7.3). Pins keep their
  * levels. */
 static void registers_reset(struct lapic *l)
 {
@@ -516,7 +516,7 @@ void lapic_virtual_wire(struct lapic *l)
     update_output(l);
 }
 
-/* Disabling loses all state, as if by power-up (SDM vol. 3A, section 10.4.3). */
+/* Disabling loses all state, as if by power-up (SDM vol. 3A, section 11.4.3). */
 void lapic_set_hw_enabled(struct lapic *l, bool enabled)
 {
     if (enabled == l->hw_enabled)

@@ -8,7 +8,7 @@
  *            times the divider. Periodic ticks that could not be delivered in time are delivered
  *            later, one at each EOI, not dropped.
  * Not here   x2APIC; the IA32_APIC_BASE and IA32_TSC_DEADLINE registers (monitor/msr.c).
- * Source     SDM vol. 3A, chapter 10.
+ * Source     SDM vol. 3A, chapter 11.
  */
 #ifndef RING1_DEVICES_LAPIC_H
 #define RING1_DEVICES_LAPIC_H

@@ -4,7 +4,7 @@
  *
  * A running count is the pair (left, base): `left` counts remained at time `base`. It is rolled
  * forward lazily, by whole periods, so its cost does not depend on how long nobody looked.
- * Source     SDM vol. 3A, sections 10.5.4 and 10.5.4.1.
+ * Source     SDM vol. 3A, sections 11.5.4 and 11.5.4.1.
  */
 #include "devices/lapic.h"
 

@@ -4,7 +4,7 @@
  * CR/DR, LMSW, CLTS...
  * Privilege checks that depend only on CPL are made here too (raise #GP(0)); handlers just move
  * operands.
- * Source     SDM vol. 3A, section 2.5; vol. 3B, chapter 17 (debug) and 17.17 (TSC).
+ * Source     SDM vol. 3A, section 2.5; vol. 3B, chapter 18 (debug) and 18.17 (TSC).
  */
 #ifndef RING1_MONITOR_CONTROL_H
 #define RING1_MONITOR_CONTROL_H

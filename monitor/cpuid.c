@@ -6,7 +6,7 @@
  * Promises   A leaf beyond the model's last one answers like the last basic leaf, as Intel CPUs do.
  *            Nothing here depends on the host beyond the feature words in struct vmm_host.
  * Not here   What the features do: control.c (CR4), msr.c, the decoder.
- * Source     SDM vol. 2A, CPUID; vol. 3A, 8.9 (topology).
+ * Source     SDM vol. 2A, CPUID; vol. 3A, 9.9 (topology).
  */
 #include "monitor/cpuid.h"
 #include "devices/lapic.h"

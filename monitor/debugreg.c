@@ -6,7 +6,7 @@
  *            with a data breakpoint never have TLB tags, so every access to them comes through
  *            debug_note_access().
  * Not here   Single steps and the delivery of #DB (exception.c, run.c), a TSS's T flag (task.c).
- * Source     SDM vol. 3B, chapter 17.2 and 17.3.
+ * Source     SDM vol. 3B, sections 18.2 and 18.3.
  */
 #include "monitor/control.h"
 #include "monitor/exception.h"

@@ -7,7 +7,7 @@
  *            with eip = the instruction's start. Delivery handles real mode (IVT), protected mode
  *            (interrupt, trap, task gates), V86 (VME redirection included), contributory faults
  *            (#DF) and shutdown (EXIT_TRIPLE_FAULT).
- * Source     SDM vol. 3A, chapter 6; vol. 3B, chapter 20 for V86.
+ * Source     SDM vol. 3A, chapter 6; vol. 3B, chapter 21 for V86.
  */
 #ifndef RING1_MONITOR_EXCEPTION_H
 #define RING1_MONITOR_EXCEPTION_H

@@ -9,7 +9,7 @@
  *            cannot fault.
  * Not here   The x87 pointers that the guest sees (vcpu.fpu.fip ...): the ones in area are the
  *            host's and mean nothing.
- * Source     SDM vol. 1, section 10.5 (FXSAVE image); vol. 3A, table 9-1 (state after reset).
+ * Source     SDM vol. 1, section 10.5 (FXSAVE image); vol. 3A, table 10-1 (state after reset).
  */
 #include "monitor/fpu.h"
 

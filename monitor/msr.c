@@ -5,7 +5,7 @@
  * Promises   A refused access changes nothing. Memory types (PAT, MTRR) are kept and checked, and
  *            have no effect: all of guest memory is coherent whatever they say.
  * Not here   The APIC's own registers (devices/lapic.c).
- * Source     SDM vol. 4, chapter 2; vol. 3A, 11.11 (MTRR), 11.12 (PAT), 10.4.4 (APIC_BASE),
+ * Source     SDM vol. 4, chapter 2; vol. 3A, 12.11 (MTRR), 12.12 (PAT), 11.4.4 (APIC_BASE),
  *            10.5.4.1 (TSC_DEADLINE).
  */
 #include "monitor/msr.h"

@@ -31,7 +31,7 @@ struct task_state {
     bool trap;
 };
 
-/* The layouts (SDM vol. 3A, figures 7-2 and 7-10). */
+/* The layouts (SDM vol. 3A, figures 8-2 and 8-10). */
 struct tss_layout {
     uint8_t size;      /* of a general field */
     uint8_t dynamic;   /* offset of EIP; EFLAGS and the general registers follow */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* task.h - hardware task switches. Source: SDM vol. 3A, chapter 7. */
+/* task.h - hardware task switches. Source: SDM vol. 3A, chapter 8. */
 #ifndef RING1_MONITOR_TASK_H
 #define RING1_MONITOR_TASK_H
 

@@ -4,7 +4,7 @@
  *
  * TSC = (host ns since the VM was created) * guest_tsc_khz / 10^6 + tsc_offset + TSC_ADJUST. It
  * runs at one rate whether the guest is busy or halted: what CPUID calls an invariant TSC.
- * Source     SDM vol. 3B, section 17.17.
+ * Source     SDM vol. 3B, section 18.17.
  */
 #include "monitor/control.h"
 #include "monitor/cpuid.h"

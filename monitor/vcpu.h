@@ -184,7 +184,7 @@ static inline void vcpu_attended(struct vcpu *v, uint32_t bits)
     __asm__ volatile("andl %1, %0" : "+m"(v->attention) : "ri"(~bits) : "memory", "cc");
 }
 
-/* Puts the CPU in its state after RESET (SDM vol. 3A, table 9-1): CS base 0xffff0000, EIP 0xfff0.
+/* Puts the CPU in its state after RESET (SDM vol. 3A, table 10-1): CS base 0xffff0000, EIP 0xfff0.
  * Keeps vm, id, stats. */
 void vcpu_reset(struct vcpu *v);
 

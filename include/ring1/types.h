@@ -2,8 +2,13 @@
 /*
  * types.h - the vocabulary that every layer shares. The bottom of the include graph.
  *
- * Names: gla_t guest linear, gpa_t guest physical, mpa_t machine physical address; ns_t guest time.
- * `last` is inclusive, `end` is exclusive.
+ * Names: gla_t guest linear, gpa_t guest physical address; ns_t guest time. `last` is inclusive,
+ * `end` is exclusive.
+ *
+ * "SDM" everywhere is Intel's Software Developer's Manual, numbered as since its volume 3A has a
+ * chapter 7 on user interrupts: task switches are chapter 8 there, reset 10, the local APIC 11;
+ * in volume 3B debugging is chapter 18 and the 8086 modes 21. In older editions these five are 7,
+ * 9, 10, 17 and 20.
  */
 #ifndef RING1_TYPES_H
 #define RING1_TYPES_H
@@ -14,7 +19,6 @@
 
 typedef uint32_t gla_t; /* guest linear address */
 typedef uint64_t gpa_t; /* guest physical address; up to 36 bits under PAE */
-typedef uint64_t mpa_t; /* machine physical address (host/metal only) */
 typedef uint64_t ns_t;  /* nanoseconds of guest time since the VM was created */
 
 #define NS_NEVER   ((ns_t)UINT64_MAX)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fpu_device.S - x87, MMX and SSE operands in a device's memory, and across a page's end from RAM into it. The devices: the local
- * APIC's TPR (SDM vol. 3A, 10.8.3.1), the I/O APIC's IOREGSEL (82093AA data sheet, 3.1.1). That they are what is traced must change
+ * APIC's TPR (SDM vol. 3A, 11.8.3.1), the I/O APIC's IOREGSEL (82093AA data sheet, 3.1.1). That they are what is traced must change
  * nothing either: traced.py.
  */
 #include "guest.inc"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* real_big.S - Big real mode: segment limits and attributes survive the switch of PE, also big stacks. SDM vol. 3A, 9.9.2. */
+/* real_big.S - Big real mode: segment limits and attributes survive the switch of PE, also big stacks. SDM vol. 3A, 10.9.2. */
 #include "guest.inc"
     .text
     .globl test_main

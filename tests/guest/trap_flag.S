@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* trap_flag.S - Single step: one #DB behind each instruction; REP, MOV SS, POPF, IRET, INT, faults. SDM vol. 3A, 17.3.1.4. */
+/* trap_flag.S - Single step: one #DB behind each instruction; REP, MOV SS, POPF, IRET, INT, faults. SDM vol. 3B, 18.3.1.4. */
 #include "guest.inc"
     .text
     .globl test_main

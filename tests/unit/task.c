@@ -2,7 +2,7 @@
 /*
  * task.c - hardware task switches: all four reasons, 16- and 32-bit TSSs, faults before and after
  * the commit point. uses: monitor/task.c monitor/far_jmp_call.c monitor/far_ret.c monitor/deliver.c
- * Source: SDM vol. 3A, chapter 7 (tables 7-1 and 7-2).
+ * Source: SDM vol. 3A, chapter 8 (tables 8-1 and 8-2).
  */
 #include "tests/unit/sys_machine.h"
 
