@@ -5,8 +5,8 @@
  * Invariant  eflags is always materialised, bit 1 is set; cpl equals CS.DPL-as-loaded (0 in real
  *            mode, 3 in V86).
  * Invariant  seg[].lo/hi/acc are derived from attr/limit by seg_derive() whenever those change.
- * Writer     The thread that runs the vCPU writes everything but `attention`, which anyone may OR
- *            into atomically.
+ * Writer     The thread that runs the vCPU; of `attention` also handlers of signals that interrupt
+ *            it (vcpu_attend()).
  */
 #ifndef RING1_MONITOR_VCPU_H
 #define RING1_MONITOR_VCPU_H
@@ -87,12 +87,10 @@ struct vcpu_stats {
 struct vcpu_fpu {
     bool live;                      /* guest state is in the host's registers; otherwise in area */
     _Alignas(64) uint8_t area[512]; /* FXSAVE (32-bit layout) image */
-    _Alignas(64) uint8_t host_area[512]; /* unused by the guest; for the host's own use */
     /* Last non-control x87 instruction, as the guest must see it. */
     uint32_t fip, fdp;
     uint16_t fcs, fds, fop;
-    uint16_t fop_high; /* always 0: emitted code stores fop as 32 bits */
-    bool ferr;         /* FERR# asserted (CR0.NE = 0), waiting for IRQ 13 */
+    bool ferr; /* FERR# asserted (CR0.NE = 0), waiting for IRQ 13 */
 };
 
 struct vcpu_msrs {

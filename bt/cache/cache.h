@@ -49,8 +49,8 @@ struct bt_site {
     };
 };
 
-#define BT_REBASED_SI 1u /* subtract r13 from rsi */
-#define BT_REBASED_DI 2u /* subtract r11 from rdi */
+#define BT_REBASED_SI 1u /* subtract r11 from rsi */
+#define BT_REBASED_DI 2u /* subtract r10 from rdi */
 #define BT_REBASED    (BT_REBASED_SI | BT_REBASED_DI)
 #define BT_AFTER_STI  4u /* an STI stands before it in the unit: interrupts wait for this one */
 #define BT_REBASED_R8 8u /* the deltas are in r8 and r9 */
