@@ -25,7 +25,6 @@ struct i8254_channel {
     bool loaded;     /* a count was written since the control word */
     bool active;     /* counting element holds a count (modes 1, 5: triggered) */
     bool held;       /* counting suspended: by the gate, or between the two bytes of a count */
-    bool have_next;  /* modes 2, 3: next_count takes over at tick next_at */
     bool write_high, read_high;
     bool count_latched, status_latched;
     uint8_t write_low, status;
@@ -34,7 +33,7 @@ struct i8254_channel {
     uint32_t next_count; /* count register: last count written */
     uint64_t start;      /* tick at which the counting element held `count` */
     uint64_t held_elapsed;
-    uint64_t next_at;
+    uint64_t next_at; /* modes 2, 3: tick at which next_count takes over, or TICK_NEVER */
 };
 
 struct i8254 {

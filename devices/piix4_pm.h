@@ -34,7 +34,6 @@ enum piix4_pm_reg {
 };
 
 #define PM_STS_TMROF    0x0001u
-#define PM_STS_GBL      0x0020u
 #define PM_STS_PWRBTN   0x0100u
 #define PM_CNTRL_SCI_EN 0x0001u
 #define PM_CNTRL_SUS_EN 0x2000u

@@ -28,8 +28,6 @@ struct vm;
 #define SEGA_DPL       0x0060u
 #define SEGA_DPL_SHIFT 5
 #define SEGA_P         0x0080u
-#define SEGA_AVL       0x1000u
-#define SEGA_L         0x2000u
 #define SEGA_DB        0x4000u
 #define SEGA_G         0x8000u
 
@@ -98,9 +96,7 @@ struct vcpu_msrs {
         efer;
     uint64_t mtrr_phys[16]; /* base, mask pairs: IA32_MTRR_PHYSBASE0.. */
     uint64_t mtrr_fix[11];
-    uint64_t mcg_status, tsc_aux, spec_ctrl, tsc_adjust, tsc_deadline, feature_control,
-        bios_sign_id;
-    uint64_t perf[32]; /* see monitor/msr.c */
+    uint64_t mcg_status, spec_ctrl, tsc_adjust, tsc_deadline, feature_control;
     int64_t tsc_offset;
 };
 

@@ -53,11 +53,4 @@ void mmu_flush_page(struct vcpu *v, gla_t gla); /* INVLPG */
 /* Physical page became CODE, ROM, MMIO or changed: drop its write (and other) tags. */
 void mmu_flush_gpa(struct vm *vm, gpa_t page);
 
-/* EFLAGS.AC changed. Nothing to do with this TLB (see tlb.c, "SMAP"); the call sites mark where a
- * design that caches by AC would act. */
-static inline void mmu_ac_changed(struct vcpu *v)
-{
-    (void)v;
-}
-
 #endif

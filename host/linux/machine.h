@@ -32,7 +32,6 @@ struct machine {
     void *window_memory;        /* NULL: no windows */
     struct lockstep *lockstep;  /* NULL: not -exec lockstep */
     uint64_t exits[EXIT_COUNT]; /* how often vcpu_run() came back, by reason; for --stats */
-    bool powered_off;
 };
 
 /* Builds everything and puts the guest's kernel in place. The consoles are open afterwards, the

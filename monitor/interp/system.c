@@ -199,7 +199,6 @@ static void smap_flag(struct vcpu *v, uint32_t ac)
     if (v->cpl != 0 || !(m->feat_7_ebx & FEAT_7_EBX_SMAP))
         fault_ud(v);
     v->eflags = (v->eflags & ~EFL_AC) | ac;
-    mmu_ac_changed(v);
 }
 
 void i_clac(struct vcpu *v, const struct insn *i)

@@ -335,7 +335,6 @@ Test(mmu_access, smap_and_breakpoints)
     mem_write32(v, SEG_DS, 0x5000, 0x5678);
     expect_pf(0x6000, 4, MMU_WRITE, PFE_P | PFE_W, 0x6000, "WP holds under AC");
     v->eflags &= ~EFL_AC;
-    mmu_ac_changed(v);
     expect_pf(0x5000, 4, 0, PFE_P, 0x5000, "AC = 0 again");
     expect_pf(0x5000, 4, MMU_WRITE, PFE_P | PFE_W, 0x5000, "AC = 0 again, write");
     expect_read(0x5000, MMU_USER, 0x5678, "user");
