@@ -123,7 +123,7 @@ _Static_assert(AC_BYTE == 4, "EFLAGS bit 18");
 int32_t tu_tlb_set(struct tu *t, unsigned which)
 {
     struct emit *e = &t->e;
-    int32_t user = (int32_t)sizeof(struct tlb_entry) * (int32_t)TLB_SETS;
+    int32_t user = (int32_t)sizeof(struct tlb_entry) * (int32_t)TLB_ENTRIES;
 
     if (ctx_user(t->ctx))
         return user;

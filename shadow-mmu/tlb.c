@@ -50,7 +50,7 @@ static void tlb_init(struct soft_tlb *t)
 {
     for (unsigned set = 0; set < 2; set++) {
         entry_drop(t, set, 0);
-        entry_drop(t, set, TLB_SETS - 1);
+        entry_drop(t, set, TLB_ENTRIES - 1);
     }
     t->ready = true;
 }

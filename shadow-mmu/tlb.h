@@ -23,7 +23,7 @@
 
 #include "include/ring1/types.h"
 
-#define TLB_SETS 65536u /* indexed by a 16-bit move: bits 12-27 of the linear address */
+#define TLB_ENTRIES 65536u /* indexed by a 16-bit move: bits 12-27 of the linear address */
 
 #define TLB_F_R      0x001u /* reading is allowed at this set's privilege */
 #define TLB_F_W      0x002u /* writing is allowed, and D is set */
@@ -41,11 +41,11 @@ struct tlb_entry {
 _Static_assert(sizeof(struct tlb_entry) == 32, "translated code scales the index by 32");
 
 struct soft_tlb {
-    struct tlb_entry entry[2][TLB_SETS];     /* [1]: user (CPL 3) */
-    uint64_t used[2][TLB_SETS / 64];         /* bit n: entry n may be valid */
-    uint64_t used_words[2][TLB_SETS / 4096]; /* bit n: used[][n] may be non-zero */
-    uint64_t global[2][TLB_SETS / 64];       /* subset of used */
-    uint64_t big[1024 / 64];                 /* bit n: big page filled in linear region n * 4 MiB */
+    struct tlb_entry entry[2][TLB_ENTRIES];     /* [1]: user (CPL 3) */
+    uint64_t used[2][TLB_ENTRIES / 64];         /* bit n: entry n may be valid */
+    uint64_t used_words[2][TLB_ENTRIES / 4096]; /* bit n: used[][n] may be non-zero */
+    uint64_t global[2][TLB_ENTRIES / 64];       /* subset of used */
+    uint64_t big[1024 / 64]; /* bit n: big page filled in linear region n * 4 MiB */
     bool ready; /* false in zeroed memory: the first flush sets the tags that matter (tlb.c) */
 };
 
@@ -69,7 +69,7 @@ static inline uint8_t *tlb_host(const struct tlb_entry *e, gla_t gla)
 
 static inline unsigned tlb_index(gla_t gla)
 {
-    return (gla >> GUEST_PAGE_SHIFT) & (TLB_SETS - 1);
+    return (gla >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1);
 }
 
 #endif
