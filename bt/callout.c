@@ -66,7 +66,7 @@ uint64_t bt_callout_step(struct vcpu *v, uint32_t site)
     return host;
 }
 
-unsigned bt_callout(struct vcpu *v, uint32_t site, bt_callout_fn *fn)
+unsigned bt_callout(struct vcpu *v, uint32_t site)
 {
     struct bt_site *s = &v->translator->cache.sites[site];
 
@@ -81,10 +81,7 @@ unsigned bt_callout(struct vcpu *v, uint32_t site, bt_callout_fn *fn)
     v->stats.bt_callouts++;
     bool write_missed = v->bt.write_missed;
     v->bt.write_missed = false;
-    if (fn)
-        fn(v, i);
-    else
-        x->fn(v, i);
+    x->fn(v, i);
     v->eip = v->next_eip;
     if (v->eip != next || !undisturbed(v))
         return leave(v, site);
@@ -138,16 +135,6 @@ void tu_callout_far(struct tu *t)
     emit_mov_ri32(&t->e, R8, current_site(t));
     emit_jmp(&t->e, t->bt->stubs.callout_far);
     t->done = true;
-}
-
-void tu_call(struct tu *t, bt_callout_fn *fn)
-{
-    tu_flush_esp(t);
-    emit_mov_ri32(&t->e, R8, current_site(t));
-    emit_mov_ri64(&t->e, R9, (uint64_t)(uintptr_t)fn);
-    emit_call(&t->e, t->bt->stubs.callout_fn);
-    t->resumes_last = true;
-    t->x87_last = t->x87_mem = 0; /* bt_callout() settled them */
 }
 
 static void add_to_esp(struct tu *t, int32_t delta)

@@ -16,7 +16,6 @@ struct bt_stubs {
     uint32_t trap_exit;    /* state is in the vCPU, rsp is monitor_rsp */
     uint32_t break_exit;   /* the same */
     uint32_t callout;      /* called; r8d: site */
-    uint32_t callout_fn;   /* called; r8d: site, r9: bt_callout_fn */
     uint32_t callout_step; /* r8d: site; for an instruction that is not decoded here */
     uint32_t callout_far;  /* the same for one that is, and goes elsewhere */
     /* with BMI2 only; called; r8d: address, bt.write_shift: rcx = 0 and r9, or a miss */
@@ -69,8 +68,8 @@ struct bt {
 void bt_stubs_make(struct vcpu *v, struct bt *bt);
 
 /* bt/callout.c: the C side of the callout stubs. Returns 0 to go on behind the instruction, 1 to
- * leave to the dispatcher. fn NULL: the instruction's own handler. */
-unsigned bt_callout(struct vcpu *v, uint32_t site, bt_callout_fn *fn);
+ * leave to the dispatcher. */
+unsigned bt_callout(struct vcpu *v, uint32_t site);
 
 /* bt/segment.c: the C side of the load_seg stubs. Loads a data segment register if that neither
  * raises nor changes the context; false: nothing was done. */

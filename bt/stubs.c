@@ -186,7 +186,6 @@ static uint32_t make_callout(struct emit *e, uint64_t c_function)
     spill(e);
     emit_lea64(e, RDI, HMEM(R15, -BT_PTR_BIAS));
     emit_mov_rr32(e, RSI, R8);
-    emit_mov_rr64(e, RDX, R9);
     emit_mov_ri64(e, RAX, c_function);
     emit_call_r(e, RAX);
     emit_insn_r(e, 0, MAP_1, 0x85, RAX, RAX); /* test */
@@ -430,9 +429,7 @@ void bt_stubs_make(struct vcpu *v, struct bt *bt)
     s->exit_lookup = make_exit(&e, BT_EXIT_LOOKUP);
     s->trap_exit = make_trap_exit(&e, BT_EXIT_TRAP);
     s->break_exit = make_trap_exit(&e, BT_EXIT_BREAK);
-    s->callout = e.at;
-    emit_mov_ri32(&e, R9, 0);
-    s->callout_fn = make_callout(&e, (uint64_t)(uintptr_t)bt_callout);
+    s->callout = make_callout(&e, (uint64_t)(uintptr_t)bt_callout);
     s->callout_step = make_callout_jump(&e, (uint64_t)(uintptr_t)bt_callout_step, bt->gs);
     s->callout_far = make_callout_jump(&e, (uint64_t)(uintptr_t)bt_callout_far, bt->gs);
     for (unsigned pop = 0; pop < 2; pop++)

@@ -106,12 +106,6 @@ void tu_callout(struct tu *t);
  * makes. The unit ends. */
 void tu_callout_far(struct tu *t);
 
-/* Emits a call of a C function on the monitor's stack for the current instruction: general
- * registers and flags are in *v as before the instruction, v->eip and v->next_eip are set; the
- * function may change them and may raise. The same rules for going on as tu_callout(). */
-typedef void bt_callout_fn(struct vcpu *v, const struct insn *i);
-void tu_call(struct tu *t, bt_callout_fn *fn);
-
 /* Makes r12d the guest's ESP again (esp_delta = 0). Keeps the flags. Before the first host byte of
  * an instruction, or behind its last host instruction that may trap or miss; nowhere between. */
 void tu_flush_esp(struct tu *t);

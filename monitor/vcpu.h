@@ -141,7 +141,6 @@ struct vcpu {
     /* Exit to the host. */
     uint8_t exit_reason; /* enum exit_reason */
     uint32_t exit_code;
-    uint8_t exit_bytes[16];
 
     /* Exception delivery: vector being delivered, for the double-fault rules; 0xff when none. */
     uint8_t delivering;

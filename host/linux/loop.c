@@ -219,19 +219,6 @@ static void triple_fault(struct loop *l)
     reset(l);
 }
 
-static void report_unimplemented(struct loop *l)
-{
-    const struct vcpu *v = l->m->vcpu;
-    char bytes[64];
-
-    dump_bytes(v->exit_bytes, sizeof v->exit_bytes, bytes, sizeof bytes);
-    say("the guest executed an instruction that ring1 knows but does not implement, at "
-        "0x%04x:0x%08x: bytes %s",
-        v->seg[SEG_CS].sel, v->eip, bytes);
-    dump(v);
-    end(l, 1);
-}
-
 static void halted_for_good(struct loop *l)
 {
     if (!l->stuck_said)
@@ -261,9 +248,6 @@ static void handle_exit(struct loop *l, unsigned reason)
         break;
     case EXIT_SHUTDOWN_HALT:
         halted_for_good(l);
-        break;
-    case EXIT_UNIMPLEMENTED:
-        report_unimplemented(l);
         break;
     case EXIT_DIVERGED: /* monitor/lockstep.c has said how */
         end(l, 1);

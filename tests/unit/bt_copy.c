@@ -150,7 +150,7 @@ static void emit_entry(struct bench *b, struct emit *e, int32_t delta)
     for (unsigned n = ARRAY_LEN(saved); n--;)
         push_pop(e, 0x58, saved[n]);
     emit_ret(e);
-    b->bt.stubs.callout = b->bt.stubs.callout_fn = e->at;
+    b->bt.stubs.callout = e->at;
 }
 
 /* Translates the rig's instruction between entry and exit. */
