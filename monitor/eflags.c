@@ -4,6 +4,7 @@
  * writes them.
  *
  * Promises   The run loop is told (ATT_MODE) whenever IF rises or TF, AC or VM change.
+ *            Whoever sets RF sets it for the next instruction: DID_RF says so.
  *            Bit 1 stays set, undefined bits stay clear.
  * Source     SDM vol. 2, CLI, STI (table 4-19), PUSHF, POPF (table 4-16); vol. 3B, sections 21.3.3
  * and 21.4 (VME, PVI).
@@ -21,6 +22,8 @@ void eflags_write(struct vcpu *v, uint32_t val, uint32_t mask)
 
     mask &= EFL_DEFINED;
     v->eflags = (old & ~mask) | (val & mask) | EFL_FIXED1;
+    if (val & mask & EFL_RF)
+        v->outcome |= DID_RF;
     uint32_t changed = old ^ v->eflags;
     if ((changed & (EFL_TF | EFL_AC | EFL_VM | EFL_RF)) || (changed & v->eflags & EFL_IF))
         vcpu_attend(v, ATT_MODE);

@@ -209,6 +209,7 @@ void event_deliver(struct vcpu *v, enum event_type type, unsigned vector, uint32
         v->dr[7] &= ~DR7_GD; /* the handler may use the debug registers */
     if (type == EVENT_SOFT || type == EVENT_SOFT_TRAP || type == EVENT_ICEBP) {
         deliver_once(v, &e); /* a fault here is the instruction's own */
+        v->outcome |= DID_EVENT;
         return;
     }
     if (type == EVENT_NMI)

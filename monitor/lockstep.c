@@ -128,14 +128,12 @@ static void iterate(struct lockstep *ls)
 /* Finishes the REP string at eip, which let go to look at the clock. */
 static void finish_rep(struct vcpu *b, uint32_t rf)
 {
-    uint32_t start = b->eip;
-
     do {
         b->eflags = (b->eflags & ~EFL_RF) | rf;
         b->rf_lent = false;
         b->attention = 0;
         interp_step(b);
-    } while (b->eip == start);
+    } while (b->outcome & DID_PART);
     b->eflags = (b->eflags & ~EFL_RF) | rf;
 }
 
@@ -154,14 +152,13 @@ static void step(struct lockstep *ls, bool last)
     b->shadow_next = 0; /* that was for the instruction which runs now */
     if (ls->single) {
         ls->single(b, NULL);
-        if (b->eip == start && ls->a->eip != start && !ls->faulted && interp_at_rep(b))
+        if ((b->outcome & ~ls->a->outcome & DID_PART) && !ls->faulted)
             finish_rep(b, 0); /* RF is used up at its end */
         return;
     }
     interp_step(b);
-    if (likely(b->eip != start) || !interp_at_rep(b))
-        return;
-    finish_rep(b, rf); /* it let go to look at the clock */
+    if (unlikely(b->outcome & DID_PART))
+        finish_rep(b, rf); /* it let go to look at the clock */
 }
 
 static bool arrived(const struct lockstep *ls)
@@ -178,14 +175,13 @@ static bool arrived(const struct lockstep *ls)
 static unsigned run_decoded(struct lockstep *ls, unsigned most)
 {
     struct vcpu *b = ls->b;
-    uint32_t start = b->eip, rf = b->eflags & EFL_RF;
+    uint32_t rf = b->eflags & EFL_RF;
     uint64_t before = b->stats.insns;
 
-    b->attention = 0;
+    b->attention = b->outcome = 0;
     b->shadow_next = 0;
     unsigned bytes = interp_run_block(b, most, ls->a->eip);
-    /* It let go in the middle of a REP string; IRET may have come back to one. */
-    if (unlikely((b->eflags & EFL_RF) && !rf) && b->eip - start < bytes && interp_at_rep(b))
+    if (unlikely(bytes && (b->outcome & DID_PART))) /* in the middle of a REP string */
         finish_rep(b, rf);
     return (unsigned)(b->stats.insns - before);
 }

@@ -94,34 +94,26 @@ static void boundary(struct vcpu *v)
         deliver_interrupt(v);
 }
 
-static bool is_software_interrupt(unsigned op)
-{
-    return op == OP_int || op == OP_int3 || op == OP_into || op == OP_int1;
-}
-
 /* One instruction with all its per-instruction duties: code breakpoints, RF, the single-step trap,
  * traces. */
 static void step(struct vcpu *v, void *arg)
 {
-    uint32_t before = v->eflags, start = v->eip, task = v->tr.base;
+    uint32_t before = v->eflags;
 
     (void)arg;
     if (v->dr_armed)
         debug_check_insn(v, v->seg[SEG_CS].base + v->eip);
-    const struct insn *i = interp_peek(v);
-    unsigned op = i->op;
-    uint32_t fall_through = start + i->len;
-    bool repeats = i->prefixes & (PFX_REP | PFX_REPNE);
     if (trace_wants(v->vm, TRACE_BIT(TRACE_EXEC)))
-        trace_exec(v, i);
-    /* RF protects one instruction; IRET and a task switch set it for the next (SDM vol. 3B,
-     * section 18.3.1.1). A REP string that is not done yet keeps it. */
+        trace_exec(v, interp_peek(v));
     interp_step(v);
-    if ((before & EFL_RF) && op != OP_iret && v->tr.base == task && !(repeats && v->eip == start)) {
+    /* RF protects one instruction: what the instruction loaded is for the next, and a REP string
+     * that is not done yet keeps it (SDM vol. 3B, section 18.3.1.1). */
+    if ((before & EFL_RF) && !(v->outcome & (DID_RF | DID_PART))) {
         v->eflags &= ~EFL_RF;
         v->rf_lent = false;
     }
-    if ((before & EFL_TF) && !(is_software_interrupt(op) && v->eip != fall_through))
+    /* Delivery cleared TF before the trap was due (SDM vol. 3A, section 6.12.1.3). */
+    if ((before & EFL_TF) && !(v->outcome & DID_EVENT))
         v->dr6_pending |= DR6_BS;
     if (v->dr6_pending)
         vcpu_attend(v, ATT_TRAP);

@@ -34,6 +34,7 @@ void vcpu_reset(struct vcpu *v)
     v->eflags = EFL_FIXED1;
     v->cpl = 0;
     v->shadow = v->shadow_next = 0;
+    v->outcome = 0;
     v->rf_lent = false;
     v->halted = false;
     v->intr_line = false;

@@ -69,6 +69,12 @@ struct table_reg { /* GDTR, IDTR */
 #define SHADOW_MOVSS                                                                               \
     2u /* interrupts, NMI and debug traps held off until after the next instruction */
 
+/* vcpu.outcome: what the instruction that ran last did and its registers do not tell. interp_step()
+ * clears it first. */
+#define DID_EVENT (1u << 0) /* INT n, INT3, INTO, INT1 delivered its event: TF traps not */
+#define DID_PART  (1u << 1) /* a REP string let go before its end; next_eip is its own */
+#define DID_RF    (1u << 2) /* it loaded RF for the instruction after it: IRETD, a task switch */
+
 enum exit_reason {
 #define EXIT(id, text) EXIT_##id,
 #include "include/ring1/exit.def"
@@ -109,6 +115,7 @@ struct vcpu {
     uint8_t cpl;
     uint8_t shadow;      /* SHADOW_* in force for the instruction that runs now */
     uint8_t shadow_next; /* set by the handler for the instruction after it */
+    uint8_t outcome;     /* DID_* */
     bool rf_lent;        /* RF is set only since a REP string lets events in: interp/rep.h */
     bool halted;
     bool intr_line; /* level of the interrupt controller's output at this CPU */

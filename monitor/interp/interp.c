@@ -40,6 +40,7 @@ void interp_step(struct vcpu *v)
     check_limit(v, &x->insn);
     v->next_eip = v->eip + x->insn.len;
     v->stats.insns++;
+    v->outcome = 0;
     x->fn(v, &x->insn);
     v->eip = v->next_eip;
 }
@@ -49,9 +50,21 @@ const struct insn *interp_peek(struct vcpu *v)
     return &block_get(v)->insns[0].insn;
 }
 
+/* Other instructions ignore the prefixes (SDM vol. 2B, REP): REP RET and REP JMP are no loops. */
 static bool is_rep_string(const struct insn *i)
 {
-    return (i->prefixes & (PFX_REP | PFX_REPNE)) && i->cls != CLS_IDENTICAL && i->nops == 0;
+    switch (i->op) {
+    case OP_movs:
+    case OP_cmps:
+    case OP_stos:
+    case OP_lods:
+    case OP_scas:
+    case OP_ins:
+    case OP_outs:
+        return i->prefixes & (PFX_REP | PFX_REPNE);
+    default:
+        return false;
+    }
 }
 
 bool interp_at_rep(struct vcpu *v)

@@ -21,7 +21,7 @@ void interp_init(struct vcpu *v, void *memory);
 void interp_run(struct vcpu *v, unsigned budget);
 
 /* Runs exactly one instruction (one iteration of a REP string at most when EFLAGS.TF is set),
- * whatever attention says. */
+ * whatever attention says. v->outcome tells what it did. */
 void interp_step(struct vcpu *v);
 
 /* Runs one decoded block, unless it has more than `most` instructions, or exactly so many of which

@@ -47,6 +47,7 @@ void rep_loop(struct vcpu *v, const struct insn *i, rep_step_fn *step, rep_run_f
         work += done == 1 ? REP_STEP_COST : done / REP_RUN_GAIN + 1;
         if (single || (attention_now(v) & urgent) || work >= REP_BATCH) {
             v->next_eip = v->eip;
+            v->outcome |= DID_PART;
             /* An event taken here finds RF set in its image (SDM vol. 3B, section 18.3.1.1). */
             v->rf_lent = !(v->eflags & EFL_RF);
             v->eflags |= EFL_RF;
