@@ -48,6 +48,11 @@ bool apic_bus_busy(const struct apic_bus *b, uint8_t dest, bool logical, uint8_t
     return false;
 }
 
+bool apic_bus_reaches(const struct apic_bus *b, unsigned cpu, uint8_t dest, bool logical)
+{
+    return cpu < b->cpu_count && lapic_matches(b->cpu[cpu], dest, logical);
+}
+
 void apic_bus_eoi(struct apic_bus *b, uint8_t vector)
 {
     if (b->io)

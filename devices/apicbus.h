@@ -56,6 +56,8 @@ enum apic_result apic_bus_send(struct apic_bus *b, const struct apic_msg *m);
 /* `vector` is requested or in service at a local APIC that the destination names. (Tick catch-up
  * asks.) */
 bool apic_bus_busy(const struct apic_bus *b, uint8_t dest, bool logical, uint8_t vector);
+/* Does the destination name this CPU? */
+bool apic_bus_reaches(const struct apic_bus *b, unsigned cpu, uint8_t dest, bool logical);
 /* A local APIC ended a level-triggered interrupt. */
 void apic_bus_eoi(struct apic_bus *b, uint8_t vector);
 

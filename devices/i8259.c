@@ -158,6 +158,18 @@ bool i8259_irq_idle(const struct i8259 *pic, unsigned irq)
     return ((chip_irr(c) | c->isr) & bit) == 0;
 }
 
+bool i8259_would_interrupt(const struct i8259 *pic, unsigned irq)
+{
+    struct i8259 trial = *pic;
+    bool before;
+
+    trial.intr = (struct wire){0};
+    i8259_set_irq(&trial, irq, false);
+    before = trial.chip[0].out;
+    i8259_set_irq(&trial, irq, true);
+    return !before && trial.chip[0].out;
+}
+
 static void chip_icw1(struct i8259_chip *c, uint8_t val)
 {
     c->edge = 0; /* the edge sense circuit needs a new low-to-high transition */

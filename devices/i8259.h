@@ -50,4 +50,7 @@ static inline bool i8259_pending(const struct i8259 *pic)
 /* No request of this input waits or is in service. (Tick catch-up asks.) */
 bool i8259_irq_idle(const struct i8259 *pic, unsigned irq);
 
+/* Would INTR rise if this input fell and rose, with everything else as it is? */
+bool i8259_would_interrupt(const struct i8259 *pic, unsigned irq);
+
 #endif

@@ -91,6 +91,19 @@ bool ioapic_pin_idle(const struct ioapic *io, unsigned pin)
     return !apic_bus_busy(io->bus, (uint8_t)(e >> 56), (e & RE_LOGICAL) != 0, (uint8_t)e);
 }
 
+uint32_t ioapic_nmi_pins(const struct ioapic *io, unsigned cpu)
+{
+    uint32_t pins = 0;
+
+    for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
+        uint64_t e = io->entry[pin];
+        if (!(e & RE_MASKED) && RE_MODE(e) == APIC_NMI &&
+            apic_bus_reaches(io->bus, cpu, (uint8_t)(e >> 56), (e & RE_LOGICAL) != 0))
+            pins |= 1u << pin;
+    }
+    return pins;
+}
+
 static uint32_t register_read(const struct ioapic *io)
 {
     unsigned n = io->select;

@@ -38,6 +38,8 @@ void ioapic_pin(void *ioapic, unsigned pin, bool level);
 bool ioapic_pin_open(const struct ioapic *io, unsigned pin);
 /* No interrupt of this pin is requested or in service at its destination. */
 bool ioapic_pin_idle(const struct ioapic *io, unsigned pin);
+/* Bit n: a rising pin n is an NMI at `cpu`. */
+uint32_t ioapic_nmi_pins(const struct ioapic *io, unsigned cpu);
 /* A level-triggered interrupt with this vector ended. */
 void ioapic_eoi(struct ioapic *io, uint8_t vector);
 

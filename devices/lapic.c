@@ -213,6 +213,13 @@ void lapic_pin(void *lapic, unsigned pin, bool level)
     update_output(l);
 }
 
+bool lapic_lint0_is_nmi(const struct lapic *l)
+{
+    uint32_t lvt = l->lvt[LVT_LINT0];
+
+    return l->hw_enabled && !(lvt & LVT_MASKED) && ((lvt >> 8) & 7) == APIC_NMI;
+}
+
 int lapic_ack(struct lapic *l)
 {
     int vector;

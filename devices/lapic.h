@@ -68,6 +68,8 @@ void lapic_virtual_wire(struct lapic *l);
 void lapic_set_hw_enabled(struct lapic *l, bool enabled);
 /* Level of LINT0 or LINT1 (pin 0 or 1); a wire target. */
 void lapic_pin(void *lapic, unsigned pin, bool level);
+/* A rising LINT0 is an NMI. */
+bool lapic_lint0_is_nmi(const struct lapic *l);
 /* The vector the CPU takes now, LAPIC_EXTINT, or -1. */
 int lapic_ack(struct lapic *l);
 

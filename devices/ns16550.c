@@ -371,6 +371,11 @@ unsigned ns16550_room(const struct ns16550 *u)
     return u->mcr & MCR_LOOP ? 0 : rx_capacity(u) - u->rx_count;
 }
 
+bool ns16550_listens(const struct ns16550 *u)
+{
+    return (u->ier & (IER_RDA | IER_RLS)) && !(u->mcr & MCR_LOOP);
+}
+
 void ns16550_receive(struct ns16550 *u, const uint8_t *bytes, unsigned len, ns_t now)
 {
     if (u->mcr & MCR_LOOP)

@@ -51,6 +51,8 @@ static const struct chip {
     {&pc_testdev_ops, AT(testdev), IF_TESTDEV},
 };
 
+_Static_assert(ARRAY_LEN(chips) <= PC_CHIPS_MAX, "struct pc has a deadline for each");
+
 /* Fixed addresses. The PM and SMBus ranges, the local APICs and isa-debug-exit place themselves. */
 static const struct place {
     const struct dev_ops *ops;
@@ -183,15 +185,23 @@ void pc_reset(struct pc *pc, ns_t now)
     pc_firmware_setup(pc, now);
 }
 
+ns_t pc_due(const struct pc *pc, const void *chip)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(chips); i++)
+        if ((const char *)pc + chips[i].at == chip)
+            return pc->due[i];
+    return NS_NEVER;
+}
+
 ns_t pc_run_until(struct pc *pc, ns_t now)
 {
     ns_t next = NS_NEVER;
 
     for (unsigned i = 0; i < ARRAY_LEN(chips); i++) {
-        ns_t due;
-        if (!chips[i].ops->run_until || !present(pc, chips[i].when))
-            continue;
-        due = chips[i].ops->run_until(member(pc, chips[i].at), now);
+        ns_t due = NS_NEVER;
+        if (chips[i].ops->run_until && present(pc, chips[i].when))
+            due = chips[i].ops->run_until(member(pc, chips[i].at), now);
+        pc->due[i] = due;
         next = due < next ? due : next;
     }
     for (unsigned cpu = 0; cpu < pc->cfg.cpu_count; cpu++) {

@@ -48,6 +48,9 @@ size_t pc_size(void);
 int pc_init(struct pc *pc, const struct pc_config *cfg, const char **why);
 void pc_reset(struct pc *pc, ns_t now);
 ns_t pc_run_until(struct pc *pc, ns_t now);
+/* Is there anything that may raise an NMI at this CPU while no instruction runs, as the chips are
+ * programmed now? Asked after pc_run_until(). */
+bool pc_nmi_may_come(const struct pc *pc, unsigned cpu);
 int pc_intr_ack(struct pc *pc, unsigned cpu);
 void pc_apic_base_changed(struct pc *pc, unsigned cpu, uint64_t value);
 /* IA32_TSC_DEADLINE in ticks of guest_tsc_khz since time 0 (without tsc_offset); its value now: 0

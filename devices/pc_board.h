@@ -35,6 +35,8 @@
 enum pc_irq_source { SRC_ISA, SRC_ISA_SECOND, SRC_PIRQ, SRC_SCI, SRC_TESTDEV };
 #define PC_IRQ_PIN(source, line) ((unsigned)(source) << 8 | (unsigned)(line))
 
+#define PC_CHIPS_MAX 24
+
 /* FERR# to IRQ 13, port 0xf0. */
 struct pc_coproc {
     bool ferr, irq;
@@ -61,6 +63,7 @@ struct pc {
     struct isa_debug_exit debug_exit;
     struct pc_testdev testdev;
 
+    ns_t due[PC_CHIPS_MAX];  /* what each chip of pc.c's list said last about its next deadline */
     uint8_t irq_sources[16]; /* bit n: enum pc_irq_source n drives the line */
     uint64_t apic_window;    /* where the local APICs are on the memory bus */
     bool apic_window_mapped;
@@ -72,8 +75,13 @@ struct pc {
 
 extern const struct dev_ops pc_coproc_ops;
 
+/* pc.c: the deadline that a chip (a member of *pc) named when pc_run_until() asked last. */
+ns_t pc_due(const struct pc *pc, const void *chip);
+
 /* pc_wires.c: connects every wire; calls the chips' init functions. */
 void pc_wires_connect(struct pc *pc);
+/* The ISA line of UART n. */
+unsigned pc_uart_line(unsigned n);
 void pc_apic_window_update(struct pc *pc, bool enabled, uint64_t base);
 void pc_a20(void *board, unsigned pin, bool level);
 /* pc_firmware.c: programs the chips as firmware would before it starts a kernel. */

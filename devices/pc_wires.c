@@ -128,8 +128,10 @@ static bool tick_idle(void *board)
 {
     const struct pc *pc = board;
 
-    return ioapic_pin_open(&pc->ioapic, 2) ? ioapic_pin_idle(&pc->ioapic, 2)
-                                           : i8259_irq_idle(&pc->pic, 0);
+    if (ioapic_pin_open(&pc->ioapic, 2))
+        return ioapic_pin_idle(&pc->ioapic, 2);
+    /* An NMI is taken without an acknowledge. */
+    return lapic_lint0_is_nmi(&pc->lapic[0]) || i8259_irq_idle(&pc->pic, 0);
 }
 
 void pc_ferr(struct pc *pc, bool level)
@@ -293,10 +295,14 @@ static void connect_fw_cfg(struct pc *pc)
     fw_cfg_init(&pc->fw_cfg, &fw);
 }
 
+/* COM1 and COM3 share line 4, COM2 and COM4 line 3. */
+unsigned pc_uart_line(unsigned n)
+{
+    return n & 1 ? 3 : 4;
+}
+
 void pc_wires_connect(struct pc *pc)
 {
-    /* COM1 and COM3 share line 4, COM2 and COM4 line 3. */
-    static const uint8_t uart_line[4] = {4, 3, 4, 3};
     struct wire deadline = {kick, pc, 0}, a20 = {pc_a20, pc, 0};
     struct wire reset = {machine_request, pc, PC_RESET};
 
@@ -307,10 +313,10 @@ void pc_wires_connect(struct pc *pc)
     mc146818_init(&pc->rtc, pc->cfg.wall_seconds,
                   (struct wire){isa_irq, pc, PC_IRQ_PIN(SRC_ISA, 8)}, deadline);
     for (unsigned n = 0; n < 4; n++)
-        ns16550_init(
-            &pc->uart[n], pc->cfg.serial[n],
-            (struct wire){isa_irq, pc, PC_IRQ_PIN(n < 2 ? SRC_ISA : SRC_ISA_SECOND, uart_line[n])},
-            deadline);
+        ns16550_init(&pc->uart[n], pc->cfg.serial[n],
+                     (struct wire){isa_irq, pc,
+                                   PC_IRQ_PIN(n < 2 ? SRC_ISA : SRC_ISA_SECOND, pc_uart_line(n))},
+                     deadline);
     i8042_init(&pc->kbc, (struct wire){isa_irq, pc, PC_IRQ_PIN(SRC_ISA, 1)},
                (struct wire){isa_irq, pc, PC_IRQ_PIN(SRC_ISA, 12)}, a20, reset, deadline);
     port61_init(&pc->port61, &pc->pit, (struct wire){0});

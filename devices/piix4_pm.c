@@ -213,6 +213,13 @@ void piix4_pm_power_button(struct piix4_pm *d)
     sci_update(d);
 }
 
+bool piix4_pm_listens(const struct piix4_pm *d, bool rtc_runs)
+{
+    uint16_t events = PM_STS_PWRBTN | (rtc_runs ? PM_STS_RTC : 0);
+
+    return (d->pm_cntrl & PM_CNTRL_SCI_EN) && (d->pm_en & events);
+}
+
 void piix4_pm_rtc(void *pm, unsigned pin, bool level)
 {
     struct piix4_pm *d = pm;

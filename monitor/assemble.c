@@ -84,6 +84,11 @@ static ns_t cpu_run_until(void *board, ns_t now)
     return pc_run_until(board, now);
 }
 
+static bool cpu_nmi_may_come(void *board, unsigned cpu)
+{
+    return pc_nmi_may_come(board, cpu);
+}
+
 static void cpu_apic_base_changed(void *board, unsigned cpu, uint64_t value)
 {
     pc_apic_base_changed(board, cpu, value);
@@ -102,6 +107,7 @@ static void cpu_ferr(void *board, bool level)
 static const struct board_ops board_ops = {
     .intr_ack = cpu_intr_ack,
     .run_until = cpu_run_until,
+    .nmi_may_come = cpu_nmi_may_come,
     .apic_base_changed = cpu_apic_base_changed,
     .tsc_deadline_changed = cpu_tsc_deadline_changed,
     .ferr = cpu_ferr,

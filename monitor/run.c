@@ -165,6 +165,16 @@ static bool wakes(const struct vcpu *v)
     return (v->nmi_pending && !v->nmi_blocked) || (v->intr_line && (v->eflags & EFL_IF));
 }
 
+/* The CPU is halted and nothing wakes it now: can something later? SDM vol. 2, HLT. The board's
+ * timers ran just now. */
+static bool may_wake_later(const struct vcpu *v)
+{
+    const struct board_ops *ops = v->vm->board_ops;
+
+    return (v->eflags & EFL_IF) ||
+           (!v->nmi_blocked && ops->nmi_may_come && ops->nmi_may_come(v->vm->board, v->id));
+}
+
 /* Translated code does not look at the clock: the host breaks in when something is due. */
 static void arm_timer(struct vcpu *v, ns_t end)
 {
@@ -205,7 +215,7 @@ static unsigned run_slice(struct vcpu *v, ns_t slice_ns)
                 return EXIT_SLICE;
             if (!wakes(v)) {
                 v->stats.halts++;
-                return v->eflags & EFL_IF ? EXIT_HALT : EXIT_SHUTDOWN_HALT;
+                return may_wake_later(v) ? EXIT_HALT : EXIT_SHUTDOWN_HALT;
             }
             continue;
         }

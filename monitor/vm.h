@@ -27,6 +27,8 @@ struct board_ops {
     int (*intr_ack)(void *board, unsigned cpu);
     /* Runs device timers due by now; returns the next deadline (NS_NEVER: none). Required. */
     ns_t (*run_until)(void *board, ns_t now);
+    /* May an NMI still come while the CPU is halted with IF = 0? NULL: none can. */
+    bool (*nmi_may_come)(void *board, unsigned cpu);
     void (*apic_base_changed)(void *board, unsigned cpu, uint64_t value);
     void (*tsc_deadline_changed)(void *board, unsigned cpu, uint64_t guest_tsc);
     void (*ferr)(void *board, bool level); /* FERR# to IRQ 13 */

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 RING1 = sys.argv[1]
@@ -50,6 +51,29 @@ def after(seconds, sig, args):
     return p.returncode, err.decode()
 
 
+def typed(text):
+    """A file descriptor to read it from, a little later."""
+    reader, writer = os.pipe()
+    threading.Timer(1, lambda: (os.write(writer, text), os.close(writer))).start()
+    return reader
+
+
+def serial_nmi(tmp):
+    """CLI, HLT; an NMI of line 4 exits with 7."""
+    base, code = 0x100000, b""
+    for index, value in ((0x19, 0), (0x18, 0x400)):
+        code += b"\xc7\x05" + struct.pack("<II", 0xFEC00000, index) + b"\xc7\x05" + struct.pack("<II", 0xFEC00010, value)
+    code += b"\x0f\x01\x15" + struct.pack("<I", base + 0x200) + b"\x0f\x01\x1d" + struct.pack("<I", base + 0x208)
+    for port, value in ((0x3F9, 1), (0x3FC, 8)):  # IER, MCR
+        code += b"\x66\xba" + struct.pack("<H", port) + bytes([0xB0, value, 0xEE])
+    code = (code + b"\xfa\xf4").ljust(0x180, b"\x90") + b"\xb0\x03\xe6\xf4"  # at 0x1c0: mov al, 3; out 0xf4, al
+    code = code.ljust(0x1C0, b"\x90")
+    code += struct.pack("<HIHHIH", 23, base + 0x218, 0, 23, base + 0x230, 0)
+    code = code.ljust(0x1D8, b"\0") + struct.pack("<QQQ", 0, 0x00CF9B000000FFFF, 0x00CF93000000FFFF)
+    code += struct.pack("<QQHHHH", 0, 0, base + 0x1C0 & 0xFFFF, 8, 0x8E00, base >> 16)
+    return guest(tmp, "serial_nmi", code) + EXIT
+
+
 def shutdowns(tmp):
     crash = guest(tmp, "ud2", b"\x0f\x0b")
     status, err = run(crash + ["-no-reboot"])
@@ -62,6 +86,9 @@ def shutdowns(tmp):
           lines[0].endswith("restarting it (-no-reboot shows the registers)") and "times since the last report" in lines[1], err)
     status, err = after(1, signal.SIGTERM, guest(tmp, "hlt", b"\xfa\xf4"))
     check("halted for good", status == 128 + signal.SIGTERM and err.count("\n") == 1 and "will not run again" in err, err)
+    # input that its UART would turn into an NMI (I/O APIC pin 4) may still come, and does
+    status, err = run(serial_nmi(tmp), stdin=typed(b"x"))
+    check("a byte of input ends HLT with IF = 0", status == 7 and err == "", err)
     status, err = run(guest(tmp, "rsm", b"\x0f\xaa") + ["-no-reboot"])
     check("RSM is #UD", status == 0 and "(#UD)" in err, err)
 

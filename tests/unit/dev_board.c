@@ -46,6 +46,99 @@ Test(board, firmware_state)
     machine_free(m);
 }
 
+/* Has the board anything left that may raise an NMI? */
+static bool nmi_may_come(struct machine *m)
+{
+    pc_run_until(m->pc, m->now);
+    return pc_nmi_may_come(m->pc, 0);
+}
+
+#define ROUTE_NMI   0x00400u
+#define ROUTE_FIXED 0x00030u
+#define MASKED      0x10000u
+
+static void pit_start(struct machine *m, uint8_t mode, uint16_t count)
+{
+    out(m, 0x43, 1, mode);
+    out(m, 0x40, 1, count & 0xff);
+    out(m, 0x40, 1, count >> 8);
+}
+
+Test(board, nmi_by_ioapic)
+{
+    struct machine *m = machine_new(1);
+
+    cr_expect(!nmi_may_come(m), "firmware routes nothing to NMI");
+    ioapic_route(m, 2, ROUTE_NMI, 0);
+    cr_expect(nmi_may_come(m), "the 8254 runs");
+    ioapic_route(m, 2, ROUTE_NMI, 5);
+    cr_expect(!nmi_may_come(m), "to a CPU that is not there");
+    ioapic_route(m, 2, ROUTE_FIXED, 0);
+    cr_expect(!nmi_may_come(m), "fixed");
+    ioapic_route(m, 2, ROUTE_NMI | MASKED, 0);
+    cr_expect(!nmi_may_come(m), "masked");
+    ioapic_route(m, 2, ROUTE_NMI, 0);
+    pit_start(m, 0x30, 10);
+    cr_expect(nmi_may_come(m), "one shot ahead");
+    m->now += NS_PER_SEC;
+    pc_run_until(m->pc, m->now);
+    cr_expect_eq(m->nmi[0], 1);
+    cr_expect(!nmi_may_come(m), "one shot done");
+    pit_start(m, 0x34, 10);
+    pc_apic_base_changed(m->pc, 0, LAPIC_DEFAULT_BASE);
+    cr_expect(!nmi_may_come(m), "the local APIC is off");
+    machine_free(m);
+}
+
+Test(board, nmi_by_lint0)
+{
+    struct machine *m = machine_new(1);
+
+    lapic_put(m, 0x350, ROUTE_NMI);
+    cr_expect(!nmi_may_come(m), "the 8259 masks the timer");
+    out(m, 0x21, 1, 0xfe);
+    cr_expect(nmi_may_come(m), "the timer is open");
+    line(m, 0, true);
+    cr_expect(nmi_may_come(m), "INTR is high, and falls and rises with the timer's line");
+    line(m, 0, false);
+    out(m, 0x21, 1, 0xfb);
+    out(m, 0xa1, 1, 0xfe);
+    cr_expect(!nmi_may_come(m), "the clock has no interrupt on");
+    out(m, 0x70, 1, 0x0b);
+    out(m, 0x71, 1, 0x42);
+    cr_expect(nmi_may_come(m), "the clock, by the slave 8259");
+    m->nmi[0] = 0;
+    m->now += NS_PER_SEC;
+    cr_expect(!nmi_may_come(m), "its line is high until register C is read");
+    cr_expect_eq(m->nmi[0], 1);
+    machine_free(m);
+}
+
+Test(board, nmi_from_outside)
+{
+    struct machine *m = machine_new(1);
+
+    ioapic_route(m, 4, ROUTE_NMI, 0);
+    cr_expect(!nmi_may_come(m), "the UART's interrupts are off");
+    out(m, 0x3fc, 1, 8);
+    out(m, 0x3f9, 1, 1);
+    cr_expect(nmi_may_come(m), "input");
+    pc_serial_receive(m->pc, 0, (const uint8_t *)"x", 1, m->now);
+    cr_expect_eq(m->nmi[0], 1);
+    cr_expect(!nmi_may_come(m), "the byte must be read first");
+    in(m, 0x3f8, 1);
+    cr_expect(nmi_may_come(m), "input again");
+    ioapic_route(m, 4, MASKED, 0);
+    ioapic_route(m, 9, ROUTE_NMI, 0);
+    cr_expect(!nmi_may_come(m), "ACPI is off");
+    out(m, 0xb004, 2, 1);
+    out(m, 0xb002, 2, 0x100);
+    cr_expect(nmi_may_come(m), "the power button");
+    pc_power_button(m->pc, m->now);
+    cr_expect_eq(m->nmi[0], 2);
+    machine_free(m);
+}
+
 Test(board, rejects_bad_configurations)
 {
     static const struct {
