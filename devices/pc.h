@@ -37,6 +37,9 @@ struct pc_config {
     void (*request)(void *opaque, enum pc_request what, uint32_t code);
     void (*deadline_changed)(void *opaque);
     void (*set_rom)(void *opaque, uint64_t gpa, uint64_t len, bool rom); /* PAM, ACPI tables area */
+    /* The local APICs' page is at gpa from now on, UINT64_MAX: nowhere. It lies over RAM. May be
+     * NULL. */
+    void (*apic_at)(void *opaque, uint64_t gpa);
     /* Optional (may be NULL), for several CPUs: INIT and start-up IPIs. */
     void (*cpu_init)(void *opaque, unsigned cpu);
     void (*cpu_sipi)(void *opaque, unsigned cpu, uint8_t vector);

@@ -197,7 +197,8 @@ static const struct dev_ops window_ops = {
     .write = window_write,
 };
 
-/* Where the window would collide with another device it is not there. */
+/* Where the window would collide with another device it is not there; RAM it hides (SDM vol. 3A,
+ * section 10.4.5: accesses to the page do not leave the CPU). */
 void pc_apic_window_update(struct pc *pc, bool enabled, uint64_t base)
 {
     if (pc->apic_window_mapped && (!enabled || base != pc->apic_window)) {
@@ -207,6 +208,8 @@ void pc_apic_window_update(struct pc *pc, bool enabled, uint64_t base)
     pc->apic_window = base;
     if (enabled && !pc->apic_window_mapped)
         pc->apic_window_mapped = bus_add(pc->cfg.mem, base, base + 0xfff, &window_ops, pc, 0) == 0;
+    if (pc->ready && pc->cfg.apic_at)
+        pc->cfg.apic_at(pc->cfg.opaque, pc->apic_window_mapped ? base : UINT64_MAX);
 }
 
 /* NOTE: the window follows CPU 0; CPUs with different bases are not supported. */

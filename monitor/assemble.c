@@ -72,6 +72,11 @@ static void board_set_rom(void *opaque, uint64_t gpa, uint64_t len, bool rom)
         lockstep_note_kind(vm->lockstep, gpa, len, kind);
 }
 
+static void board_apic_at(void *opaque, uint64_t gpa)
+{
+    vm_cover_page(opaque, gpa);
+}
+
 /* ---- CPU -> board ---- */
 
 static int cpu_intr_ack(void *board, unsigned cpu)
@@ -131,4 +136,5 @@ void vm_wire_pc(struct vm *vm, struct pc *pc, struct pc_config *cfg)
     cfg->request = board_request;
     cfg->deadline_changed = board_deadline_changed;
     cfg->set_rom = board_set_rom;
+    cfg->apic_at = board_apic_at;
 }

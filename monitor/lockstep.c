@@ -67,6 +67,8 @@ void lockstep_sync(struct lockstep *ls)
             memcpy(s->ram + at, ls->real->ram + at, GUEST_PAGE_SIZE);
     }
     s->a20 = ls->real->a20;
+    s->cover = ls->real->cover;
+    s->cover_kind = ls->real->cover_kind;
     copy_cpu(ls->b, ls->a);
     interp_flush(ls->b);
     mmu_flush_all(ls->b);

@@ -246,7 +246,17 @@ static ns_t shadow_until(void *board, ns_t now)
     (void)board, (void)now;
     return NS_NEVER;
 }
-static const struct board_ops shadow_board = {.intr_ack = shadow_ack, .run_until = shadow_until};
+/* As pc_apic_base_changed() does for the real guest. */
+static void shadow_apic_base_changed(void *board, unsigned cpu, uint64_t value)
+{
+    struct lockstep *ls = board;
+
+    (void)cpu;
+    vm_cover_page(&ls->shadow, value >> 11 & 1 ? value & 0xffffff000ull : UINT64_MAX);
+}
+static const struct board_ops shadow_board = {.intr_ack = shadow_ack,
+                                              .run_until = shadow_until,
+                                              .apic_base_changed = shadow_apic_base_changed};
 
 static void put_between(struct lockstep *ls, struct vm *vm)
 {
@@ -298,6 +308,7 @@ void lockstep_init(struct lockstep *ls, struct vm *vm, const struct lockstep_con
                              .cpu_count = 1,
                              .cpu = {ls->b},
                              .board_ops = &shadow_board,
+                             .board = ls,
                              .next_deadline = NS_NEVER};
     ls->b->vm = &ls->shadow;
     ls->a->fpu_partner = ls->b;

@@ -91,15 +91,54 @@ void vm_ram_written(struct vm *vm, gpa_t gpa, uint64_t len)
     }
 }
 
+static uint8_t own_kind(uint8_t kind)
+{
+    return kind & (uint8_t) ~(PAGE_CODE | PAGE_TRANSLATED | PAGE_LOGGED);
+}
+
+static void set_kind(struct vm *vm, gpa_t page, uint8_t kind)
+{
+    uint8_t *k = &vm->page[page >> GUEST_PAGE_SHIFT];
+
+    if (own_kind(*k) == kind)
+        return;
+    vm_ram_written(vm, page, GUEST_PAGE_SIZE);
+    *k = kind;
+    mmu_flush_gpa(vm, page);
+}
+
 void vm_set_page_kind(struct vm *vm, gpa_t gpa, uint64_t len, uint8_t kind)
 {
     for (gpa_t p = gpa & ~(gpa_t)GUEST_PAGE_MASK; p < gpa + len && p < vm->ram_size;
-         p += GUEST_PAGE_SIZE) {
-        uint8_t *k = &vm->page[p >> GUEST_PAGE_SHIFT];
-        if ((*k & ~(PAGE_CODE | PAGE_TRANSLATED | PAGE_LOGGED)) == kind)
-            continue;
-        vm_ram_written(vm, p, GUEST_PAGE_SIZE);
-        *k = kind;
-        mmu_flush_gpa(vm, p);
-    }
+         p += GUEST_PAGE_SIZE)
+        if (vm->cover == (p | VM_COVERED))
+            vm->cover_kind = kind;
+        else
+            set_kind(vm, p, kind);
+}
+
+/* The dirty log does not watch devices, so it has not seen whether the page changed. */
+static void uncover(struct vm *vm)
+{
+    gpa_t page = vm->cover & ~(gpa_t)GUEST_PAGE_MASK;
+
+    vm->cover = 0;
+    set_kind(vm, page, vm->cover_kind);
+    dirty_log_note(vm, page);
+}
+
+void vm_cover_page(struct vm *vm, gpa_t gpa)
+{
+    gpa_t page = gpa & ~(gpa_t)GUEST_PAGE_MASK;
+    gpa_t cover = gpa < vm->ram_size ? page | VM_COVERED : 0;
+
+    if (cover == vm->cover)
+        return;
+    if (vm->cover)
+        uncover(vm);
+    if (!cover)
+        return;
+    vm->cover_kind = own_kind(vm->page[page >> GUEST_PAGE_SHIFT]);
+    set_kind(vm, page, PAGE_MMIO);
+    vm->cover = cover;
 }

@@ -34,13 +34,19 @@ struct board_ops {
     void (*ferr)(void *board, bool level); /* FERR# to IRQ 13 */
 };
 
+#define VM_COVERED 1u
+
 struct vm {
     const struct vmm_host *host;
     uint8_t *ram;      /* linear mapping of guest RAM, physical address 0 first */
     uint64_t ram_size; /* bytes, multiple of a page, at most 0xe0000000 */
     uint8_t *page;     /* PAGE_* of each page below ram_size */
     uint64_t *dirty;   /* the dirty log's bitmap, NULL while it is off (shadow-mmu/dirty.h) */
-    bool a20;          /* false: physical address bit 20 reads as 0 */
+    /* The page of RAM, or of any kind below ram_size, that the local APIC lies over, | VM_COVERED;
+     * 0: none. Its entry of page[] is PAGE_MMIO, what it was without the APIC is in cover_kind. */
+    gpa_t cover;
+    uint8_t cover_kind;
+    bool a20; /* false: physical address bit 20 reads as 0 */
     struct bus mem, port;
     struct decoder decoder;
     const struct cpu_model *cpu_model; /* monitor/cpuid.h */
@@ -80,7 +86,12 @@ uint8_t *vm_ram_ptr(struct vm *vm, gpa_t gpa, uint64_t len);
 /* Decoded code in [gpa, gpa+len) is stale: DMA or a device wrote there. */
 void vm_ram_written(struct vm *vm, gpa_t gpa, uint64_t len);
 
-/* Sets PAGE_ROM / PAGE_MMIO / PAGE_RAM for whole pages [gpa, gpa+len) and flushes TLBs. */
+/* Sets PAGE_ROM / PAGE_MMIO / PAGE_RAM for whole pages [gpa, gpa+len) and flushes TLBs. A page
+ * under the local APIC becomes so when the APIC goes. */
 void vm_set_page_kind(struct vm *vm, gpa_t gpa, uint64_t len, uint8_t kind);
+
+/* The local APIC's registers are at the page gpa from now on, and nowhere else: where there is RAM
+ * or ROM, they win. Any address of a page; UINT64_MAX: nowhere. */
+void vm_cover_page(struct vm *vm, gpa_t gpa);
 
 #endif

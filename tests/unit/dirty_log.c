@@ -87,3 +87,23 @@ Test(dirty_log, code_and_rom)
     dirty_log_collect(&fx_vm, out);
     cr_expect(dirty(0x41));
 }
+
+Test(dirty_log, under_the_apic)
+{
+    fx_open("ring1");
+    dirty_log_start(&fx_vm, log_bits);
+    put(0x50000, 1);
+    vm_cover_page(&fx_vm, 0x50000);
+    cr_expect_eq(fx_vm.page[0x50], PAGE_MMIO);
+    put(0x50000, 2);
+    dirty_log_collect(&fx_vm, out); /* a device is not watched */
+    vm_set_page_kind(&fx_vm, 0x50000, 4096, PAGE_ROM);
+    cr_expect_eq(fx_vm.page[0x50], PAGE_MMIO, "the APIC still covers it");
+    vm_cover_page(&fx_vm, 0x51000);
+    cr_expect(fx_vm.page[0x50] & PAGE_ROM);
+    cr_expect_eq(fx_vm.page[0x51], PAGE_MMIO);
+    cr_expect_eq(fx_get32(0x50000), 1, "written through to the APIC only");
+    vm_cover_page(&fx_vm, UINT64_MAX);
+    put(0x51000, 3);
+    cr_expect(dirty_log_collect(&fx_vm, out) == 2 && dirty(0x50) && dirty(0x51));
+}
