@@ -2,9 +2,9 @@
 /*
  * ns16550.c - the PC16550D UART. See ns16550.h.
  *
- * The transmitter is always empty: what is written leaves at once. The INTR pin reaches the PC's
- * bus through a gate that OUT2 opens; in loopback mode OUT2 is inactive at the pin, so the gate is
- * closed then.
+ * The transmitter is always empty: what is written leaves at once. OUT2 is a pin like OUT1: the
+ * gate behind INTR that it opens on a PC's serial card is the board's, and this board has none
+ * (docs/DEVIATIONS.md, section 7).
  */
 #include "devices/ns16550.h"
 
@@ -103,7 +103,7 @@ static uint8_t interrupt_id(const struct ns16550 *u)
 
 static void irq_update(struct ns16550 *u)
 {
-    bool level = interrupt_id(u) != IIR_NONE && (u->mcr & MCR_OUT2) && !(u->mcr & MCR_LOOP);
+    bool level = interrupt_id(u) != IIR_NONE;
 
     if (level == u->irq_level)
         return;

@@ -50,6 +50,19 @@ static const struct port_write script[] = {{0x20, 0x11},
                                            {0x71, 0x02},
                                            {0x70, 0x0d}};
 
+/* The serial ports as SeaBIOS leaves them under QEMU: 9600 baud, 8 data bits, no parity, one stop
+ * bit, OUT2 on, FIFOs and interrupts off. Small kernels send without setting them up. */
+static void setup_uarts(struct pc *pc, ns_t now)
+{
+    static const struct {
+        uint8_t reg, value;
+    } writes[] = {{3, 0x80}, {0, 12}, {1, 0}, {3, 0x03}, {4, 0x08}};
+
+    for (unsigned n = 0; n < 4; n++)
+        for (unsigned i = 0; pc->cfg.serial_present[n] && i < ARRAY_LEN(writes); i++)
+            ns16550_ops.write(&pc->uart[n], writes[i].reg, 1, writes[i].value, now);
+}
+
 /* Gives each function with an interrupt pin the line that its PIRQ is routed to. PM keeps the
  * SCI's. */
 static void assign_pci_lines(struct pc *pc)
@@ -68,6 +81,7 @@ void pc_firmware_setup(struct pc *pc, ns_t now)
 {
     for (unsigned i = 0; i < ARRAY_LEN(script); i++)
         bus_write(pc->cfg.port, script[i].port, 1, script[i].value, now);
+    setup_uarts(pc, now);
     mc146818_set_memory(&pc->rtc, pc->cfg.ram_size);
     mc146818_poke(&pc->rtc, 0x5f, (uint8_t)(pc->cfg.cpu_count - 1));
     i440fx_firmware_setup(&pc->i440fx);

@@ -40,6 +40,15 @@ Test(board, firmware_state)
         out(m, 0x70, 1, cmos[i].at);
         cr_expect_eq(in(m, 0x71, 1), cmos[i].value, "CMOS 0x%x", cmos[i].at);
     }
+    static const uint16_t uart[] = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
+    for (unsigned n = 0; n < ARRAY_LEN(uart); n++) {
+        cr_expect_eq(in(m, (uint16_t)(uart[n] + 1), 1), 0, "IER");
+        cr_expect_eq(in(m, (uint16_t)(uart[n] + 3), 1), 0x03, "LCR: 8N1");
+        cr_expect_eq(in(m, (uint16_t)(uart[n] + 4), 1), 0x08, "MCR: OUT2");
+        out(m, (uint16_t)(uart[n] + 3), 1, 0x83);
+        cr_expect_eq(in(m, uart[n], 1), 12, "9600 baud");
+        out(m, (uint16_t)(uart[n] + 3), 1, 0x03);
+    }
     cr_expect_eq(in(m, 0xa1, 1), 0xff);
     cr_expect_eq(in(m, 0x4d0, 2), 0x0e00);
     cr_expect_eq(pci_get(m, PCI_DEVFN(1, 0), 0x60, 4), 0x0b0a0b0a);
