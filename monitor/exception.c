@@ -161,14 +161,16 @@ static inline void note_event(const struct vcpu *v, const struct event *e)
         trace_event(v, e);
 }
 
-/* `first` began the chain: the event that was to be delivered. */
+/* `first` began the chain: the event that was to be delivered. `delivering` is its end. */
 static void shut_down(struct vcpu *v, unsigned first)
 {
+    uint32_t code = v->delivering | first << 8;
+
     trace_line(v->vm, TRACE_INT, "shutdown (triple fault) at 0x%04x:0x%08x", v->seg[SEG_CS].sel,
                v->eip);
     v->delivering = NOT_DELIVERING;
     v->exit_reason = EXIT_TRIPLE_FAULT;
-    v->exit_code = first;
+    v->exit_code = code;
     vcpu_attend(v, ATT_EXIT);
 }
 

@@ -193,12 +193,25 @@ static void dump(const struct vcpu *v)
             fputc(*p, stderr);
 }
 
+/* The vector that could not be delivered, and the one that began it if that is another. */
+static void name_vectors(uint32_t code, char *out, size_t room)
+{
+    unsigned last = code & 0xff, first = code >> 8 & 0xff;
+    const char *name = first < 32 ? trace_vector_name(first) : "an interrupt";
+
+    if (first == last)
+        snprintf(out, room, "vector 0x%02x (%s)", first, name);
+    else
+        snprintf(out, room, "vector 0x%02x (%s), which came of vector 0x%02x (%s)", last,
+                 trace_vector_name(last), first, name);
+}
+
 static void triple_fault(struct loop *l)
 {
     const struct vcpu *v = l->m->vcpu;
     ns_t now = host_now(l->m);
     bool stop = l->m->cfg->no_reboot;
-    char again[64] = "";
+    char again[64] = "", vectors[64];
 
     if (!stop && l->shutdown_said_at && now - l->shutdown_said_at < NS_PER_SEC) {
         l->shutdowns_unsaid++;
@@ -206,10 +219,10 @@ static void triple_fault(struct loop *l)
         if (l->shutdowns_unsaid)
             snprintf(again, sizeof again, ", as %u times since the last report",
                      l->shutdowns_unsaid);
+        name_vectors(v->exit_code, vectors, sizeof vectors);
         say("triple fault at 0x%04x:0x%08x: the guest's CPU shut down because it could not deliver "
-            "vector 0x%02x (%s)%s; %s",
-            v->seg[SEG_CS].sel, v->eip, v->exit_code,
-            v->exit_code < 32 ? trace_vector_name(v->exit_code) : "an interrupt", again,
+            "%s%s; %s",
+            v->seg[SEG_CS].sel, v->eip, vectors, again,
             stop ? "-no-reboot ends the run" : "restarting it (-no-reboot shows the registers)");
         l->shutdown_said_at = now;
         l->shutdowns_unsaid = 0;

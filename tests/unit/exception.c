@@ -361,12 +361,13 @@ Test(exception, double_and_triple_fault)
     event_deliver(v, EVENT_EXTERNAL, 0x20, NO_ERROR_CODE);
     cr_expect(v->exit_reason == EXIT_TRIPLE_FAULT && (v->attention & ATT_EXIT) &&
               v->delivering == 0xff);
+    cr_expect_eq(v->exit_code, VEC_DF | 0x20 << 8, "the last of the chain, and the first");
     cr_expect(v->gpr[ESP] == STACK0_NOW && v->eip == 0x4000);
     machine_start(m);
     go_real(m);
     v->idtr.limit = 0;
     fault_deliver(v, &(struct fault){.vector = VEC_UD, .error = NO_ERROR_CODE});
-    cr_expect(v->exit_reason == EXIT_TRIPLE_FAULT);
+    cr_expect(v->exit_reason == EXIT_TRIPLE_FAULT && v->exit_code == (VEC_DF | VEC_UD << 8));
 
     /* A double fault through a task gate, the classic way to survive a bad stack. */
     machine_start(m);
@@ -387,7 +388,7 @@ Test(exception, double_and_triple_fault)
     v->eflags |= EFL_AC;
     v->gpr[ESP] -= 1;
     fault_deliver(v, &(struct fault){.vector = VEC_AC, .error = 0});
-    cr_expect(v->exit_reason == EXIT_TRIPLE_FAULT);
+    cr_expect(v->exit_reason == EXIT_TRIPLE_FAULT && v->exit_code == (VEC_AC | VEC_AC << 8));
     v->cr0 &= ~CR0_AM;
     free(m);
 }
