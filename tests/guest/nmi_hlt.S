@@ -62,6 +62,9 @@ test_main:
     out 0xa1, al
     mov dword ptr [n], 0
     mov dword ptr [0xfee00350], 0x00400
+    mov al, 0x0c /* the line may have risen before LINT0 listened */
+    out 0x70, al
+    in al, 0x71
 3:  call poll
     hlt
     cmp dword ptr [n], 5
@@ -79,10 +82,10 @@ test_main:
     out 0x21, al
     PIT 0x36, 1193
     mov dword ptr [n], 0
-    mov ecx, 20
 4:  hlt
-    loop 4b
-    EXPECT "PIT, LINT0: NMIs", "dword ptr [n]", 20
+    cmp dword ptr [n], 5
+    jb 4b
+    EXPECT "PIT, LINT0: NMIs", "dword ptr [n]", 5
     mov dword ptr [0xfee00350], 0x10000
     ret
 poll: /* takes what the 8259s ask for, and ends it */
@@ -96,10 +99,12 @@ poll: /* takes what the 8259s ask for, and ends it */
     out 0xa0, al
     out 0x20, al
     ret
-h_nmi:
+h_nmi: /* counts to 5: on a busy host more may come than HLTs wait for */
     push eax
+    cmp dword ptr [n], 5
+    jae 1f
     inc dword ptr [n]
-    mov al, 0x0c
+1:  mov al, 0x0c
     out 0x70, al
     in al, 0x71
     pop eax
