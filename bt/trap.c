@@ -14,7 +14,12 @@
  * Stepping   The host's TF is set only while RIP is in the arena, in_cache is set, and never at the
  *            start of a site: the guest's PUSHF begins with the host's. What else reads the flags
  *            drops TF or puts it back. A POPFQ that clears it traps once more, and it is set again.
- * Source     SDM vol. 3B, section 18.3.1.4 (single steps).
+ * Debug traps Whatever caused one, it finds the CPU between two instructions, and both answers are
+ *            right wherever that is: where translated code runs and something is asked for, it
+ *            goes on as bt_break_in() does; else TF goes off and nothing else changes. So a trap
+ *            that comes late, twice, without its cause or for none (an ICEBP, which is never
+ *            emitted; a hypervisor's mistake) costs a few microseconds.
+ * Source     SDM vol. 3B, sections 18.2.3 (DR6) and 18.3.1.4 (single steps).
  */
 #include "bt/priv.h"
 
@@ -194,12 +199,9 @@ bool bt_break_in(struct vcpu *v, struct bt_host_regs *r)
     return true;
 }
 
-bool bt_single_step(struct vcpu *v, struct bt_host_regs *r)
+void bt_single_step(struct vcpu *v, struct bt_host_regs *r)
 {
-    if (!v->bt.stepping && !bt_owns(v, r->rip))
-        return false;
     v->stats.break_steps++;
     v->bt.stepping = true; /* load_flags() may have set TF (bt/stubs.c) */
     bt_break_in(v, r);
-    return true;
 }

@@ -72,6 +72,8 @@ static void put_cause(int sig, const siginfo_t *info, const ucontext_t *uc)
         put("a file that the guest was started from became shorter, or the host ran out of memory "
             "(SIGBUS at %p)%s",
             info->si_addr, tail);
+    else if (sig == SIGBUS && (info->si_code == BUS_MCEERR_AR || info->si_code == BUS_MCEERR_AO))
+        put("the host's memory failed at %p%s", info->si_addr, tail);
     else if (sig == SIGSYS && info->si_code == SYS_SECCOMP)
         put("internal error: the sandbox forbids system call %d, made at host address 0x%llx%s",
             info->si_syscall, reg(uc, REG_RIP), tail);
@@ -121,6 +123,15 @@ static void put_translation(const struct vcpu *v, const ucontext_t *uc)
     if (p.site)
         put("  guest instruction %u of the block, at 0x%08x\r\n", p.index, p.eip);
     put("  the guest's registers are the host's below (esp: r12d), not those above\r\n");
+}
+
+/* What the kernel and the CPU say of the cause. The trap number is this signal's when the code is
+ * above 0 (trap_context.c). */
+static void put_signal(int sig, const siginfo_t *info, const ucontext_t *uc)
+{
+    put("signal %d code %d (0x%x) trap %lld error 0x%llx rflags 0x%llx%s\r\n", sig, info->si_code,
+        (unsigned)info->si_code, reg(uc, REG_TRAPNO), reg(uc, REG_ERR), reg(uc, REG_EFL),
+        reg(uc, REG_EFL) & EFL_TF ? ": stepping" : "");
 }
 
 static void put_host(const ucontext_t *uc)
@@ -194,6 +205,7 @@ void crash_report(const struct machine *m, int sig, const siginfo_t *info, const
         put_guest(m->vcpu);
     if (m && m->vcpu)
         put_translation(m->vcpu, uc);
+    put_signal(sig, info, uc);
     put_host(uc);
     put_stack(m, uc);
     put_code(uc, info);

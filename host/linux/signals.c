@@ -106,7 +106,8 @@ static void on_continue(int sig, siginfo_t *info, void *context)
 
 /* ---- traps and crashes ---- */
 
-/* May the signal be a trap of translated code, which is its way of asking for help? */
+/* May the signal be a trap of translated code, which is its way of asking for help, or one that is
+ * not to end us? */
 static bool may_be_translated(int sig)
 {
     return sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE || sig == SIGILL || sig == SIGTRAP;
@@ -114,7 +115,9 @@ static bool may_be_translated(int sig)
 
 static void on_trap(int sig, siginfo_t *info, void *context)
 {
-    if (state.m && may_be_translated(sig) && host_bt_signal(state.m->vcpu, sig, info, context))
+    struct vcpu *v = state.m ? state.m->vcpu : NULL;
+
+    if (may_be_translated(sig) && host_bt_signal(v, sig, info, context))
         return;
     if ((sig == SIGFPE || sig == SIGILL) && host_fpu_signal(info, context))
         return;
@@ -171,7 +174,8 @@ int signals_install(struct machine *m, struct error *e)
         return error_set(e, "cannot prepare for signals: %s", strerror(errno));
     sigemptyset(&ours);
     for (unsigned i = 0; i < ARRAY_LEN(traps); i++) {
-        /* A trap inside a trap's handler is to be reported, not to end the process unseen. */
+        /* A trap inside a trap's handler is to be reported, not to end the process unseen; and a
+         * debug trap there is to be forgotten (trap_context.c). */
         set_handler(traps[i], on_trap, SA_NODEFER);
         sigaddset(&ours, traps[i]);
     }

@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * trap_context.c - see trap_context.h. The kernel's register frame and the translator's struct
- * bt_host_regs, one to one.
+ * bt_host_regs, one to one; and what a signal is.
+ *
+ * Whose it is   si_code > 0 says that the kernel raised the signal: processes and timers cannot
+ *               (rt_sigqueueinfo(2)), except for the process itself and its debugger. The trap
+ *               number says nothing before that is known: in the frame of a signal that was sent
+ *               it is the last trap's.
+ * What it is    The signal and the trap number say. What else si_code says of a debug trap is what
+ *               DR6 held (Linux: TRAP_TRACE when BS was set, TRAP_HWBKPT for B0-B3, TRAP_BRKPT for
+ *               none of them), and hypervisors lose its bits when a single step coincides with
+ *               another event. So it does not count.
+ * Source        SDM vol. 3A, table 6-1; vol. 3B, section 18.2.3 (DR6); sigaction(2).
  */
 #define _GNU_SOURCE
 #include "host/linux/trap_context.h"
@@ -16,6 +26,56 @@
 static const uint8_t greg_of[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
                                     REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
                                     REG_R12, REG_R13, REG_R14, REG_R15};
+
+enum event {
+    EVENT_OTHER,  /* sent by a process, or no trap of emitted code: it ends us, with a report */
+    EVENT_NOTICE, /* the kernel tells of something that asks for no answer now */
+    EVENT_DEBUG,  /* a single step, or what looks like one: bt_single_step() */
+    EVENT_TRAP,   /* of translated code, if RIP is there: bt_host_trap() */
+};
+
+#define ANY             (-1)
+#define TRAP_PERF_EVENT 6 /* TRAP_PERF; not in all C libraries */
+
+/* For what the kernel raised: the first row that fits. No row: EVENT_OTHER. */
+static const struct decision {
+    int sig, code, trap;
+    enum event event;
+} decisions[] = {
+    /* Someone's perf event counts in this process. Asynchronous: the trap number is stale. */
+    {SIGTRAP, TRAP_PERF_EVENT, ANY, EVENT_NOTICE},
+    /* With a cause or without: TRAP_TRACE, TRAP_BRKPT (BS lost, or an ICEBP, which is not emitted:
+     * either way the code goes on behind it), TRAP_HWBKPT (someone's data breakpoint), TRAP_BRANCH,
+     * TRAP_UNK, SI_KERNEL, and what kernels may say one day. */
+    {SIGTRAP, ANY, VEC_DB, EVENT_DEBUG},
+    /* An INT3 is neither emitted nor asynchronous: something wrote to our code. */
+    {SIGTRAP, ANY, VEC_BP, EVENT_OTHER},
+    /* A page of ours has gone bad and was not yet used. Who uses it gets BUS_MCEERR_AR. */
+    {SIGBUS, BUS_MCEERR_AO, ANY, EVENT_NOTICE},
+    /* The page is lost: filling the window again and trying again would not end. */
+    {SIGBUS, BUS_MCEERR_AR, ANY, EVENT_OTHER},
+    {SIGBUS, ANY, VEC_PF, EVENT_TRAP},  /* beyond the end of a file */
+    {SIGBUS, ANY, VEC_SS, EVENT_TRAP},  /* a wild address in RBP or RSP */
+    {SIGSEGV, ANY, VEC_PF, EVENT_TRAP}, /* SEGV_MAPERR, SEGV_ACCERR */
+    {SIGSEGV, ANY, VEC_GP, EVENT_TRAP}, /* SI_KERNEL: misaligned, or a wild address */
+    {SIGFPE, ANY, VEC_DE, EVENT_TRAP},
+    {SIGFPE, ANY, VEC_MF, EVENT_TRAP},
+    {SIGFPE, ANY, VEC_XM, EVENT_TRAP},
+    {SIGILL, ANY, VEC_UD, EVENT_TRAP},
+};
+
+static enum event event_of(int sig, int code, greg_t trap)
+{
+    if (code <= 0) /* SI_USER, SI_TKILL, SI_QUEUE, SI_TIMER... */
+        return EVENT_OTHER;
+    for (unsigned n = 0; n < ARRAY_LEN(decisions); n++) {
+        const struct decision *d = &decisions[n];
+        if (d->sig == sig && (d->code == ANY || d->code == code) &&
+            (d->trap == ANY || d->trap == trap))
+            return d->event;
+    }
+    return EVENT_OTHER;
+}
 
 static enum bt_trap_kind kind_of(int sig, const greg_t *reg)
 {
@@ -43,27 +103,50 @@ static void regs_set(greg_t *reg, const struct bt_host_regs *r)
     reg[REG_EFL] = (greg_t)r->rflags;
 }
 
-static bool handle(struct vcpu *v, int sig, const siginfo_t *info, const greg_t *reg,
-                   struct bt_host_regs *r)
+/* Without translated code, too: then only TF is to go. */
+static void debug_trap(struct vcpu *v, int code, greg_t *reg)
 {
-    if (sig == SIGTRAP && info->si_code == TRAP_TRACE)
-        return bt_single_step(v, r);
-    return bt_owns(v, r->rip) && bt_host_trap(v, r, kind_of(sig, reg), (uint64_t)reg[REG_CR2]);
+    struct bt_host_regs r;
+
+    if (!v || !v->translator) {
+        reg[REG_EFL] &= ~(greg_t)EFL_TF;
+        return;
+    }
+    v->stats.break_odd += code != TRAP_TRACE;
+    regs_get(&r, reg);
+    bt_single_step(v, &r);
+    regs_set(reg, &r);
+}
+
+static bool translated_trap(struct vcpu *v, int sig, greg_t *reg)
+{
+    struct bt_host_regs r;
+
+    if (!v || !v->translator)
+        return false;
+    regs_get(&r, reg);
+    if (!bt_owns(v, r.rip) || !bt_host_trap(v, &r, kind_of(sig, reg), (uint64_t)reg[REG_CR2]))
+        return false;
+    regs_set(reg, &r);
+    return true;
 }
 
 bool host_bt_signal(struct vcpu *v, int sig, siginfo_t *info, void *ucontext)
 {
     greg_t *reg = ((ucontext_t *)ucontext)->uc_mcontext.gregs;
-    struct bt_host_regs r;
 
-    /* si_code > 0: raised by the kernel for a fault, not sent by anyone. */
-    if (!v || !v->translator || info->si_code <= 0)
-        return false;
-    regs_get(&r, reg);
-    if (!handle(v, sig, info, reg, &r))
-        return false;
-    regs_set(reg, &r);
-    return true;
+    switch (event_of(sig, info->si_code, reg[REG_TRAPNO])) {
+    case EVENT_NOTICE:
+        return true;
+    case EVENT_DEBUG:
+        debug_trap(v, info->si_code, reg);
+        return true;
+    case EVENT_TRAP:
+        return translated_trap(v, sig, reg);
+    case EVENT_OTHER:
+        break;
+    }
+    return false;
 }
 
 void host_bt_break_in(struct vcpu *v, void *ucontext)
