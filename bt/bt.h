@@ -97,9 +97,9 @@ bool bt_host_trap(struct vcpu *v, struct bt_host_regs *r, enum bt_trap_kind kind
  * general registers only. */
 bool bt_break_in(struct vcpu *v, struct bt_host_regs *r);
 
-/* A debug trap of the host (#DB) on the vCPU's thread, anywhere in the process, whether it was asked
- * for or not: goes on as bt_break_in() does where translated code runs and v->attention asks for it;
- * else clears TF. Async-signal-safe; touches general registers only. */
+/* A debug trap of the host (#DB) on the vCPU's thread, anywhere in the process, whether it was
+ * asked for or not: goes on as bt_break_in() does where translated code runs and v->attention asks
+ * for it; else clears TF. Async-signal-safe; touches general registers only. */
 void bt_single_step(struct vcpu *v, struct bt_host_regs *r);
 
 /* Is rip inside the code arena (of generated code, executable view)? */

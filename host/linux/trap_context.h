@@ -13,9 +13,9 @@
 
 struct vcpu;
 
-/* For SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGTRAP; v may be NULL. True: the handler is to return. The
- * signal was a trap of v's translated code, and *ucontext is changed so that the host goes on in
- * the monitor; or a debug trap, wherever it came; or needs no answer. False: it was sent by a
+/* For SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGTRAP; v may be NULL. True: the handler is to return.
+ * The signal was a trap of v's translated code, and *ucontext is changed so that the host goes on
+ * in the monitor; or a debug trap, wherever it came; or needs no answer. False: it was sent by a
  * process, or a fault that nobody expected. The handlers must not block SIGTRAP (SA_NODEFER): a
  * debug trap that found it blocked would end the process. */
 bool host_bt_signal(struct vcpu *v, int sig, siginfo_t *info, void *ucontext);
