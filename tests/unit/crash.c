@@ -34,6 +34,18 @@ static void plain_trap(void)
     __asm__ volatile("ud2" : : "D"(1), "S"(2), "d"(3));
 }
 
+/* A debug trap, with TF and without: nothing to end for. */
+static void debug_traps(void)
+{
+    __asm__ volatile(".byte 0xf1\n pushfq; orl $0x100, (%%rsp); popfq; nop; nop" ::
+                         : "cc", "memory");
+}
+
+static void breakpoint(void)
+{
+    __asm__ volatile("int3");
+}
+
 /* Runs fn in a process of its own; its exit status, and what it wrote to standard error. */
 static int crash(void (*fn)(void), char *text, size_t cap)
 {
@@ -78,6 +90,11 @@ Test(crash, reports)
                   strstr(text, "accessing 0x") && strstr(text, "\nhost registers:\r\nrax 0x") &&
                   strstr(text, "\nrip is ring1+0x") && strstr(text, "\ncode at rip: "),
               "a stray write: %s", text);
+    cr_expect(strstr(text, "\nsignal 11 code 2 (0x2) trap 14 error 0x6 rflags 0x"), "codes: %s",
+              text);
+    cr_expect_eq(crash(breakpoint, text, sizeof text), 1);
+    cr_expect(strstr(text, "\nsignal 5 code 128 (0x80) trap 3 "), "INT3: %s", text);
+    cr_expect_eq(crash(debug_traps, text, sizeof text), 77, "debug traps: %s", text);
     cr_expect_eq(crash(plain_trap, text, sizeof text), 1);
     cr_expect(strstr(text, "ring1: internal error: signal 4 (ILL)"), "a trap: %s", text);
     cr_expect_eq(crash(abort, text, sizeof text), 1);
