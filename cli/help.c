@@ -48,8 +48,11 @@ void help_run(FILE *f)
         if (row->group) {
             fprintf(f, "\n%s:\n", row->group);
         } else if (!row->alias) {
+            char text[1024];
             print_names(f, r);
-            print_wrapped(f, row->text);
+            snprintf(text, sizeof text, "%s%s%s%s", row->text, row->preset ? " (default " : "",
+                     row->preset ? row->preset : "", row->preset ? ")" : "");
+            print_wrapped(f, text);
         }
     }
     fprintf(
@@ -105,6 +108,11 @@ void help_mdoc(FILE *f)
         }
         fputc('\n', f);
         print_roff(f, row->text);
+        if (row->preset) {
+            fputs(" (default ", f);
+            print_roff(f, row->preset);
+            fputc(')', f);
+        }
         fputs(".\n", f);
     }
     fputs(".El\n", f);
@@ -116,7 +124,8 @@ void help_cpus(FILE *f)
 
     fprintf(f, "CPU models for -cpu:\n");
     for (unsigned i = 0; (m = cpu_model_at(i)); i++)
-        fprintf(f, "  %-12s %s%s\n", m->name, m->text, i == 0 ? " (default)" : "");
+        fprintf(f, "  %-12s %s%s\n", m->name, m->text,
+                strcmp(m->name, option_preset(OPT_CPU)) ? "" : " (default)");
 }
 
 void help_stages(FILE *f)

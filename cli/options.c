@@ -7,8 +7,8 @@
 
 const struct option_row option_rows[] = {
 #define OPTION_GROUP(title) {.group = title},
-#define OPTION(opt, str, argument, help)                                                           \
-    {.name = str, .arg = argument, .text = help, .id = OPT_##opt},
+#define OPTION(opt, str, argument, def, help)                                                      \
+    {.name = str, .arg = argument, .text = help, .preset = def, .id = OPT_##opt},
 #define OPTION_ALIAS(opt, str) {.name = str, .alias = true, .id = OPT_##opt},
 #include "include/ring1/option.def"
 #undef OPTION
@@ -16,10 +16,21 @@ const struct option_row option_rows[] = {
 const unsigned option_row_count = ARRAY_LEN(option_rows);
 
 static const char *const arguments[OPT_COUNT] = {
-#define OPTION(opt, str, argument, help) [OPT_##opt] = argument,
+#define OPTION(opt, str, argument, def, help) [OPT_##opt] = argument,
 #include "include/ring1/option.def"
 #undef OPTION
 };
+
+static const char *const presets[OPT_COUNT] = {
+#define OPTION(opt, str, argument, def, help) [OPT_##opt] = def,
+#include "include/ring1/option.def"
+#undef OPTION
+};
+
+const char *option_preset(enum option_id id)
+{
+    return presets[id];
+}
 
 /* What decides between options only after all were seen. */
 struct parser {
@@ -211,20 +222,33 @@ static int parse_one(struct parser *p, int count, char *const *args, int *i)
     return apply(p, row, arg);
 }
 
+/* What the rows say that holds without the option. Consoles depend on the other options and come
+ * last. */
+static int apply_presets(struct parser *p)
+{
+    for (unsigned r = 0; r < option_row_count; r++) {
+        const struct option_row *row = &option_rows[r];
+        if (row->preset && row->id != OPT_SERIAL && apply(p, row, row->preset))
+            return -1;
+    }
+    return 0;
+}
+
 /* Consoles that were not asked for. */
-static void default_consoles(struct parser *p)
+static int default_consoles(struct parser *p)
 {
     struct config *cfg = p->cfg;
 
     if (cfg->serial_count)
-        return;
+        return 0;
     if (p->nodefaults && !p->nographic)
-        return;
+        return 0;
     cfg->serial_count = 1;
     cfg->serial[0] = (struct console_spec){.kind = CONSOLE_NULL};
     bool wanted = p->nographic || !p->display_none;
     if (wanted && cfg->debugcon.kind != CONSOLE_STDIO)
-        cfg->serial[0] = (struct console_spec){.kind = CONSOLE_STDIO, .mux = true};
+        return value_console("serial", option_preset(OPT_SERIAL), &cfg->serial[0], p->e);
+    return 0;
 }
 
 /* Kernels that end by isa-debug-exit are test kernels, and those of kvm-unit-tests take pc-testdev
@@ -257,22 +281,16 @@ enum options_result options_parse(struct config *cfg, int count, char *const *ar
 {
     struct parser p = {.cfg = cfg, .e = e, .result = OPTIONS_RUN};
 
-    *cfg = (struct config){
-        .ram_size = RAM_DEFAULT,
-        .cpu = cpu_model_at(0),
-        .acpi = true,
-        .exec = EXEC_DEFAULT,
-        .cache_size = CACHE_DEFAULT,
-        .sandbox = SANDBOX_ON,
-    };
+    *cfg = (struct config){0};
+    if (apply_presets(&p))
+        return OPTIONS_ERROR;
     for (int i = 0; i < count; i++)
         if (parse_one(&p, count, args, &i))
             return OPTIONS_ERROR;
     if (p.result != OPTIONS_RUN)
         return p.result;
-    default_consoles(&p);
     default_devices(cfg);
-    if (check_whole(&p))
+    if (default_consoles(&p) || check_whole(&p))
         return OPTIONS_ERROR;
     if (!cfg->append)
         cfg->append = "";

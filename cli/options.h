@@ -11,7 +11,7 @@
 #include "host/linux/error.h"
 
 enum option_id {
-#define OPTION(id, name, arg, text) OPT_##id,
+#define OPTION(id, name, arg, preset, text) OPT_##id,
 #include "include/ring1/option.def"
 #undef OPTION
     OPT_COUNT
@@ -21,11 +21,15 @@ enum option_id {
 struct option_row {
     const char *group; /* a heading; the members below are then NULL */
     const char *name, *arg, *text;
-    bool alias; /* another name of option `id`; arg as there, text NULL */
+    const char *preset; /* the argument that holds without the option; NULL: none */
+    bool alias;         /* another name of option `id`; arg as there, text NULL */
     enum option_id id;
 };
 extern const struct option_row option_rows[];
 extern const unsigned option_row_count;
+
+/* The preset of the option's row. */
+const char *option_preset(enum option_id id);
 
 enum options_result {
     OPTIONS_RUN,

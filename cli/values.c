@@ -237,6 +237,41 @@ int value_rtc(const char *text, struct config *cfg, struct error *e)
 
 /* ---- -device ---- */
 
+static int debug_exit_property(struct config *cfg, const char *text, const char *piece,
+                               struct error *e)
+{
+    const char *base = value_of(piece, "iobase"), *size = value_of(piece, "iosize");
+    uint64_t n;
+
+    if (base && parse_number(base, 0xffff, &n)) {
+        cfg->debug_exit_base = (uint32_t)n;
+        return 0;
+    }
+    if (size && parse_number(size, 4, &n) && (n == 1 || n == 2 || n == 4)) {
+        cfg->debug_exit_size = (uint32_t)n;
+        return 0;
+    }
+    if (base)
+        return error_set(e, "-device %s: iobase is a port number from 0 to 0xffff", text);
+    if (size)
+        return error_set(e, "-device %s: iosize is 1, 2 or 4", text);
+    return error_set(e, "-device %s: isa-debug-exit has no property '%s', only iobase and iosize",
+                     text, piece);
+}
+
+static int debug_exit_properties(struct config *cfg, const char *text, const char *list,
+                                 struct error *e)
+{
+    char piece[64];
+
+    while (list) {
+        list = next_piece(list, piece, sizeof piece);
+        if (debug_exit_property(cfg, text, piece, e))
+            return -1;
+    }
+    return 0;
+}
+
 int value_device(const char *text, struct config *cfg, struct error *e)
 {
     char piece[64];
@@ -255,25 +290,9 @@ int value_device(const char *text, struct config *cfg, struct error *e)
     if (cfg->debug_exit)
         return error_set(e, "-device isa-debug-exit was given twice; one is enough");
     cfg->debug_exit = true;
-    cfg->debug_exit_base = 0x501;
-    cfg->debug_exit_size = 2;
-    while (list) {
-        uint64_t n;
-        list = next_piece(list, piece, sizeof piece);
-        const char *base = value_of(piece, "iobase"), *size = value_of(piece, "iosize");
-        if (base && parse_number(base, 0xffff, &n))
-            cfg->debug_exit_base = (uint32_t)n;
-        else if (size && parse_number(size, 4, &n) && (n == 1 || n == 2 || n == 4))
-            cfg->debug_exit_size = (uint32_t)n;
-        else if (base)
-            return error_set(e, "-device %s: iobase is a port number from 0 to 0xffff", text);
-        else if (size)
-            return error_set(e, "-device %s: iosize is 1, 2 or 4", text);
-        else
-            return error_set(
-                e, "-device %s: isa-debug-exit has no property '%s', only iobase and iosize", text,
-                piece);
-    }
+    if (debug_exit_properties(cfg, text, DEBUG_EXIT_DEFAULT, e) ||
+        debug_exit_properties(cfg, text, list, e))
+        return -1;
     if (cfg->debug_exit_base + cfg->debug_exit_size > 0x10000)
         return error_set(e, "-device %s: the ports end at 0xffff", text);
     return 0;

@@ -19,6 +19,10 @@
 #define ARENA_PER_SLOT  64u
 #define ARENA_PER_BLOCK 128u
 #define ARENA_PER_PAGE  512u
+/* ... and for each bucket of the hashes, which are touched all over: a block takes some 300 bytes,
+ * a page's blocks some thousands. */
+#define ARENA_PER_BUCKET      512u
+#define ARENA_PER_PAGE_BUCKET 4096u
 
 /* Blocks begin where lines of the CPU's caches do: rows of the comparison scatter less from run to
  * run (docs/PERFORMANCE.md, "Indirect jumps"). */
@@ -50,8 +54,8 @@ static struct sizes sizes_for(size_t arena_size)
                           .slots = arena / ARENA_PER_SLOT + UNIT_SLOTS,
                           .blocks = arena / ARENA_PER_BLOCK + 1,
                           .pages = arena / ARENA_PER_PAGE + 1,
-                          .hash = power_of_two(arena / ARENA_PER_BLOCK),
-                          .page_hash = power_of_two(arena / ARENA_PER_PAGE)};
+                          .hash = power_of_two(arena / ARENA_PER_BUCKET),
+                          .page_hash = power_of_two(arena / ARENA_PER_PAGE_BUCKET)};
 }
 
 /* Reserves `count` elements at offset *at; aligned for all of them. */
@@ -103,9 +107,7 @@ void cache_init(struct code_cache *c, void *memory, const struct host_code_arena
                              .page_max = s.pages,
                              .hash_mask = s.hash - 1,
                              .page_hash_mask = s.page_hash - 1};
-    lay_out(c, memory, &s);
-    memset(c->hash, 0, s.hash * sizeof *c->hash);
-    memset(c->page_hash, 0, s.page_hash * sizeof *c->page_hash);
+    lay_out(c, memory, &s); /* zeros already: what is not written costs the host nothing */
 }
 
 bool cache_has_room(const struct code_cache *c)

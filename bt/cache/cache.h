@@ -111,7 +111,8 @@ struct code_cache {
     struct vcpu_stats *stats; /* of the vCPU whose blocks these are; NULL before the first block */
 };
 
-/* Bytes of memory besides the arena, for cache_init(). */
+/* Bytes of memory besides the arena, zeroed, for cache_init(): address space for as many blocks as
+ * the arena can hold, which the host backs as they are made. */
 size_t cache_size(size_t arena_size);
 void cache_init(struct code_cache *c, void *memory, const struct host_code_arena *arena);
 

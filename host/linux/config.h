@@ -10,16 +10,14 @@
 #include "include/ring1/types.h"
 #include "monitor/cpuid.h"
 
-#define MAX_SERIAL  4u
-#define MIB         (1024ull * 1024)
-#define RAM_DEFAULT (128 * MIB)
-#define RAM_MIN     (1 * MIB)
-#define RAM_MAX     (3584 * MIB) /* below the PCI hole at 0xe0000000 (monitor/vm.h) */
+#define MAX_SERIAL 4u
+#define MIB        (1024ull * 1024)
+#define RAM_MIN    (1 * MIB)
+#define RAM_MAX    (3584 * MIB) /* below the PCI hole at 0xe0000000 (monitor/vm.h) */
 
 /* The translator's code cache: host memory that is used only as far as there is code. */
-#define CACHE_DEFAULT (16 * MIB)
-#define CACHE_MIN     (1 * MIB)
-#define CACHE_MAX     (1024 * MIB)
+#define CACHE_MIN (1 * MIB)
+#define CACHE_MAX (1024 * MIB)
 
 /* How guest code is executed. */
 enum exec_mode {
@@ -27,8 +25,6 @@ enum exec_mode {
     EXEC_TRANSLATE,
     EXEC_LOCKSTEP, /* both, block by block, until they differ */
 };
-/* What -exec is when it is not given. */
-#define EXEC_DEFAULT EXEC_TRANSLATE
 
 enum sandbox_mode {
     SANDBOX_OFF,

@@ -8,6 +8,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "bt/cache/cache.h"
 #include "bt/priv.h"
@@ -490,4 +491,37 @@ Test(bt_cache, marking_a_page_drops_its_write_tags)
     cr_expect(cache_invalidate(v, c, 0x5000, 0, 0xfff) == 1 && vm.page[5] & PAGE_TRANSLATED);
     cr_expect(cache_invalidate(w, &theirs->cache, 0x5000, 0, 0xfff) == 1);
     cr_expect(!(vm.page[5] & PAGE_TRANSLATED));
+}
+
+static size_t resident(void *p, size_t size)
+{
+    static unsigned char page[1u << 22];
+    size_t count = 0;
+
+    cr_assert(size / 4096 < sizeof page && mincore(p, size, page) == 0);
+    for (size_t i = 0; i < (size + 4095) / 4096; i++)
+        count += page[i] & 1;
+    return 4096 * count;
+}
+
+/* A cache may be as big as it likes: what counts is the code in it. */
+Test(bt_cache, memory_follows_use)
+{
+    struct host_code_arena big = {.size = 1u << 30};
+    size_t size = cache_size(big.size);
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
+
+    start();
+    cr_assert(p != MAP_FAILED);
+    madvise(p, size, MADV_NOHUGEPAGE); /* and nothing that its neighbours may get for it */
+    big.rw = arena.rw;
+    cache_init(c, p, &big);
+    cr_expect_eq(resident(p, size), 0);
+    c->fixed = c->at = FIXED;
+    for (gla_t gla = 0x1000; gla < 0x2000; gla += 256)
+        make_block(gla, gla, 1, 4, 2);
+    /* a bucket for each block, one for the page, and up to two pages of each other array */
+    cr_expect(resident(p, size) <= (16 + 1 + 8) * 4096, "%zu", resident(p, size));
+    munmap(p, size);
 }

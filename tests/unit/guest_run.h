@@ -29,7 +29,7 @@ static struct machine *guest_run(const char *name, struct bt_options options)
         .debug_exit_size = 4,
         .acpi = true,
         .exec = EXEC_TRANSLATE,
-        .cache_size = CACHE_DEFAULT,
+        .cache_size = 16 * MIB,
         .bt = options,
     };
     struct machine *m = zeroed_alloc(sizeof *m);

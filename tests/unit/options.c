@@ -244,7 +244,7 @@ Test(options, meanings)
     struct error e;
 
     cr_assert_eq(parse("-kernel|k", &c, &e), OPTIONS_RUN);
-    cr_expect(c.ram_size == RAM_DEFAULT && c.acpi && !c.no_reboot && !strcmp(c.append, "") &&
+    cr_expect(c.ram_size == 128 * MIB && c.acpi && !c.no_reboot && !strcmp(c.append, "") &&
               !c.initrd);
     cr_expect(c.cpu == cpu_model_at(0) && c.rtc_base == RTC_UTC && !c.debug_exit && !c.testdev);
     cr_expect(c.serial_count == 1 && c.serial[0].kind == CONSOLE_STDIO && c.serial[0].mux);
@@ -267,14 +267,53 @@ Test(options, meanings)
     cr_expect_eq(c.trace_mask, TRACE_BIT(TRACE_COUNT) - 1);
 }
 
+/* A default is what its row says: the option with that argument changes nothing. */
+Test(options, presets)
+{
+    static struct config without, with;
+    struct error e;
+    unsigned presets = 0;
+
+    cr_assert_eq(parse("-kernel|k", &without, &e), OPTIONS_RUN);
+    for (unsigned i = 0; i < option_row_count; i++) {
+        const struct option_row *row = &option_rows[i];
+        char line[256];
+        if (!row->preset)
+            continue;
+        snprintf(line, sizeof line, "-kernel|k|-%s|%s", row->name, row->preset);
+        cr_assert_eq(parse(line, &with, &e), OPTIONS_RUN, "%s: %s", line, e.text);
+        without.kernel = with.kernel;
+        without.append = with.append;
+        cr_expect_eq(memcmp(&with, &without, sizeof with), 0, "%s", line);
+        cr_expect(row->arg, "a switch is off: %s", row->name);
+        presets++;
+    }
+    cr_expect(presets >= 10);
+    parse("-kernel|k|-device|isa-debug-exit", &without, &e);
+    parse("-kernel|k|-device|isa-debug-exit," DEBUG_EXIT_DEFAULT, &with, &e);
+    cr_expect(with.debug_exit_base == without.debug_exit_base &&
+              with.debug_exit_size == without.debug_exit_size);
+}
+
+/* Only the row's own column says what the default is; everything is printed from there. */
+Test(options, preset_is_said_once)
+{
+    for (unsigned i = 0; i < option_row_count; i++) {
+        const struct option_row *row = &option_rows[i];
+        const char *said = row->text ? strstr(row->text, "default") : NULL;
+        cr_expect(!said || row->id == OPT_DEVICE || row->id == OPT_NODEFAULTS, "%s: %s", row->name,
+                  row->text);
+    }
+}
+
 Test(options, execution)
 {
     struct config c;
     struct error e;
 
     parse("-kernel|k", &c, &e);
-    cr_expect(c.exec == EXEC_DEFAULT && c.sandbox == SANDBOX_ON);
-    cr_expect_eq(c.cache_size, 16 * MIB);
+    cr_expect(c.exec == EXEC_TRANSLATE && c.sandbox == SANDBOX_ON);
+    cr_expect_eq(c.cache_size, 128 * MIB);
     cr_expect(!c.bt.no_chain && !c.bt.no_return_stack && !c.bt.soft_only && !c.bt.max_insns &&
               !c.bt.heat && !c.bt.split_at_branches && !c.bt.no_bmi2);
     parse("-kernel|k|-exec|translate|-bt|chain=off,return-stack=off,insns=7|-bt|heat=300", &c, &e);
