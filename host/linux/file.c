@@ -77,10 +77,6 @@ int file_open(struct file *f, const char *what, const char *path, struct error *
     }
     if (fd >= 0)
         close(fd);
-    if (!err && !f->size) {
-        file_close(f);
-        err = error_set(e, "the %s '%s' is empty", what, path);
-    }
     if (err)
         *f = (struct file){.path = path};
     return err;

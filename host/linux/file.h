@@ -18,10 +18,9 @@ struct file {
     const char *path;
 };
 
-/* Maps regular files, reads pipes and devices to their end. `what` names the file's role in
- * messages ("kernel").
- * Refuses empty files and anything above 4 GiB. `path` is kept by reference. Returns 0 or -1 with
- * *e. */
+/* Maps regular files, reads pipes and devices to their end; an empty file has size 0. `what` names
+ * the file's role in messages ("kernel"). Refuses anything above 4 GiB. `path` is kept by
+ * reference. Returns 0 or -1 with *e. */
 int file_open(struct file *f, const char *what, const char *path, struct error *e);
 void file_close(struct file *f);
 

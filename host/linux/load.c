@@ -35,9 +35,19 @@ int ram_too_small(struct error *e, uint64_t ram_size, uint64_t needed, const cha
         return error_set(e, "%s needs %llu MiB of RAM, more than the 3584 MiB a guest can have",
                          what, (unsigned long long)mib);
     return error_set(
-        e, "%llu MiB of RAM is too small: %s needs at least %llu MiB; use -m %llu or more",
-        (unsigned long long)(ram_size >> 20), what, (unsigned long long)mib,
-        (unsigned long long)mib);
+        e, "%.10g MiB of RAM is too small: %s needs at least %llu MiB; use -m %llu or more",
+        (double)ram_size / (1u << 20), what, (unsigned long long)mib, (unsigned long long)mib);
+}
+
+/* Modules may be empty: they can be messages by their names alone. */
+static int open_filled(struct file *f, const char *what, const char *path, struct error *e)
+{
+    if (file_open(f, what, path, e))
+        return -1;
+    if (f->size)
+        return 0;
+    file_close(f);
+    return error_set(e, "the %s '%s' is empty", what, path);
 }
 
 /* Splits -initrd's "FILE ARGS,FILE ARGS"; two commas stand for one comma in a name. */
@@ -79,11 +89,11 @@ int boot_open(struct boot_files *b, const char *kernel, const char *initrd, cons
     int err;
 
     *b = (struct boot_files){.append = append ? append : ""};
-    if (file_open(&b->kernel, "kernel", kernel, e))
+    if (open_filled(&b->kernel, "kernel", kernel, e))
         return -1;
     if (is_linux(&b->kernel)) {
         b->kind = KERNEL_LINUX;
-        err = initrd ? file_open(&b->module[0], "initrd", initrd, e) : 0;
+        err = initrd ? open_filled(&b->module[0], "initrd", initrd, e) : 0;
         b->module_count = initrd && !err;
     } else if (is_multiboot(&b->kernel)) {
         b->kind = KERNEL_MULTIBOOT;

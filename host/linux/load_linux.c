@@ -4,7 +4,7 @@
  *
  * Promises   Protocol 2.00 (Linux 1.3.73) and later; bzImage and the old zImage. The real-mode part
  *            of the kernel is not run: what it would find out from firmware is put into boot_params
- *            here.
+ *            here. Files that have only a real-mode entry, and 64-bit kernels, are refused.
  * Source     Linux Documentation/arch/x86/boot.rst and zero-page.rst (field names are theirs).
  *
  * Low memory:  0x90000 boot_params | 0x91000 command line | 0x99000 GDT | stack below 0x9a000
@@ -48,6 +48,7 @@ enum {
     HDR_INITRD_ADDR_MAX = 0x22c,
     HDR_KERNEL_ALIGNMENT = 0x230,
     HDR_RELOCATABLE = 0x234,
+    HDR_XLOADFLAGS = 0x236,
     HDR_CMDLINE_SIZE = 0x238,
     HDR_SETUP_DATA = 0x250,
     HDR_PREF_ADDRESS = 0x258,
@@ -59,6 +60,7 @@ enum {
 };
 #define LOADED_HIGH  0x01u
 #define CAN_USE_HEAP 0x80u
+#define KERNEL_64    0x01u /* of xloadflags: the code is 64-bit, with an entry point at 0x200 */
 
 /* What the header says, read with the defaults of its protocol version. */
 struct layout {
@@ -78,6 +80,26 @@ bool is_linux(const struct file *f)
 {
     return f->size >= HDR_MAGIC + 4 && get_le16(f->data + HDR_BOOT_FLAG) == 0xaa55 &&
            memcmp(f->data + HDR_MAGIC, "HdrS", 4) == 0;
+}
+
+/* Is there code that ring1 can enter? A 64-bit kernel has a 32-bit entry too, but goes on to long
+ * mode. What is no kernel (iPXE, memdisk) has this header only so that boot loaders start its
+ * real-mode part, which finds a BIOS: fields about the protected-mode part are then left 0. */
+static int check_entry(const struct file *f, struct layout *l, struct error *e)
+{
+    const uint8_t *h = f->data;
+    uint32_t start = get_le32(h + HDR_CODE32_START);
+
+    if (l->version >= 0x20c && (get_le16(h + HDR_XLOADFLAGS) & KERNEL_64))
+        return error_set(e, "the kernel '%s' is a 64-bit one; ring1 runs 32-bit guests", f->path);
+    if (start < l->load || start - l->load >= l->code_len || get_le32(h + HDR_SYSSIZE) == 0)
+        return error_set(e,
+                         "'%s' can only be entered in real mode, under a BIOS: its boot header "
+                         "describes no 32-bit code (code32_start 0x%x, syssize 0x%x); ring1 has no "
+                         "BIOS",
+                         f->path, start, get_le32(h + HDR_SYSSIZE));
+    l->entry = start;
+    return 0;
 }
 
 static int read_header(const struct file *f, struct layout *l, struct error *e)
@@ -105,26 +127,24 @@ static int read_header(const struct file *f, struct layout *l, struct error *e)
                              (unsigned long long)(said - l->code_len));
     }
     l->high = h[HDR_LOADFLAGS] & LOADED_HIGH;
+    l->load = l->high ? BZIMAGE_LOAD : ZIMAGE_LOAD;
     l->initrd_max = l->version >= 0x203 ? get_le32(h + HDR_INITRD_ADDR_MAX) : 0x37ffffff;
     l->cmdline_max = l->version >= 0x206 ? get_le32(h + HDR_CMDLINE_SIZE) : 255;
     if (l->cmdline_max > CMDLINE_ROOM - 1)
         l->cmdline_max = CMDLINE_ROOM - 1;
-    return 0;
+    return check_entry(f, l, e);
 }
 
-/* Where the code goes, and up to where RAM is taken while it unpacks itself. */
-static int place_kernel(const struct file *f, struct layout *l, uint64_t ram_size, struct error *e)
+/* Up to where RAM is taken while the kernel unpacks itself. */
+static int place_kernel(const struct file *f, struct layout *l, struct error *e)
 {
     const uint8_t *h = f->data;
-    uint32_t start = get_le32(h + HDR_CODE32_START);
 
-    l->load = l->high ? BZIMAGE_LOAD : ZIMAGE_LOAD;
     l->end = (uint64_t)l->load + l->code_len;
     if (!l->high && l->end > BOOT_PARAMS)
         return error_set(
             e, "the kernel '%s' is broken: it wants to be loaded low but is %zu bytes long",
             f->path, l->code_len);
-    l->entry = start >= l->load && start - l->load < l->code_len ? start : l->load;
     if (l->version >= 0x20a) {
         uint64_t pref =
             (uint64_t)get_le32(h + HDR_PREF_ADDRESS + 4) << 32 | get_le32(h + HDR_PREF_ADDRESS);
@@ -135,8 +155,6 @@ static int place_kernel(const struct file *f, struct layout *l, uint64_t ram_siz
         if (end > l->end)
             l->end = end;
     }
-    if (l->end > ram_size)
-        return ram_too_small(e, ram_size, l->end, "this kernel");
     return 0;
 }
 
@@ -217,8 +235,10 @@ int load_linux(const struct boot_files *b, uint8_t *ram, uint64_t ram_size, uint
     uint32_t initrd_at = 0;
     struct layout l = {0};
 
-    if (read_header(&b->kernel, &l, e) || place_kernel(&b->kernel, &l, ram_size, e))
+    if (read_header(&b->kernel, &l, e) || place_kernel(&b->kernel, &l, e))
         return -1;
+    if (!initrd && l.end > ram_size)
+        return ram_too_small(e, ram_size, l.end, "this kernel");
     if (initrd && place_initrd(&l, initrd->size, ram_size, &initrd_at, e))
         return -1;
     if (cmdline_len > l.cmdline_max)

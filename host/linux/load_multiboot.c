@@ -57,6 +57,7 @@ struct loading {
     uint8_t *ram;
     uint64_t ram_size;
     struct error *e;
+    bool placed;       /* first all pieces are only looked at, then they are written */
     uint64_t low, end; /* the kernel occupies [low, end) */
     uint32_t entry;
 };
@@ -98,16 +99,17 @@ static int put_piece(struct loading *l, uint64_t off, uint64_t file_len, uint64_
     if (end > 0xe0000000u || end < at)
         return error_set(l->e, "the kernel '%s' wants to be loaded at 0x%llx, where no RAM can be",
                          f->path, (unsigned long long)at);
-    if (end > l->ram_size)
-        return ram_too_small(l->e, l->ram_size, end, "this kernel");
     if (at < HIGH_MEMORY && end > VGA_HOLE)
         return error_set(
             l->e,
             "the kernel '%s' wants to be loaded over the PC's video memory and firmware at "
             "0x%x-0x%x",
             f->path, VGA_HOLE, HIGH_MEMORY - 1);
-    memcpy(l->ram + at, f->data + off, file_len);
-    memory_clear(l->ram + at + file_len, mem_len - file_len);
+    if (l->placed) {
+        memcpy(l->ram + at, f->data + off, file_len);
+        memory_clear(l->ram + at + file_len, mem_len - file_len);
+        return 0;
+    }
     if (at < l->low)
         l->low = at;
     if (end > l->end)
@@ -184,6 +186,12 @@ static int load_elf(struct loading *l)
     return 0;
 }
 
+/* Before place(): says what the kernel occupies; after it: writes it. */
+static int load_pieces(struct loading *l, int64_t hdr, uint32_t flags)
+{
+    return flags & MB_ADDRESSES ? load_flat(l, (uint64_t)hdr) : load_elf(l);
+}
+
 /* Bytes of the information block. */
 static uint64_t info_size(const struct boot_files *b)
 {
@@ -214,7 +222,9 @@ static int place(struct loading *l, uint32_t mod_at[MAX_MODULES], uint64_t *info
         at += need;
     }
     if (at > l->ram_size)
-        return ram_too_small(l->e, l->ram_size, at, "this kernel with its modules");
+        return ram_too_small(l->e, l->ram_size, at,
+                             l->b->module_count ? "this kernel with its modules" : "this kernel");
+    l->placed = true;
     return 0;
 }
 
@@ -298,9 +308,7 @@ int load_multiboot(const struct boot_files *b, uint8_t *ram, uint64_t ram_size,
         return error_set(
             e, "the kernel '%s' demands multiboot features that ring1 does not know (flags 0x%x)",
             b->kernel.path, unknown);
-    if (flags & MB_ADDRESSES ? load_flat(&l, (uint64_t)hdr) : load_elf(&l))
-        return -1;
-    if (place(&l, mod_at, &info_at))
+    if (load_pieces(&l, hdr, flags) || place(&l, mod_at, &info_at) || load_pieces(&l, hdr, flags))
         return -1;
     *out = (struct boot_entry){.eip = l.entry, .esp = INFO_LOW};
     put_info(&l, info_at, mod_at, out);

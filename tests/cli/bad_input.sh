@@ -46,6 +46,7 @@ le32 512 | poke "$k" $((0x1f4))
 printf '\125\252' | poke "$k" $((0x1fe))
 printf '\146HdrS\017\002' | poke "$k" $((0x201))
 printf '\001' | poke "$k" $((0x211))
+le32 $((0x100000)) | poke "$k" $((0x214))
 le32 $((0x7fffffff)) | poke "$k" $((0x22c))
 le32 255 | poke "$k" $((0x238))
 le32 $((0x100000)) | poke "$k" $((0x258))
@@ -137,6 +138,8 @@ bad "kernel with its initrd needs at least 72 MiB" run -kernel "$k" -m 64 -initr
 bad "300 characters long; this kernel takes at most 255" run -kernel "$k" -m 64 -append "$(head -c 300 /dev/zero | tr '\0' x)"
 bad "cannot open the module" run -kernel "$mb" -initrd /nonexistent/m
 bad "use -m 5 or more" run -kernel "$mb" -m 4
+bad "^ring1: 1.5 MiB of RAM is too small: this kernel needs at least 5 MiB" run -kernel "$mb" -m 1.5
+bad "use -m 43 or more" run -kernel "$mb" -m 4 -initrd "$tmp/empty,$tmp/big"
 for length in 600 1000 2047; do
     head -c $length "$k" >"$tmp/cut"
     bad "cut off" run -kernel "$tmp/cut" -m 64
@@ -147,6 +150,12 @@ head -c 3000 "$mb" >"$tmp/cut"
 bad "cut off" run -kernel "$tmp/cut"
 head -c 268 "$mb" >"$tmp/cut"
 bad "cut off" run -kernel "$tmp/cut"
+cp "$k" "$tmp/linux64"
+printf '\001' | poke "$tmp/linux64" $((0x236))
+bad "is a 64-bit one" run -kernel "$tmp/linux64" -m 64
+cp "$k" "$tmp/real"
+le32 0 | poke "$tmp/real" $((0x214))
+bad "can only be entered in real mode" run -kernel "$tmp/real" -m 64
 cp "$mb" "$tmp/elf64"
 printf '\002' | poke "$tmp/elf64" 4
 bad "64-bit" run -kernel "$tmp/elf64"

@@ -60,7 +60,7 @@ static size_t make_linux(void)
     memcpy(image + 0x202, "HdrS", 4);
     put_le16(image + 0x206, chance(80) ? 0x200 + rnd(16) : (uint16_t)rnd32());
     image[0x211] = (uint8_t)rnd(2);
-    put_le32(image + 0x214, 0x100000);
+    put_le32(image + 0x214, image[0x211] ? 0x100000 : 0x1000);
     put_le32(image + 0x22c, chance(50) ? 0x7fffffff : odd_number());
     put_le32(image + 0x230, 1u << rnd(32));
     put_le32(image + 0x238, chance(50) ? 255 : odd_number());

@@ -169,12 +169,48 @@ Test(loader, linux_old_protocols)
     cr_expect_eq(get_le16(ram + en.esi + 0x20), 0xa33f);
     cr_expect_str_eq((char *)ram + en.esi + get_le16(ram + en.esi + 0x22), "auto");
     image[0x211] = 0; /* a zImage */
+    put_le32(image + 0x214, 0x1000);
     cr_assert_eq(boot_load(&b, ram, RAM_SIZE, 0, &en, &e), 0, "%s", e.text);
     cr_expect_eq(en.eip, 0x1000);
     cr_expect_eq(memcmp(ram + 0x1000, image + SETUP_LEN, CODE_LEN), 0);
     make_linux(0x1ff);
     cr_expect_neq(boot_load(&b, ram, RAM_SIZE, 0, &en, &e), 0);
     cr_expect(strstr(e.text, "1.255"), "%s", e.text);
+}
+
+/* What cannot be entered in 32-bit mode is refused with a sentence, not started. */
+Test(loader, linux_without_an_entry)
+{
+    static const struct {
+        const char *name;
+        unsigned version, at, size;
+        uint32_t value;
+        const char *says; /* NULL: it is loaded */
+    } rows[] = {
+        {"64-bit", 0x20c, 0x236, 2, 1, "64-bit"},
+        {"64-bit, EFI", 0x20f, 0x236, 2, 0x7f, "64-bit"},
+        {"32-bit, EFI", 0x20c, 0x236, 2, 4, NULL},
+        {"before xloadflags", 0x20b, 0x236, 2, 1, NULL},
+        {"as iPXE", 0x207, 0x214, 4, 0, "real mode"},
+        {"as memdisk", 0x203, 0x1f4, 4, 0, "real mode"},
+        {"entry in the setup", 0x20f, 0x214, 4, 0x90200, "real mode"},
+        {"entry before the code", 0x20f, 0x214, 4, 0xfffff, "real mode"},
+        {"entry at its end", 0x20f, 0x214, 4, 0x100000 + CODE_LEN, "real mode"},
+        {"last byte", 0x20f, 0x214, 4, 0x100000 + CODE_LEN - 1, NULL},
+    };
+    uint8_t *ram = new_ram(RAM_SIZE);
+    struct boot_entry en;
+
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+        struct boot_files b = linux_files("");
+        make_linux(rows[i].version);
+        for (unsigned k = 0; k < rows[i].size; k++)
+            image[rows[i].at + k] = (uint8_t)(rows[i].value >> 8 * k);
+        e.text[0] = 0;
+        int err = boot_load(&b, ram, RAM_SIZE, 0, &en, &e);
+        cr_expect_eq(err, rows[i].says ? -1 : 0, "%s: %s", rows[i].name, e.text);
+        cr_expect(!rows[i].says || strstr(e.text, rows[i].says), "%s: %s", rows[i].name, e.text);
+    }
 }
 
 /* No truncation may crash, and none that loses kernel bytes may load. */
@@ -257,6 +293,39 @@ static struct boot_files elf_files(void)
 {
     return (struct boot_files){
         .kind = KERNEL_MULTIBOOT, .kernel = {elf, sizeof elf, false, "k.elf"}, .append = "a b"};
+}
+
+/* The RAM that is asked for is enough, and a MiB less is not, whatever it is that needs it. */
+Test(loader, smallest_ram)
+{
+    static uint8_t module[3 * MIB + 1];
+    static const struct {
+        bool bzimage, module;
+        uint32_t mib;
+    } rows[] = {{true, false, 6}, {true, true, 10}, {false, false, 6}, {false, true, 10}};
+    struct boot_entry en;
+
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+        uint32_t size = rows[i].mib * MIB;
+        uint8_t *ram = new_ram(size);
+        struct boot_files b = rows[i].bzimage ? linux_files("") : elf_files();
+        char says[64];
+        make_linux(0x20f);
+        make_elf(0); /* its second segment ends higher */
+        put_le16(elf + 44, 2);
+        memcpy(elf + ELF_HDR + 32, elf + ELF_HDR, 32);
+        put_le32(elf + ELF_HDR + 32 + 12, 0x500000);
+        put_le32(elf + ELF_HDR + 32 + 20, 0x100000);
+        b.module_count = rows[i].module;
+        b.module[0] = (struct file){module, sizeof module, false, "m"};
+        b.module_args[0] = "m";
+        snprintf(says, sizeof says, "at least %u MiB; use -m %u or more", rows[i].mib, rows[i].mib);
+        for (uint32_t less = MIB; less < size; less += MIB) {
+            cr_expect(boot_load(&b, ram, less, 0, &en, &e) && strstr(e.text, says),
+                      "row %u, 0x%x: %s", i, less, e.text);
+        }
+        cr_expect_eq(boot_load(&b, ram, size, 0, &en, &e), 0, "row %u: %s", i, e.text);
+    }
 }
 
 Test(loader, multiboot_places)
@@ -436,6 +505,17 @@ Test(loader, files)
                   strstr(e.text, "cannot open the kernel"),
               "%s", e.text);
     cr_expect(boot_open(&b, "/tmp", NULL, NULL, &e) && strstr(e.text, "directory"), "%s", e.text);
+    /* A module may be empty, and the modules around it are what they were. */
+    snprintf(list, sizeof list, "%s,%s,%s,/dev/null", a, empty, a);
+    cr_assert_eq(boot_open(&b, k, list, "cmd", &e), 0, "%s", e.text);
+    cr_expect(b.module_count == 4 && b.module[1].size == 0 && b.module[2].size == 2);
+    struct boot_entry en;
+    uint8_t *ram = new_ram(RAM_SIZE);
+    cr_assert_eq(boot_load(&b, ram, RAM_SIZE, 0, &en, &e), 0, "%s", e.text);
+    const uint8_t *mod = ram + get_le32(ram + en.ebx + 24);
+    cr_expect(get_le32(ram + en.ebx + 20) == 4 && get_le32(mod + 16) == get_le32(mod + 20) &&
+              memcmp(ram + get_le32(mod + 32), "AA", 2) == 0);
+    boot_close(&b);
     cr_expect(boot_open(&b, empty, NULL, NULL, &e) && strstr(e.text, "is empty"), "%s", e.text);
     cr_expect(boot_open(&b, junk, NULL, NULL, &e) && strstr(e.text, "neither"), "%s", e.text);
     cr_expect(boot_open(&b, "/dev/null", NULL, NULL, &e) && strstr(e.text, "is empty"), "%s",
