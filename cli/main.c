@@ -8,6 +8,7 @@
 #include "cli/help.h"
 #include "cli/options.h"
 #include "cli/run.h"
+#include "host/linux/signals.h"
 
 #ifndef RING1_VERSION
 #define RING1_VERSION "0.1.0"
@@ -135,6 +136,7 @@ static void fill_standard_files(void)
 int main(int argc, char **argv)
 {
     fill_standard_files();
+    signals_ignore_lost_output();
     if (argc < 2) {
         say("name a command, for example 'ring1 run -kernel FILE'; 'ring1 --help' lists the "
             "commands");

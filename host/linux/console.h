@@ -44,7 +44,8 @@ struct console {
     bool lossy; /* pty: nobody may be there to read */
     bool complained;
     ns_t full_since; /* NS_NEVER: not full */
-    char path[108];  /* unix server: to be removed at the end */
+    char path[108];  /* unix server: to be removed at the end, if it is still this one: */
+    uint64_t path_dev, path_ino;
     uint32_t in_head, in_tail;
     uint8_t in[CONSOLE_IN];
     unsigned asked;
@@ -70,6 +71,9 @@ static inline uint32_t console_input(const struct console *c)
 }
 /* Takes up to max bytes of input. */
 unsigned console_take(struct console *c, uint8_t *out, unsigned max);
+
+/* Removes the socket that we listen on. Async-signal-safe. */
+void console_abandon(struct console *c);
 
 /* Last words from a signal handler: writes what is in the ring, once, to stdio only. */
 void console_flush_now(struct console *c);

@@ -3,12 +3,15 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <termios.h>
 #include <unistd.h>
@@ -109,18 +112,73 @@ void console_accept(struct console *c)
         c->in_fd = c->out_fd = fd;
 }
 
-static int serve_unix(struct console *c, const struct console_spec *spec,
-                      const struct sockaddr_un *sa, struct error *e)
+/* Is there a socket of that name that nobody listens on any more? A datagram socket asks: a live
+ * stream socket refuses it for its type and does not notice. */
+static bool is_left_over(const struct sockaddr_un *sa)
 {
     struct stat st;
 
-    if (lstat(spec->path, &st) == 0 && S_ISSOCK(st.st_mode))
-        unlink(spec->path); /* left behind by an earlier run */
-    if (bind(c->listen_fd, (const struct sockaddr *)sa, sizeof *sa) < 0 ||
-        listen(c->listen_fd, 1) < 0)
+    if (lstat(sa->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
+        return false;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int err = fd >= 0 && connect(fd, (const struct sockaddr *)sa, sizeof *sa) < 0 ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    return err == ECONNREFUSED;
+}
+
+/* Until the descriptor is closed no other ring1 looks for a left-over socket in that directory: it
+ * would take the name that has just become ours. -1: not possible, which is a pity only. */
+static int lock_directory(const char *path)
+{
+    char dir[sizeof((struct sockaddr_un *)0)->sun_path];
+    const char *slash = strrchr(path, '/');
+
+    snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int tries = 0; fd >= 0 && tries < 100 && flock(fd, LOCK_EX | LOCK_NB) < 0; tries++)
+        usleep(10000);
+    return fd;
+}
+
+/* Listens on the path; an end by a signal finds either nothing made or all noted. */
+static int make_server(struct console *c, const struct sockaddr_un *sa)
+{
+    sigset_t all, before;
+    struct stat st;
+
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &before);
+    int lock = lock_directory(sa->sun_path);
+    if (is_left_over(sa))
+        unlink(sa->sun_path);
+    int err = bind(c->listen_fd, (const struct sockaddr *)sa, sizeof *sa) < 0 ? errno : 0;
+    if (!err && lstat(sa->sun_path, &st) == 0) {
+        memcpy(c->path, sa->sun_path, sizeof c->path);
+        c->path_dev = st.st_dev;
+        c->path_ino = st.st_ino;
+    }
+    if (!err && listen(c->listen_fd, 1) < 0)
+        err = errno;
+    if (lock >= 0)
+        close(lock);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return err;
+}
+
+static int serve_unix(struct console *c, const struct console_spec *spec,
+                      const struct sockaddr_un *sa, struct error *e)
+{
+    int err = make_server(c, sa);
+
+    if (err == EADDRINUSE)
+        return error_set(e,
+                         "cannot listen on the socket '%s' for %s: the name is in use; end the "
+                         "process that listens there, or name another path",
+                         spec->path, c->what);
+    if (err)
         return error_set(e, "cannot listen on the socket '%s' for %s: %s", spec->path, c->what,
-                         strerror(errno));
-    memcpy(c->path, sa->sun_path, sizeof c->path);
+                         strerror(err));
     while (spec->wait && c->in_fd < 0) {
         struct pollfd p = {.fd = c->listen_fd, .events = POLLIN};
         if (!c->complained)
@@ -185,6 +243,17 @@ int console_open(struct console *c, const struct console_spec *spec, const char 
     return err;
 }
 
+/* lstat() by its own system call, which the sandbox can compare the path of. */
+void console_abandon(struct console *c)
+{
+    struct stat st;
+
+    if (c->path[0] && syscall(SYS_lstat, c->path, &st) == 0 && st.st_dev == c->path_dev &&
+        st.st_ino == c->path_ino)
+        unlink(c->path);
+    c->path[0] = 0;
+}
+
 static void close_fd(int *fd)
 {
     if (*fd > STDERR_FILENO)
@@ -210,8 +279,7 @@ void console_close(struct console *c)
         close_fd(&c->in_fd);
     close_fd(&c->out_fd);
     close_fd(&c->listen_fd);
-    if (c->path[0])
-        unlink(c->path);
+    console_abandon(c);
     munmap(c->out, sizeof *c->out);
     c->out = NULL;
 }

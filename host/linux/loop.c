@@ -108,6 +108,8 @@ static void serve_files(struct loop *l, ns_t wait_ns)
         if (i < MAX_SERIAL)
             feed_serial(m, i, now);
     }
+    if (signals_pending() == SIGXCPU)
+        say("the limit of this process's CPU time is met (ulimit -t)");
     if (signals_pending())
         end(l, 128 + signals_pending());
 }
@@ -300,7 +302,8 @@ int loop_run(struct machine *m)
     struct error e;
 
     prctl(PR_SET_TIMERSLACK, 1000ul); /* guest timers are worth more than 50 us */
-    if (signals_install(m, &e) || enter_sandbox(m, &e)) {
+    signals_listen();
+    if (enter_sandbox(m, &e)) {
         say("%s", e.text);
         return 1;
     }

@@ -8,6 +8,7 @@
 
 #include "host/linux/code_arena.h"
 #include "host/linux/lockstep.h"
+#include "host/linux/signals.h"
 #include "monitor/assemble.h"
 #include "monitor/fpu.h"
 #include "monitor/interp/interp.h"
@@ -152,7 +153,7 @@ int machine_create(struct machine *m, const struct config *cfg, struct error *e)
     m->vcpu = v;
     if (boot_open(&m->boot, cfg->kernel, cfg->initrd, cfg->append, e) ||
         guest_ram_create(&m->ram, cfg->ram_size, e) || vm_host_init(&m->host, cfg, e) ||
-        create_vm(m, e) || open_consoles(m, e) || create_board(m, e))
+        create_vm(m, e) || signals_install(m, e) || open_consoles(m, e) || create_board(m, e))
         return -1;
     return machine_reset(m, e);
 }
@@ -201,6 +202,12 @@ void machine_destroy(struct machine *m)
     m->vcpu = NULL;
     m->interp_memory = m->bt_memory = m->window_memory = NULL;
     m->vm.page = NULL;
+}
+
+void machine_abandon(struct machine *m)
+{
+    for (unsigned i = 0; i < CONSOLES; i++)
+        console_abandon(&m->console[i]);
 }
 
 void machine_last_words(struct machine *m)

@@ -46,5 +46,7 @@ int machine_reset(struct machine *m, struct error *e);
 
 /* Writes out what is buffered, from a signal handler of a dying process. */
 void machine_last_words(struct machine *m);
+/* Removes what we made in the file system (sockets), from a signal handler, before _exit(). */
+void machine_abandon(struct machine *m);
 
 #endif

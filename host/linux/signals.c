@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -24,7 +25,7 @@
 static struct {
     struct machine *m;
     int fd;
-    volatile sig_atomic_t quit, crashing;
+    volatile sig_atomic_t quit, crashing, listening;
     sigset_t wait_mask;
 } state = {.fd = -1};
 
@@ -47,6 +48,15 @@ static void put(const char *text, size_t len)
 {
     if (write(STDERR_FILENO, text, len) < 0)
         return;
+}
+
+/* Ends now, from a handler: the terminal and the file system are to be as they were found. */
+static _Noreturn void leave(int status)
+{
+    terminal_restore();
+    if (state.m)
+        machine_abandon(state.m);
+    _exit(status);
 }
 
 /* Makes a running guest come back to the loop soon. */
@@ -73,10 +83,8 @@ static void on_quit(int sig, siginfo_t *info, void *context)
     int keep = errno;
     uint64_t one = 1;
 
-    if (state.quit) { /* the loop did not listen the first time */
-        terminal_restore();
-        _exit(128 + sig);
-    }
+    if (state.quit || !state.listening) /* the loop did not listen the first time, or not yet */
+        leave(128 + sig);
     state.quit = sig;
     if (write(state.fd, &one, sizeof one) < 0)
         state.quit = sig; /* cannot happen: an eventfd takes 2^64 - 2 */
@@ -124,29 +132,30 @@ static void on_trap(int sig, siginfo_t *info, void *context)
     if (state.crashing) { /* the report itself crashed: what is out is out */
         static const char text[] = "(the report ends here: reading on crashed)\r\n";
         put(text, sizeof text - 1);
-        _exit(1);
+        leave(1);
     }
     state.crashing = 1;
     if (state.m)
         machine_last_words(state.m);
     terminal_restore();
     crash_report(state.m, sig, info, context);
-    _exit(1);
+    leave(1);
 }
 
 typedef void handler_fn(int, siginfo_t *, void *);
+
+static const int traps[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS};
 
 /* Signals that break in wait for the end of any handler: the innermost would look at a handler
  * instead of at what that returns to. */
 static void set_handler(int sig, handler_fn *handler, int flags)
 {
-    static const int waiting[] = {BREAK_SIGNAL, SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGTSTP, SIGCONT};
     struct sigaction sa = {.sa_sigaction = handler,
                            .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART | flags};
 
-    sigemptyset(&sa.sa_mask);
-    for (unsigned i = 0; i < ARRAY_LEN(waiting); i++)
-        sigaddset(&sa.sa_mask, waiting[i]);
+    sigfillset(&sa.sa_mask);
+    for (unsigned i = 0; i < ARRAY_LEN(traps); i++)
+        sigdelset(&sa.sa_mask, traps[i]);
     sigaction(sig, &sa, NULL);
 }
 
@@ -160,14 +169,55 @@ static void catch_unless_ignored(int sig, handler_fn *handler)
     set_handler(sig, handler, 0);
 }
 
+/* The C library keeps the first real-time signals for its threads, of which there are none here, and
+ * its sigaction() refuses them. */
+static void catch_below_rtmin(void)
+{
+    struct {
+        handler_fn *handler;
+        unsigned long flags;
+        void *restorer;
+        uint64_t mask;
+    } kernel;
+
+    if (syscall(SYS_rt_sigaction, SIGCONT, NULL, &kernel, sizeof kernel.mask))
+        return;
+    kernel.handler = on_quit;
+    for (int sig = __SIGRTMIN; sig < SIGRTMIN; sig++)
+        syscall(SYS_rt_sigaction, sig, &kernel, NULL, sizeof kernel.mask);
+}
+
+/* Every signal that would end the process unseen, which would leave the terminal raw. */
+static void catch_the_ends(void)
+{
+    static const int ends[] = {SIGINT,    SIGQUIT, SIGHUP,    SIGTERM, SIGUSR1, SIGUSR2,
+                               SIGSTKFLT, SIGXCPU, SIGVTALRM, SIGPROF, SIGIO,   SIGPWR};
+
+    for (unsigned i = 0; i < ARRAY_LEN(ends); i++)
+        catch_unless_ignored(ends[i], on_quit);
+    for (int sig = SIGRTMIN; sig <= SIGRTMAX; sig++)
+        catch_unless_ignored(sig, on_quit);
+}
+
+void signals_ignore_lost_output(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
+void signals_listen(void)
+{
+    state.listening = 1;
+}
+
 int signals_install(struct machine *m, struct error *e)
 {
     static uint8_t stack[ALT_STACK] __attribute__((aligned(64)));
     stack_t alt = {.ss_sp = stack, .ss_size = sizeof stack};
-    static const int traps[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS};
     sigset_t ours;
 
     state.m = m;
+    state.listening = 0;
     if (state.fd < 0)
         state.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (state.fd < 0 || sigaltstack(&alt, NULL) < 0)
@@ -185,12 +235,10 @@ int signals_install(struct machine *m, struct error *e)
     sigprocmask(SIG_UNBLOCK, &ours, NULL);
     sigprocmask(SIG_SETMASK, NULL, &state.wait_mask);
     sigaddset(&state.wait_mask, BREAK_SIGNAL);
-    catch_unless_ignored(SIGINT, on_quit);
-    catch_unless_ignored(SIGQUIT, on_quit);
-    catch_unless_ignored(SIGHUP, on_quit);
-    catch_unless_ignored(SIGTERM, on_quit);
+    catch_the_ends();
     catch_unless_ignored(SIGTSTP, on_stop);
     set_handler(SIGCONT, on_continue, 0);
-    signal(SIGPIPE, SIG_IGN);
+    catch_below_rtmin();
+    signals_ignore_lost_output();
     return 0;
 }

@@ -108,6 +108,9 @@ def ways_out():
         ("SIGINT", lambda r: os.kill(r.pid, signal.SIGINT), 130),
         ("SIGHUP", lambda r: os.kill(r.pid, signal.SIGHUP), 129),
         ("SIGQUIT", lambda r: os.kill(r.pid, signal.SIGQUIT), 131),
+        *[(s, lambda r, s=s: os.kill(r.pid, getattr(signal, s)), 128 + getattr(signal, s)) for s in
+          ("SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR", "SIGRTMIN", "SIGRTMAX")],
+        ("signal 32", lambda r: os.kill(r.pid, 32), 128 + 32),
         ("SIGSEGV", lambda r: os.kill(r.pid, signal.SIGSEGV), 1),
         ("SIGABRT", lambda r: os.kill(r.pid, signal.SIGABRT), 1),
         ("SIGBUS", lambda r: os.kill(r.pid, signal.SIGBUS), 1),
@@ -122,6 +125,24 @@ def ways_out():
         got = r.wait()
         check(name, got == want, f"status {got}, expected {want}")
         check(name + ": terminal restored", r.restored)
+
+
+def no_signal_is_forgotten():
+    """Caught or ignored is every signal that would end the process: all but those which by default do nothing or stop it,
+    and the two that nobody can catch."""
+    r = Run("-nographic")
+    with open(f"/proc/{r.pid}/status") as f:
+        masks = dict(line.split(":", 1) for line in f)
+    ours = int(masks["SigCgt"], 16) | int(masks["SigIgn"], 16)
+    harmless = {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGTTIN, signal.SIGTTOU}
+    left = [n for n in range(1, 65) if not ours >> (n - 1) & 1 and n not in harmless]
+    check("signals that would end ring1 unseen", not left, str(left))
+    for n in (signal.SIGPIPE, signal.SIGXFSZ):
+        os.kill(r.pid, n)
+    r.send(b"z")
+    check("SIGPIPE and SIGXFSZ are nothing", b"z" in read_until(r.master, b"z"))
+    r.send(b"\x01x")
+    check("after them", r.wait() == 0 and r.restored)
 
 
 def keys():
@@ -242,9 +263,69 @@ def sockets_and_ptys():
     p.kill()
 
 
+def server(path, *more):
+    return subprocess.Popen([RING1, "run", *MODE, "-kernel", GUEST, "-m", "16", *EXIT, "-serial", f"unix:{path},server{''.join(more)}"],
+                            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def sockets_of_others():
+    """A socket on which another process listens is left alone; one that nobody listens on is replaced; ours is removed on
+    every way out, and only ours."""
+    path = os.path.join(TMP.name, "live")
+    for sig, status in ((signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 138), (signal.SIGABRT, 1)):
+        p = server(path)
+        read_until(p.stderr.fileno(), b"\n")
+        check(f"{sig.name} before the first client: listens", os.path.exists(path))
+        p.send_signal(sig)
+        check(f"{sig.name} before the first client", p.wait(TIMEOUT) == status and not os.path.exists(path))
+    p = server(path, ",nowait")
+    end = time.monotonic() + TIMEOUT
+    while not os.path.exists(path) and time.monotonic() < end:
+        time.sleep(0.02)
+    other = server(path)
+    said = read_until(other.stderr.fileno(), b"\n")
+    check("another ring1's socket", other.wait(TIMEOUT) == 1 and b"the name is in use" in said and os.path.exists(path), repr(said))
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(path)
+    talk("the other one goes on", s.fileno())
+    check("and ends", p.wait(TIMEOUT) == 7 and not os.path.exists(path))
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        left = socket.socket(socket.AF_UNIX, kind)
+        left.bind(path)
+        p = server(path)
+        said = read_until(p.stderr.fileno(), b"\n")
+        check(f"bound, {kind}", p.wait(TIMEOUT) == 1 and b"the name is in use" in said and os.path.exists(path), repr(said))
+        left.close()
+        p = server(path)
+        said = read_until(p.stderr.fileno(), b"\n")
+        check(f"left over, {kind}", b"waiting" in said, repr(said))
+        os.unlink(path)  # somebody takes the name
+        with open(path, "wb") as f:
+            f.write(b"mine")
+        p.terminate()
+        check("another's file under our name stays", p.wait(TIMEOUT) == 143 and os.path.exists(path))
+        p = server(path)
+        said = read_until(p.stderr.fileno(), b"\n")
+        check("a file of that name", p.wait(TIMEOUT) == 1 and b"the name is in use" in said and os.path.exists(path), repr(said))
+        os.unlink(path)
+    p = server(path, ",nowait")
+    s = socket.socket(socket.AF_UNIX)
+    while s.connect_ex(path):
+        time.sleep(0.02)
+    os.rename(path, path + "2")
+    other = server(path, ",nowait")
+    while not os.path.exists(path):
+        time.sleep(0.02)
+    p.terminate()
+    check("the successor's socket stays", p.wait(TIMEOUT) == 143 and os.path.exists(path))
+    other.terminate()
+    check("until it ends", other.wait(TIMEOUT) == 143 and not os.path.exists(path))
+
+
 def main():
     build()
-    for part in (ways_out, keys, job_control, resets, pipes_and_files, sockets_and_ptys):
+    for part in (ways_out, no_signal_is_forgotten, keys, job_control, resets, pipes_and_files, sockets_and_ptys,
+                 sockets_of_others):
         part()
     print(f"terminal: {sum(results)} of {len(results)} ok")
     sys.exit(0 if all(results) else 1)
