@@ -8,12 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "cli/help.h"
 #include "cli/options.h"
 #include "host/linux/loop.h"
 #include "host/linux/machine.h"
 #include "host/linux/terminal.h"
+
+#define STACK_NEEDED (256u << 10)
 
 static void print_stat(const char *name, uint64_t value, const char *text)
 {
@@ -61,12 +64,27 @@ static void print_stats(const struct machine *m)
     print_stat("cache_used", bt_cache_used(m->vcpu), "bytes that hold code now");
 }
 
+/* The kernel looks at the limit when the stack grows: what is too low for us is raised, if it may. */
+static int ensure_stack(void)
+{
+    struct rlimit r;
+
+    if (getrlimit(RLIMIT_STACK, &r) || r.rlim_cur == RLIM_INFINITY || r.rlim_cur >= STACK_NEEDED)
+        return 0;
+    r.rlim_cur = STACK_NEEDED;
+    return setrlimit(RLIMIT_STACK, &r);
+}
+
 static int run_machine(const struct config *cfg)
 {
     struct machine *m = zeroed_alloc(sizeof *m);
     struct error e;
     int status = 1;
 
+    if (ensure_stack()) {
+        say("the limit of the stack is below %u KiB; raise ulimit -s", STACK_NEEDED >> 10);
+        return 1;
+    }
     if (!m) {
         say("out of memory");
         return 1;

@@ -51,6 +51,9 @@ static int create(struct host_code_arena *a, size_t size, void *at)
     if (rx == MAP_FAILED) {
         if (rw != MAP_FAILED)
             munmap(rw, size);
+        if (at) /* nobody else may have got it meanwhile, and there may be another try */
+            mmap(at, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+                 0);
         return -err;
     }
     a->rw = rw;

@@ -12,7 +12,7 @@
  * failure. */
 int code_arena_create(struct host_code_arena *a, size_t size);
 /* The same for a vCPU's translated code: executable less than 2 GiB below `vcpu`, which
- * vcpu_memory_create() gave. At most 1 GiB; once for a vCPU. */
+ * vcpu_memory_create() gave. At most 1 GiB; one for a vCPU. */
 int code_arena_create_near(struct host_code_arena *a, size_t size, void *vcpu);
 /* Also for an empty one. */
 void code_arena_destroy(struct host_code_arena *a);

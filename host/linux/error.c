@@ -2,6 +2,7 @@
 /* error.c - see error.h. */
 #include "host/linux/error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -27,6 +28,22 @@ int error_set(struct error *e, const char *fmt, ...)
     va_end(ap);
     make_printable(e->text);
     return -1;
+}
+
+const char *refusal(int err)
+{
+    switch (err) {
+    case EFBIG:
+        return "it counts as a file, and the limit of file sizes is lower; see ulimit -f";
+    case EMFILE:
+        return "too many open files; see ulimit -n";
+    case ENOMEM:
+        return "out of memory, or a limit of this process is met; see ulimit -d and -v";
+    case EAGAIN:
+        return "a limit of this user is met; see ulimit -i";
+    default:
+        return strerror(err);
+    }
 }
 
 void say_as(const char *name)

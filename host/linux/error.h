@@ -16,6 +16,9 @@ struct error {
 /* Fills *e; returns -1 so that callers can `return error_set(...)`. */
 int error_set(struct error *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Why memory or a descriptor was refused: like strerror(), but names the limit that it may be. */
+const char *refusal(int err);
+
 /* Prints "ring1: TEXT" on standard error, whole even when the terminal is raw. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

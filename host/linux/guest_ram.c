@@ -25,7 +25,7 @@ int guest_ram_create(struct guest_ram *r, uint64_t size, struct error *e)
     return 0;
 fail:
     error_set(e, "the host gives no %llu MiB for guest RAM (%s); ask for less with -m",
-              (unsigned long long)(size >> 20), strerror(errno));
+              (unsigned long long)(size >> 20), refusal(errno));
     if (r->fd >= 0)
         close(r->fd);
     r->fd = -1;

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "host/linux/machine.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -18,20 +19,64 @@
 #define VGA_HOLE     0xa0000u
 #define VGA_HOLE_LEN 0x20000u
 
-/* Translated code does without windows where the host has no address space for them. */
-static int create_windows(struct machine *m, struct error *e)
+static void unmap(void *p, size_t size)
+{
+    if (p)
+        munmap(p, size);
+}
+
+/* Translated code does without windows where the host has no address space or memory for them. */
+static void create_windows(struct machine *m)
 {
     struct vmm_host *h = &m->host.host;
 
     if (m->cfg->bt.soft_only)
-        return 0;
+        return;
     host_windows_create(&m->host.window, h, m->ram.fd);
     if (!h->window_count)
-        return 0;
+        return;
     m->window_memory = zeroed_alloc(window_size());
-    if (!m->window_memory)
-        return error_set(e, "the host has not enough memory for the monitor");
-    window_init(m->vcpu, m->window_memory);
+    if (m->window_memory) {
+        window_init(m->vcpu, m->window_memory);
+        return;
+    }
+    say("the host gives no memory for the books of the guest's mappings (%s); the guest will be "
+        "slower without",
+        refusal(errno));
+    host_windows_destroy(&m->host.window);
+    h->window_count = 0;
+}
+
+/* Memory for `size` bytes of translated code and for what the translator has to know about it. */
+static int try_cache(struct machine *m, uint64_t size)
+{
+    m->bt_memory_size = bt_size(size);
+    m->bt_memory = zeroed_alloc(m->bt_memory_size);
+    int err = m->bt_memory ? code_arena_create_near(&m->host.host.cache, size, m->vcpu) : -ENOMEM;
+    if (err) {
+        unmap(m->bt_memory, m->bt_memory_size);
+        m->bt_memory = NULL;
+    }
+    return err;
+}
+
+/* As big as asked for, or as the host allows: it is a bound, not a need. */
+static int create_cache(struct machine *m, struct error *e)
+{
+    uint64_t size = m->cfg->cache_size;
+    int err = try_cache(m, size), first = err;
+
+    while (err && size >= 2 * CACHE_MIN) {
+        size = size / 2 & ~(uint64_t)GUEST_PAGE_MASK;
+        err = try_cache(m, size);
+    }
+    if (err)
+        return error_set(e, "the host gives no memory for translated code: %s; see -cache-size",
+                         refusal(-err));
+    if (first)
+        say("the host gives no %llu MiB for translated code (%s); %llu MiB must do",
+            (unsigned long long)(m->cfg->cache_size / MIB), refusal(-first),
+            (unsigned long long)(size / MIB));
     return 0;
 }
 
@@ -39,20 +84,12 @@ static int create_translator(struct machine *m, struct error *e)
 {
     if (m->cfg->exec == EXEC_INTERPRET)
         return 0;
-    if (vm_host_init_translation(&m->host, m->vcpu, m->cfg->cache_size, e))
+    if (vm_host_init_translation(&m->host, m->vcpu, e) || create_cache(m, e))
         return -1;
-    m->bt_memory_size = bt_size(m->host.host.cache.size);
-    m->bt_memory = zeroed_alloc(m->bt_memory_size);
-    if (!m->bt_memory)
-        return error_set(e,
-                         "the host has not enough memory for a code cache of %llu MiB; see "
-                         "-cache-size",
-                         (unsigned long long)(m->cfg->cache_size / MIB));
     struct bt_options options = m->cfg->bt;
     if (m->cfg->exec == EXEC_LOCKSTEP) /* by blocks, each with a known number of instructions */
         options.count_exits = options.no_chain = options.no_return_stack = true;
-    if (create_windows(m, e))
-        return -1;
+    create_windows(m);
     bt_init(m->vcpu, m->bt_memory, &options);
     return 0;
 }
@@ -175,12 +212,6 @@ int machine_reset(struct machine *m, struct error *e)
     if (m->lockstep)
         lockstep_sync(m->lockstep);
     return 0;
-}
-
-static void unmap(void *p, size_t size)
-{
-    if (p)
-        munmap(p, size);
 }
 
 void machine_destroy(struct machine *m)

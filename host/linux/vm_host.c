@@ -135,24 +135,21 @@ int vm_host_init(struct linux_host *h, const struct config *cfg, struct error *e
         return -1;
     err = code_arena_create(&h->host.code, CODE_ARENA);
     if (err)
-        return error_set(e, "the host gives no memory for generated code: %s", strerror(-err));
+        return error_set(e, "the host gives no memory for generated code: %s", refusal(-err));
     return 0;
 }
 
-int vm_host_init_translation(struct linux_host *h, struct vcpu *v, uint64_t size, struct error *e)
+int vm_host_init_translation(struct linux_host *h, struct vcpu *v, struct error *e)
 {
-    int err = code_arena_create_near(&h->host.cache, size, v);
+    int err = return_stack_create(&h->host, v, sizeof *v);
 
-    if (!err)
-        err = return_stack_create(&h->host, v, sizeof *v);
-    if (!err && jump_maps_create(&h->host))
-        return error_set(e, "%s", NO_ADDRESS_SPACE);
     if (err)
-        return error_set(e, "the host gives no %llu MiB for translated code: %s; see -cache-size",
-                         (unsigned long long)(size / MIB), strerror(-err));
+        return error_set(e, "the host gives no memory for return addresses: %s", refusal(-err));
+    if (jump_maps_create(&h->host))
+        return error_set(e, "%s", NO_ADDRESS_SPACE);
     err = break_timer_create(&h->clock);
     if (err)
-        return error_set(e, "the host gives no timer: %s", strerror(-err));
+        return error_set(e, "the host gives no timer: %s", refusal(-err));
     h->host.arm_timer = break_timer_arm;
     return 0;
 }

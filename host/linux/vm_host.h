@@ -27,9 +27,9 @@ struct linux_host {
 };
 
 int vm_host_init(struct linux_host *h, const struct config *cfg, struct error *e);
-/* The code cache of `size` bytes, the return stack and the timer. *v lies in memory of
- * vcpu_memory_create(). */
-int vm_host_init_translation(struct linux_host *h, struct vcpu *v, uint64_t size, struct error *e);
+/* What translation needs besides the code cache: return stack, jump maps, timer. *v lies in memory
+ * of vcpu_memory_create(). */
+int vm_host_init_translation(struct linux_host *h, struct vcpu *v, struct error *e);
 #define NO_ADDRESS_SPACE                                                                           \
     "the host denies the 37 GiB of address space that translation takes; raise ulimit -v, or use " \
     "-exec interpret"

@@ -5,6 +5,7 @@ crashes; and the sandbox of the process. Usage: ends.py RING1
 """
 import os
 import re
+import resource
 import signal
 import struct
 import subprocess
@@ -120,6 +121,47 @@ def output(tmp):
     check("-D on a full disk", status == 7 and err == "ring1: cannot write the trace: No space left on device; it has gaps\n", err)
 
 
+def limits(tmp):
+    """Limits of the process: one sentence, or a run that needs less; never an end without a word."""
+    writer = guest(tmp, "writer", b"\xb9\x00\x00\x01\x00\x66\xba\xf8\x03\xb0\x41\xee\xe2\xfd\xb0\x03\xe6\xf4\xf4") + EXIT
+    mib = 1 << 20
+    must_do = r"ring1: the host gives no 128 MiB for translated code \(.*{}.*\); {} MiB must do\n"
+    table = [
+        ("FSIZE", 0, "translate", 1, r"ring1: the host gives no 4 MiB for guest RAM \(.*ulimit -f.*\n"),
+        ("FSIZE", 4 * mib, "translate", 7, must_do.format("ulimit -f", 4)),
+        ("FSIZE", 64 * mib, "translate", 7, must_do.format("ulimit -f", 64)),
+        ("FSIZE", 4 * mib, "interpret", 7, ""),
+        ("NOFILE", 4, "interpret", 1, r"ring1: the host gives .*ulimit -n\n"),
+        ("MEMLOCK", 0, "translate", 7, ""),
+        ("CORE", 0, "translate", 7, ""),
+        ("SIGPENDING", 0, "translate", 1, r"ring1: the host gives no timer: .*ulimit -i\n"),
+    ]
+    with open(RING1, "rb") as f:
+        if b"__asan_init" not in f.read():  # which takes memory of its own
+            table += [("DATA", 256 * mib, "translate", 7, must_do.format("ulimit -d", 32)),
+                      ("DATA", 64 * mib, "translate", 7, must_do.format("ulimit -d", 8) + r"ring1: the host gives no memory for the books .*ulimit -d.*\n"),
+                      ("DATA", 4 * mib, "interpret", 1, r"ring1: the host has not enough memory for the monitor\n"),
+                      ("STACK", 16 << 10, "translate", 7, "")]
+    for name, value, mode, want, says in table:
+        limit = getattr(resource, "RLIMIT_" + name)
+        status, err = run(writer + ["-exec", mode], preexec_fn=lambda: resource.setrlimit(limit, (value, resource.getrlimit(limit)[1])))
+        check(f"RLIMIT_{name} {value}, {mode}", status == want and re.fullmatch(says, err), f"status {status}, {err}")
+    # Standard output is a file that is as long as a file may be.
+    path = os.path.join(tmp, "long")
+    with open(path, "wb") as f:
+        f.seek(8 * mib)
+        status, err = run(writer + ["-exec", "interpret"], stdout=f,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8 * mib + 100, resource.RLIM_INFINITY)))
+    check("standard output meets ulimit -f", status == 7 and os.path.getsize(path) == 8 * mib + 100 and
+          err == "ring1: cannot write the output of serial port 1: File too large; it is lost from here on\n", err)
+    status, err = run(writer + ["-exec", "interpret", "-serial", "null", "-d", "exec,io", "-D", os.path.join(tmp, "trace")],
+                      preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4 * mib, resource.RLIM_INFINITY)))
+    check("-D meets ulimit -f", status == 7 and err == "ring1: cannot write the trace: File too large; it has gaps\n", err)
+    loop = guest(tmp, "loop", b"\xeb\xfe") + ["-serial", "null"]
+    status, err = run(loop, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (1, 60)))
+    check("ulimit -t", status == 128 + signal.SIGXCPU and err == "ring1: the limit of this process's CPU time is met (ulimit -t)\n", err)
+
+
 def crashes(tmp):
     loop = guest(tmp, "loop", b"\xeb\xfe") + ["-serial", "null"]
     for sig, options in ((signal.SIGSEGV, []), (signal.SIGABRT, []), (signal.SIGTRAP, ["-exec", "translate"]),
@@ -184,6 +226,7 @@ def main():
     with tempfile.TemporaryDirectory() as tmp:
         shutdowns(tmp)
         output(tmp)
+        limits(tmp)
         crashes(tmp)
         breaking_in(tmp)
         sandbox(tmp)
