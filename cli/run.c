@@ -64,7 +64,7 @@ static void print_stats(const struct machine *m)
     print_stat("cache_used", bt_cache_used(m->vcpu), "bytes that hold code now");
 }
 
-/* The kernel looks at the limit when the stack grows: what is too low for us is raised, if it may. */
+/* The kernel looks at the limit when the stack grows: one too low for us is raised, if it may be. */
 static int ensure_stack(void)
 {
     struct rlimit r;

@@ -169,8 +169,8 @@ static void catch_unless_ignored(int sig, handler_fn *handler)
     set_handler(sig, handler, 0);
 }
 
-/* The C library keeps the first real-time signals for its threads, of which there are none here, and
- * its sigaction() refuses them. */
+/* The C library keeps the first real-time signals for its threads, of which there are none here,
+ * and its sigaction() refuses them. */
 static void catch_below_rtmin(void)
 {
     struct {

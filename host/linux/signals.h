@@ -6,9 +6,9 @@
  * Promises   SIGINT, SIGTERM and all others that would end a process (SIGUSR1, SIGXCPU, the
  *            real-time ones...): an orderly end through the loop; a second one, and one before
  *            signals_listen(), ends at once. The terminal is restored and our sockets are removed
- *            in every case. SIGPIPE and SIGXFSZ are ignored: the write reports it. A crash (SIGSEGV, SIGBUS, SIGILL,
- *            SIGFPE, SIGTRAP, SIGABRT, SIGSYS, a failed VMM_CHECK) reports what and where
- *            (crash.h), and ends with status 1.
+ *            in every case. SIGPIPE and SIGXFSZ are ignored: the write reports it. A crash
+ *            (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS, a failed VMM_CHECK)
+ *            reports what and where (crash.h), and ends with status 1.
  * State      Process-wide, as signals are; one machine per process registers itself here.
  */
 #ifndef RING1_HOST_LINUX_SIGNALS_H
