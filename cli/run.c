@@ -64,7 +64,7 @@ static void print_stats(const struct machine *m)
     print_stat("cache_used", bt_cache_used(m->vcpu), "bytes that hold code now");
 }
 
-/* The kernel looks at the limit when the stack grows: one too low for us is raised, if it may be. */
+/* The kernel looks at the limit when the stack grows: one that is too low is raised, if allowed. */
 static int ensure_stack(void)
 {
     struct rlimit r;

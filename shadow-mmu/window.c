@@ -45,6 +45,7 @@ size_t window_size(void)
 void window_init(struct vcpu *v, void *memory)
 {
     v->windows = memory;
+    v->windows->budget = WINDOW_RUNS;
     v->windows->current = v->vm->host->window_count ? window_empty(v) : 0;
     window_select(v);
 }
@@ -52,7 +53,7 @@ void window_init(struct vcpu *v, void *memory)
 bool window_usable(const struct vcpu *v)
 {
     /* A20 off cuts all physical runs in two, for nothing that anyone runs for long. */
-    return v->windows && v->vm->host->window_count >= 3 && v->vm->a20;
+    return v->windows && v->vm->host->window_count >= 3 && v->vm->a20 && !v->windows->off;
 }
 
 /* ---- address spaces ---- */

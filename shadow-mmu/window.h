@@ -9,7 +9,8 @@
  *            Nothing is writable that holds code (PAGE_CODE, PAGE_TRANSLATED), is ROM or watched by
  *            a data breakpoint; devices are never mapped.
  * Budgets    At most WINDOW_RUNS host mappings and window_size() bytes, whatever the guest does: a
- *            whole window is dropped to make room.
+ *            whole window is dropped to make room. A host that refuses gets half as many, and
+ *            after nine refusals in a row (nearly) there are no windows any more.
  * Windows    0: CPL 0-2, shared by all address spaces; supervisor pages, user pages only of 2 or 4
  *            MiB and without SMAP (kernel accesses to user memory go through the software TLB). 1
  *            to n - 2: CPL 3 of the n - 2 address spaces (CR3) used last. n - 1: always empty, for

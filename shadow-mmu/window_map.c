@@ -16,6 +16,10 @@
 #define RMAP_ONE (1u << 31)
 /* What an operation of window.c may add before it looks at the budget again. */
 #define RUNS_SPARE 8u
+/* Less is not worth the trouble. */
+#define BUDGET_LEAST 128u
+/* So many operations that the host did, and it may have twice as many mappings again. */
+#define GRANTED_ENOUGH 64u
 
 _Static_assert(HOST_WINDOWS <= 8, "the reverse map has three bits for it");
 
@@ -128,6 +132,12 @@ struct leaf *leaf_new(struct vcpu *v, unsigned n, unsigned region, enum leaf_kin
 
 /* ---- whole windows ---- */
 
+static void turn_off(struct vcpu *v)
+{
+    v->windows->off = true;
+    vcpu_attend(v, ATT_MODE); /* the context of translated code is another one now */
+}
+
 void window_drop(struct vcpu *v, unsigned n)
 {
     struct windows *ws = v->windows;
@@ -135,7 +145,8 @@ void window_drop(struct vcpu *v, unsigned n)
 
     if (!ws->win[n].list[0] && !ws->win[n].list[1])
         return;
-    VMM_CHECK(h->window_unmap(h->opaque, n, 0, WINDOW_BYTES) == 0);
+    if (h->window_unmap(h->opaque, n, 0, WINDOW_BYTES))
+        turn_off(v);
     for (unsigned small = 0; small < 2; small++)
         while (ws->win[n].list[small]) {
             struct leaf *l = &ws->leaf[ws->win[n].list[small]];
@@ -166,7 +177,7 @@ static void evict(struct vcpu *v)
 
 bool window_has_room(const struct vcpu *v)
 {
-    return v->windows->runs + RUNS_SPARE <= WINDOW_RUNS;
+    return v->windows->runs + RUNS_SPARE <= v->windows->budget;
 }
 
 void window_make_room(struct vcpu *v)
@@ -178,16 +189,45 @@ void window_make_room(struct vcpu *v)
         evict(v);
 }
 
+static void host_granted(struct windows *ws)
+{
+    if (ws->budget == WINDOW_RUNS || ++ws->granted < GRANTED_ENOUGH)
+        return;
+    ws->granted = 0;
+    ws->budget *= 2;
+}
+
+/* The host may be at a limit that we do not know: we make do with fewer mappings, in the end with
+ * the software TLB. */
+static void host_refused(struct vcpu *v)
+{
+    struct windows *ws = v->windows;
+
+    v->stats.window_refusals++;
+    ws->granted = 0;
+    ws->budget /= 2;
+    if (ws->budget >= BUDGET_LEAST)
+        return;
+    ws->budget = BUDGET_LEAST;
+    window_drop_all(v);
+    turn_off(v);
+}
+
 /* The operation on *l is done, or the host refused it. */
 static bool settle(struct vcpu *v, struct leaf *l, bool done)
 {
     struct windows *ws = v->windows;
+    unsigned n = l->window;
 
     leaf_count(ws, l);
-    if (done && ws->runs <= WINDOW_RUNS)
+    if (done)
+        host_granted(ws);
+    if (done && ws->runs <= ws->budget)
         return true;
     v->stats.window_evictions++;
-    window_drop(v, l->window);
+    window_drop(v, n);
+    if (!done)
+        host_refused(v);
     return false;
 }
 

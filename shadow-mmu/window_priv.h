@@ -59,6 +59,9 @@ struct windows {
     unsigned current; /* window of the present CR3's CPL 3 */
     uint64_t clock;   /* of last_use */
     uint32_t runs;
+    uint32_t budget;  /* of runs: WINDOW_RUNS, less after the host has refused */
+    unsigned granted; /* operations since it changed */
+    bool off;         /* the host refused too often */
     uint16_t leaf_free, leaf_used, table_free, table_used;
     struct window win[HOST_WINDOWS];
     uint16_t table_next[TABLE_COUNT];
@@ -115,7 +118,7 @@ bool leaf_drop(struct vcpu *v, struct leaf *l);
 /* Write-protects every writable mapping of the physical page. */
 void window_protect_gpa(struct vcpu *v, gpa_t page);
 
-/* Unmaps everything in window n. */
+/* Unmaps everything in window n. If even that is refused, there are no windows from then on. */
 void window_drop(struct vcpu *v, unsigned n);
 void window_drop_all(struct vcpu *v);
 

@@ -275,6 +275,19 @@ static void handle_exit(struct loop *l, unsigned reason)
     }
 }
 
+/* Not from where it happens: the guest's FPU state is in the registers there. */
+static void say_refusals(struct machine *m)
+{
+    struct host_windows *w = &m->host.window;
+
+    if (!w->refused || w->refused_said)
+        return;
+    w->refused_said = true;
+    say("the host refuses to map guest memory (%s); the guest goes on with fewer mappings or "
+        "without, and slower",
+        refusal(w->refused));
+}
+
 static void take_terminal(const struct machine *m)
 {
     for (unsigned i = 0; i < CONSOLES; i++)
@@ -313,6 +326,7 @@ int loop_run(struct machine *m)
         unsigned reason = run_guest(m->vcpu);
         m->exits[reason]++;
         vm_host_serve_trace(&m->host);
+        say_refusals(m);
         /* A guest that resets or wakes all the time must not keep Ctrl-A X from being seen. */
         ns_t now = host_now(m);
         if (reason != EXIT_SLICE && reason != EXIT_HALT && now - served >= SLICE_NS) {

@@ -33,34 +33,57 @@ static uint64_t address(const struct linux_host *h, unsigned n, gla_t gla)
     return h->host.window_base[n] + gla;
 }
 
-static int reserve_again(uint64_t at, uint64_t len)
+/* Nothing can be accessed there, and nobody else gets it. A host that grants no mapping more (its
+ * count, ulimit -v) still takes the rights away from those that are there; only a hole, which a
+ * mapping left that failed half-way, is beyond that. */
+static int make_empty(uint64_t at, uint64_t len)
 {
-    return (int)map_fixed(at, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    int err =
+        (int)map_fixed(at, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return err ? (int)system_call3(SYS_mprotect, at, len, PROT_NONE) : 0;
 }
 
-static int window_map(void *opaque, unsigned n, gla_t gla, gpa_t gpa, uint64_t len, bool writable)
+/* For the user, who is told once (loop.c). */
+static int refused(struct linux_host *h, int err)
 {
-    const struct linux_host *h = opaque;
-    uint64_t at = address(h, n, gla);
-    int prot = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    int err = (int)map_fixed(at, len, prot, MAP_SHARED, h->window.ram_fd, gpa);
-
-    /* The kernel may have given up half-way: nobody else must get this address space. */
-    if (err)
-        VMM_CHECK(reserve_again(at, len) == 0);
+    if (err && !h->window.refused)
+        h->window.refused = -err;
     return err;
 }
 
 static int window_unmap(void *opaque, unsigned n, gla_t gla, uint64_t len)
 {
-    return reserve_again(address(opaque, n, gla), len);
+    struct linux_host *h = opaque;
+    uint64_t at = address(h, n, gla);
+    int err = make_empty(at, len);
+
+    if (err && len == WINDOW) { /* what makes room first may be granted */
+        system_call3(SYS_munmap, at, len, 0);
+        err = make_empty(at, len);
+    }
+    return refused(h, err);
+}
+
+static int window_map(void *opaque, unsigned n, gla_t gla, gpa_t gpa, uint64_t len, bool writable)
+{
+    struct linux_host *h = opaque;
+    uint64_t at = address(h, n, gla);
+    int prot = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+    int err = refused(h, (int)map_fixed(at, len, prot, MAP_SHARED, h->window.ram_fd, gpa));
+
+    /* The kernel may have given up half-way: nobody else must get this address space. */
+    if (err && make_empty(at, len))
+        window_unmap(h, n, 0, WINDOW);
+    return err;
 }
 
 static int window_protect(void *opaque, unsigned n, gla_t gla, uint64_t len, bool writable)
 {
     int prot = writable ? PROT_READ | PROT_WRITE : PROT_READ;
 
-    return (int)system_call3(SYS_mprotect, address(opaque, n, gla), len, (uint64_t)prot);
+    return refused(opaque,
+                   (int)system_call3(SYS_mprotect, address(opaque, n, gla), len, (uint64_t)prot));
 }
 
 /* ---- creation: the guest does not run yet, libc is fine ---- */

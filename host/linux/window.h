@@ -6,8 +6,10 @@
  * Promises   Every byte of the reservation that no window_map() covers stays inaccessible, the
  *            guards between the windows always. FPU-SAFE: window.c is compiled with
  *            -mgeneral-regs-only and makes its system calls itself.
+ *            When the kernel refuses so much that address space is lost after all, window_unmap()
+ *            of the whole window says so.
  * Sandbox    While the guest runs: mmap (of the RAM's memfd and of inaccessible memory, both
- *            MAP_FIXED) and mprotect (PROT_READ with and without PROT_WRITE).
+ *            MAP_FIXED), munmap and mprotect (never executable).
  */
 #ifndef RING1_HOST_LINUX_WINDOW_H
 #define RING1_HOST_LINUX_WINDOW_H
@@ -18,6 +20,8 @@ struct host_windows {
     uint8_t *reserved; /* NULL: none */
     size_t size;
     int ram_fd;
+    int refused; /* errno of the first operation that the kernel refused; 0: none was */
+    bool refused_said;
 };
 
 /* Reserves the windows and enters them into *h, whose opaque is the struct linux_host that contains

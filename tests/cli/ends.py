@@ -162,6 +162,24 @@ def limits(tmp):
     check("ulimit -t", status == 128 + signal.SIGXCPU and err == "ring1: the limit of this process's CPU time is met (ulimit -t)\n", err)
 
 
+def refusals(tmp):
+    """The kernel refuses mappings from some moment on: the guest goes on, and the user is told once."""
+    # waits for a byte of input, counts in each page from 2 MiB to 8 MiB, a hundred times, exits
+    code = (b"\x66\xba\xfd\x03\xec\xa8\x01\x74\xfb\xbb\x64\x00\x00\x00\xb9\x00\x00\x20\x00\xff\x01\x81\xc1\x00\x10\x00\x00"
+            b"\x81\xf9\x00\x00\x80\x00\x72\xf0\x4b\x75\xe8\xb0\x03\xe6\xf4\xf4")
+    args = guest(tmp, "pages", code) + EXIT + ["-m", "8", "-serial", "stdio", "-stats"]
+    for lowered in (True, False):
+        p = subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=ENV)
+        time.sleep(1)
+        if lowered:
+            resource.prlimit(p.pid, resource.RLIMIT_AS, (1 << 20, resource.prlimit(p.pid, resource.RLIMIT_AS)[1]))
+        _, err = p.communicate(b"x", timeout=120)
+        err = err.decode()
+        refused = int((re.search(r"^window_refusals +(\d+)", err, re.M) or [0, -1])[1])
+        check(f"mappings refused: {lowered}", p.returncode == 7 and (refused > 0) == lowered and
+              err.count("ring1: ") == lowered and err.count("the host refuses to map guest memory") == lowered, err)
+
+
 def crashes(tmp):
     loop = guest(tmp, "loop", b"\xeb\xfe") + ["-serial", "null"]
     for sig, options in ((signal.SIGSEGV, []), (signal.SIGABRT, []), (signal.SIGTRAP, ["-exec", "translate"]),
@@ -227,6 +245,7 @@ def main():
         shutdowns(tmp)
         output(tmp)
         limits(tmp)
+        refusals(tmp)
         crashes(tmp)
         breaking_in(tmp)
         sandbox(tmp)

@@ -2,7 +2,9 @@
 /* uses: shadow-mmu monitor/debugreg.c monitor/cpuid.c devices/bus.c */
 /* window.c - windows: what is mapped is always what a fresh walk of the guest's tables allows; the
  * budgets hold; the host's implementation maps what it is told. */
+#include <errno.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,11 +21,12 @@
 /* Per page: 0, or physical page << 2 | writable << 1 | 1. */
 static uint32_t *shown[HOST_WINDOWS];
 static unsigned host_calls, host_fail_in;
+static bool host_fails_always, host_keeps_windows;
 
 static bool host_fails(void)
 {
     host_calls++;
-    return host_fail_in && --host_fail_in == 0;
+    return host_fails_always || (host_fail_in && --host_fail_in == 0);
 }
 
 static int fake_map(void *opaque, unsigned n, gla_t gla, gpa_t gpa, uint64_t len, bool writable)
@@ -44,7 +47,7 @@ static int fake_unmap(void *opaque, unsigned n, gla_t gla, uint64_t len)
 {
     (void)opaque;
     cr_assert(len && !((gla | len) & 4095) && gla + len <= 1ull << 32 && n < HOST_WINDOWS);
-    if (len != 1ull << 32 && host_fails())
+    if (len == 1ull << 32 ? host_keeps_windows : host_fails())
         return -12;
     memset(shown[n] + (gla >> 12), 0, (len >> 12) * 4);
     return 0;
@@ -434,6 +437,54 @@ Test(window, budgets)
     cr_expect(!shows(v, 0, false));
 }
 
+/* A host that refuses: fewer mappings, then none; and when it has recovered soon enough, as many as
+ * before. */
+Test(window, refusals)
+{
+    struct vcpu *v = open_paged();
+    struct windows *ws = v->windows;
+    unsigned budget = WINDOW_RUNS;
+
+    v->cpl = 0;
+    for (unsigned n = 0; n < 3; n++) {
+        host_fails_always = true;
+        cr_expect(!window_fill(v, UPPER, true) && window_usable(v));
+        host_fails_always = false;
+        cr_expect(ws->budget == (budget /= 2) && !ws->runs);
+    }
+    for (unsigned n = 0; n < 64 * 3; n++) {
+        cr_assert(window_fill(v, UPPER, true));
+        mmu_flush_all(v);
+        window_drop_all(v);
+    }
+    cr_expect_eq(ws->budget, WINDOW_RUNS);
+    v->attention = 0;
+    host_fails_always = true;
+    unsigned tries = 0;
+    for (; window_usable(v) && tries < 100; tries++)
+        cr_assert(!window_fill(v, UPPER, true));
+    cr_expect(tries == 9 && (v->attention & ATT_MODE), "%u", tries);
+    host_fails_always = false;
+    cr_expect(!window_fill(v, UPPER, true) && check_window(v, 0, 0, 0) == 0);
+    cr_expect_eq(v->stats.window_refusals, 12);
+}
+
+/* Not even a whole window can be emptied: no windows from then on. */
+Test(window, refuses_to_unmap)
+{
+    struct vcpu *v = open_paged();
+
+    v->cpl = 0;
+    cr_assert(window_fill(v, UPPER, true));
+    v->attention = 0;
+    host_keeps_windows = true;
+    window_drop_all(v);
+    cr_expect(!window_usable(v) && (v->attention & ATT_MODE));
+    cr_expect(!window_fill(v, UPPER, true));
+    mmu_flush_all(v);
+    host_keeps_windows = false;
+}
+
 /* ---- the host's side ---- */
 
 /* Does the host allow a byte to be read (written)? */
@@ -489,6 +540,22 @@ Test(window, linux_host)
     cr_expect(!host_allows(base + 0x1000, false) && host_allows(base + 0x2fff, false));
     cr_expect(h->window_unmap(&lh, 3, 0, 1ull << 32) == 0);
     cr_expect(!host_allows(base, false) && !host_allows(base + 0xffffffff, false));
+    /* No new mapping is granted any more, not even in the place of another one. */
+    struct rlimit before, none = {1 << 20, 1 << 20};
+    cr_assert(!h->window_map(&lh, 3, 0, 0x5000, 0x3000, true) && !getrlimit(RLIMIT_AS, &before));
+    none.rlim_max = before.rlim_max;
+    setrlimit(RLIMIT_AS, &none);
+    int map = h->window_map(&lh, 3, 0x10000, 0x5000, 0x1000, true);
+    int piece = h->window_unmap(&lh, 3, 0x1000, 0x1000);
+    int whole = h->window_unmap(&lh, 3, 0, 1ull << 32);
+    setrlimit(RLIMIT_AS, &before);
+    cr_expect(map == -ENOMEM && lh.window.refused == ENOMEM && !piece && !whole);
+    for (unsigned page = 0; page < 0x20; page++)
+        cr_expect(!host_allows(base + page * 0x1000, false), "page %u", page);
+    void *p = mmap((void *)(uintptr_t)base, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_expect((uintptr_t)p < (uintptr_t)lh.window.reserved ||
+                  (uintptr_t)p >= (uintptr_t)lh.window.reserved + lh.window.size,
+              "a hole");
     host_windows_destroy(&lh.window);
     cr_expect(!host_allows(base, false));
     guest_ram_destroy(&ram);
