@@ -14,7 +14,6 @@
  *            section 18.2.
  */
 #include "bt/priv.h"
-#include "monitor/cpuid.h"
 
 #define LIVE_FLAGS (EFL_ARITH | EFL_DF)
 #define IF_BIT     9
@@ -94,8 +93,6 @@ void t_cli(struct tu *t, const struct insn *i)
         tu_callout(t); /* IOPL decides */
 }
 
-#define FEAT_7_EBX_SMAP (1u << 20)
-
 /* STAC and CLAC stand around every copy between kernel and user: AC is changed where it lies. The
  * software TLB
  * and the windows do not depend on it (shadow-mmu/tlb.c, "SMAP"); the slow paths read
@@ -105,7 +102,7 @@ void t_smap(struct tu *t, const struct insn *i)
     struct emit *e = &t->e;
     bool set = i->op == OP_stac;
 
-    if (!supervisor(t) || !(t->v->vm->cpu_model->feat_7_ebx & FEAT_7_EBX_SMAP)) {
+    if (!supervisor(t)) {
         tu_callout(t);
         return;
     }
@@ -364,7 +361,7 @@ void t_store_table(struct tu *t, const struct insn *i)
 void t_rdtsc(struct tu *t, const struct insn *i)
 {
     (void)i;
-    if (!(t->ctx & CTX_TSC) || !cpu_has_1_edx(t->v, CPUID_1_EDX_TSC)) {
+    if (!(t->ctx & CTX_TSC)) {
         tu_callout(t);
         return;
     }

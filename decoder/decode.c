@@ -4,12 +4,13 @@
  *
  * How        A scan of the prefixes finds the opcode; isa.def's row for it (index by map and
  *            opcode byte, then a short walk) says whether the virtual CPU has the instruction at
- *            all, its operation and its class. Zydis then gives length, operands and flags; what
+ *            all, its operation and its class. A row whose feature the CPU lacks does not exist:
+ *            this is the only gate, so that interpreter and translator cannot disagree. Zydis then gives length, operands and flags; what
  *            it gets wrong for this CPU is put right here, each place marked "Zydis:".
  *
  * Promises   Reads bytes[0..len) only. Never answers DECODE_OK for an encoding without a row.
  *
- * Not here   The tables (isa.def, op.def), fetching (shadow-mmu/access.h), #UD that depends on the
+ * Not here   The tables (isa.def, op.def, feature.def), fetching (shadow-mmu/access.h), #UD that depends on the
  *            CPU's mode (real mode, CR4, CPL): the interpreter's.
  *
  * Source     SDM vol. 2A chapter 2 (formats), vol. 2D appendix A (opcode map), vol. 3A 6.15 (#UD,
@@ -27,11 +28,11 @@ enum row_mod { RM_ANY, RM_MEM, RM_REG };
 struct isa_row {
     uint16_t op;
     uint8_t map, first, last;
-    uint8_t prefix, mod, reg, rm, cls;
+    uint8_t prefix, mod, reg, rm, cls, feature;
 };
 
-#define INSN(op, map, first, last, prefix, mod, reg, rm, form, cls, note)                          \
-    {OP_##op, map, first, last, RP_##prefix, RM_##mod, reg, rm, CLS_##cls},
+#define INSN(op, map, first, last, prefix, mod, reg, rm, form, cls, feature, note)                 \
+    {OP_##op, map, first, last, RP_##prefix, RM_##mod, reg, rm, CLS_##cls, ISA_##feature},
 static const struct isa_row isa_rows[] = {
 #include "decoder/isa.def"
 };
@@ -55,6 +56,7 @@ struct state {
     ZydisDecoder code32, code16;
     uint16_t first[4][256]; /* index of the opcode's first row */
     uint8_t count[4][256];  /* how many rows; 0: no such opcode */
+    uint32_t features;      /* bit n: enum isa_feature n */
 };
 _Static_assert(sizeof(struct state) <= sizeof(struct decoder), "decoder.space is too small");
 _Static_assert(ARRAY_LEN(isa_rows) <= UINT16_MAX, "row index");
@@ -93,10 +95,11 @@ static void zydis_init(ZydisDecoder *z, ZydisMachineMode mode, ZydisStackWidth s
         VMM_CHECK(ZYAN_SUCCESS(ZydisDecoderEnableMode(z, off[i], ZYAN_FALSE)));
 }
 
-void decoder_init(struct decoder *d)
+void decoder_init(struct decoder *d, uint32_t features)
 {
     struct state *s = (struct state *)(void *)d->space;
     memset(s, 0, sizeof *s);
+    s->features = features;
     /* Zydis: REAL_16 refuses what real mode refuses (LAR, ARPL, ...); that #UD is the
      * interpreter's. */
     zydis_init(&s->code32, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
@@ -208,7 +211,7 @@ static const struct isa_row *row_find(const struct state *s, const struct head *
     unsigned count = s->count[h->map][h->opcode];
     *status = DECODE_UD;
     for (unsigned n = 0; n < count; n++, r++) {
-        if (!prefix_matches(r->prefix, h->prefixes))
+        if (!(s->features >> r->feature & 1) || !prefix_matches(r->prefix, h->prefixes))
             continue;
         if (r->mod == RM_ANY && r->reg == ANY) {
             *status = DECODE_OK;

@@ -38,6 +38,16 @@ enum insn_class {
     CLS_INVALID64,  /* needs another encoding in 64-bit mode */
 };
 
+/* What rows of isa.def need; a set of them has bit n for feature n. */
+enum isa_feature {
+#define FEATURE(name, word, mask, text) ISA_##name,
+#include "decoder/feature.def"
+#undef FEATURE
+    ISA_COUNT
+};
+_Static_assert(ISA_COUNT <= 32, "a set of features is 32 bits");
+#define ISA_EVERY ((uint32_t)((1ull << ISA_COUNT) - 1))
+
 enum operand_kind {
     OPK_NONE,
     OPK_GPR, /* reg: for size 1 the encoding order AL CL DL BL AH CH DH BH */
@@ -125,13 +135,14 @@ struct decoder {
     _Alignas(16) unsigned char space[16384];
 };
 
-/* Prepares *d. Never fails. */
-void decoder_init(struct decoder *d);
+/* Prepares *d for a CPU with these features (a set of enum isa_feature). Never fails. */
+void decoder_init(struct decoder *d, uint32_t features);
 
 /* Decodes the instruction at bytes[0..len), len <= 15, into *out. Calls Zydis: the caller has
  * parked the guest's FPU (monitor/fpu.h). *out is undefined unless DECODE_OK is returned.
  * Instructions outside the virtual CPU's repertoire (VEX, EVEX, 3DNow!, SSE4a, VMX, ...) are
- * DECODE_UD. The CPUID-dependent ones (LZCNT/TZCNT, ...) decode as a CPU without them does. */
+ * DECODE_UD, and so are those whose feature was not given to decoder_init(). Where a CPU without
+ * the feature sees another instruction (LZCNT and TZCNT: BSR and BSF), so does this. */
 enum decode_status decoder_decode(const struct decoder *d, struct decode_mode mode,
                                   const uint8_t *bytes, unsigned len, struct insn *out);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * acpi_tables.c - RSDP, RSDT, FADT, FACS and MADT. The DSDT is in acpi_dsdt.c.
+ * acpi_tables.c - RSDP, RSDT, FADT, FACS and, where there are APICs, MADT. The DSDT is in acpi_dsdt.c.
  */
 #include "devices/acpi_tables.h"
 
@@ -229,8 +229,8 @@ uint32_t acpi_build(struct table_area *area, uint32_t facs, const struct board_f
     uint32_t rsdp = table_alloc(area, 20, 16);
     uint32_t dsdt = build_dsdt(area, facts);
     uint32_t fadt = build_fadt(area, facs, dsdt, facts);
-    uint32_t madt = build_madt(area, facts);
-    uint32_t rsdt = table_alloc(area, HEADER_LEN + 8, 16);
+    uint32_t madt = facts->no_apic ? 0 : build_madt(area, facts);
+    uint32_t len = HEADER_LEN + (madt ? 8 : 4), rsdt = table_alloc(area, len, 16);
     uint8_t *p;
 
     if (!dsdt || area->full)
@@ -242,10 +242,11 @@ uint32_t acpi_build(struct table_area *area, uint32_t facs, const struct board_f
     p[32] = 1; /* version */
 
     p = area->ram + rsdt;
-    acpi_header(p, "RSDT", HEADER_LEN + 8, 1);
+    acpi_header(p, "RSDT", len, 1);
     put(p + 36, 4, fadt);
-    put(p + 40, 4, madt);
-    seal(p, HEADER_LEN + 8);
+    if (madt)
+        put(p + 40, 4, madt);
+    seal(p, len);
 
     p = area->ram + rsdp;
     memcpy(p, "RSD PTR ", 8);

@@ -19,6 +19,7 @@ struct board_facts {
     uint8_t sci_irq;
     uint16_t level_irqs; /* bit n: ISA line n is level-triggered (PCI, SCI) */
     uint8_t io_apic_id;
+    bool no_apic; /* a board with 8259s only: no MADT */
     bool serial_present[4];
     const struct pci_host *pci;
 };

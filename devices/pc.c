@@ -17,7 +17,8 @@ enum presence {
     IF_UART3,
     IF_DEBUGCON,
     IF_DEBUG_EXIT,
-    IF_TESTDEV
+    IF_TESTDEV,
+    IF_APIC
 };
 
 #define AT(member) offsetof(struct pc, member)
@@ -86,7 +87,7 @@ static const struct place {
     {&fw_cfg_ops, AT(fw_cfg), PORT, 0x510, 0x511, 0, ALWAYS},
     {&pci_host_ops, AT(pci), PORT, 0xcf8, 0xcff, 0, ALWAYS},
     {&pc_testdev_irq_ops, AT(testdev), PORT, 0x2000, 0x2017, 0, IF_TESTDEV},
-    {&ioapic_ops, AT(ioapic), MEM, IOAPIC_BASE, IOAPIC_BASE + 0xfff, 0, ALWAYS},
+    {&ioapic_ops, AT(ioapic), MEM, IOAPIC_BASE, IOAPIC_BASE + 0xfff, 0, IF_APIC},
     {&pc_testdev_mem_ops, AT(testdev), MEM, 0xff000000, 0xff00ffff, 0, IF_TESTDEV},
 };
 
@@ -114,6 +115,8 @@ static bool present(const struct pc *pc, enum presence when)
         return pc->cfg.debug_exit_base >= 0;
     case IF_TESTDEV:
         return pc->cfg.testdev;
+    case IF_APIC:
+        return !pc->cfg.no_apic;
     default:
         return true;
     }
@@ -166,6 +169,8 @@ int pc_init(struct pc *pc, const struct pc_config *cfg, const char **why)
     pc->cfg = *cfg;
     if (cfg->cpu_count < 1 || cfg->cpu_count > APIC_MAX_CPUS)
         return fail(why, "between 1 and 8 CPUs are possible");
+    if (cfg->cpu_count > 1 && cfg->no_apic)
+        return fail(why, "several CPUs need local APICs");
     pc_wires_connect(pc);
     if (place_all(pc, why))
         return -1;
@@ -181,7 +186,9 @@ void pc_reset(struct pc *pc, ns_t now)
             chips[i].ops->reset(member(pc, chips[i].at));
     for (unsigned cpu = 0; cpu < pc->cfg.cpu_count; cpu++)
         lapic_ops.reset(&pc->lapic[cpu]);
-    pc_apic_window_update(pc, true, LAPIC_DEFAULT_BASE);
+    if (pc->cfg.no_apic) /* LINT0 is the CPU's INTR pin then */
+        lapic_set_hw_enabled(&pc->lapic[0], false);
+    pc_apic_window_update(pc, !pc->cfg.no_apic, LAPIC_DEFAULT_BASE);
     pc_firmware_setup(pc, now);
 }
 

@@ -23,7 +23,9 @@ struct pc_config {
     const char *cmdline;            /* for fw_cfg; may be NULL */
     const uint8_t *kernel, *initrd; /* for fw_cfg; may be NULL */
     uint32_t kernel_size, initrd_size;
-    bool acpi;           /* build tables */
+    bool acpi; /* build tables */
+    bool
+        no_apic; /* the CPU has no local APIC: neither it nor the I/O APIC answers, no table names them */
     int debug_exit_base; /* isa-debug-exit's iobase, or -1 */
     int debug_exit_size;
     bool testdev;             /* pc-testdev */

@@ -89,7 +89,8 @@ void pc_firmware_setup(struct pc *pc, ns_t now)
     piix4_pm_firmware_setup(&pc->pm, PC_PM_BASE, PC_SMB_BASE);
     assign_pci_lines(pc);
     pc->ioapic.id = (uint8_t)pc->cfg.cpu_count;
-    lapic_virtual_wire(&pc->lapic[0]);
+    if (!pc->cfg.no_apic)
+        lapic_virtual_wire(&pc->lapic[0]);
     pc_a20(pc, 0, true);
 }
 
@@ -143,6 +144,7 @@ uint32_t pc_build_tables(struct pc *pc)
         .sci_irq = PC_SCI_IRQ,
         .level_irqs = PC_LEVEL_IRQS,
         .io_apic_id = (uint8_t)pc->cfg.cpu_count,
+        .no_apic = pc->cfg.no_apic,
         .pci = &pc->pci,
     };
 
@@ -151,6 +153,7 @@ uint32_t pc_build_tables(struct pc *pc)
     build_vectors(pc->cfg.ram);
     for (unsigned n = 0; n < 4; n++)
         facts.serial_present[n] = pc->cfg.serial_present[n];
-    mptable_build(&area, &facts);
+    if (!facts.no_apic)
+        mptable_build(&area, &facts);
     return pc->cfg.acpi ? acpi_build(&area, FACS_AT, &facts) : 0;
 }

@@ -6,6 +6,12 @@
 #include "monitor/interp/interp.h"
 #include "monitor/lockstep.h"
 
+void vm_set_model(struct vm *vm, const struct cpu_model *model)
+{
+    vm->cpu_model = model;
+    decoder_init(&vm->decoder, cpu_instructions(vm->cpu[0]));
+}
+
 void vm_assemble(struct vm *vm, const struct vm_parts *parts)
 {
     *vm = (struct vm){
@@ -16,12 +22,11 @@ void vm_assemble(struct vm *vm, const struct vm_parts *parts)
         .a20 = true,
         .mem = {.name = "memory"},
         .port = {.name = "port"},
-        .cpu_model = parts->cpu_model ? parts->cpu_model : cpu_model_at(0),
         .cpu_count = 1,
         .cpu = {parts->cpu},
     };
-    decoder_init(&vm->decoder);
     parts->cpu->vm = vm;
+    vm_set_model(vm, parts->cpu_model ? parts->cpu_model : cpu_model_at(0));
     interp_init(parts->cpu, parts->interp);
 }
 
@@ -127,6 +132,7 @@ void vm_wire_pc(struct vm *vm, struct pc *pc, struct pc_config *cfg)
     cfg->ram = vm->ram;
     cfg->ram_size = vm->ram_size;
     cfg->cpu_count = vm->cpu_count;
+    cfg->no_apic = !cpu_has_1_edx(vm->cpu[0], CPUID_1_EDX_APIC);
     cfg->guest_tsc_khz = vm->host->guest_tsc_khz;
     cfg->wall_seconds = vm->host->wall_seconds(vm->host->opaque);
     cfg->opaque = vm;

@@ -5,7 +5,8 @@
  *
  * Promises   A leaf beyond the model's last one answers like the last basic leaf, as Intel CPUs do.
  *            Nothing here depends on the host beyond the feature words in struct vmm_host.
- * Not here   What the features do: control.c (CR4), msr.c, the decoder.
+ * Not here   What the features do: control.c (CR4), msr.c; which instructions need them:
+ *            decoder/feature.def.
  * Source     SDM vol. 2A, CPUID; vol. 3A, 9.9 (topology).
  */
 #include "monitor/cpuid.h"
@@ -126,6 +127,21 @@ bool cpu_has_7_ecx(const struct vcpu *v, uint32_t mask)
 bool cpu_has_7_edx(const struct vcpu *v, uint32_t mask)
 {
     return (model_of(v)->feat_7_edx & mask) == mask;
+}
+
+uint32_t cpu_instructions(const struct vcpu *v)
+{
+    const struct cpu_model *m = model_of(v);
+    const uint32_t word_ALL = 0, word_P6 = m->family >= 6, word_1_EDX = m->feat_1_edx,
+                   word_1_ECX = features_1_ecx(v), word_7_EBX = m->feat_7_ebx;
+    uint32_t set = 0;
+
+#define FEATURE(name, word, mask, text)                                                            \
+    if ((word_##word & (mask)) == (mask))                                                          \
+        set |= 1u << ISA_##name;
+#include "decoder/feature.def"
+#undef FEATURE
+    return set;
 }
 
 bool cpu_has_nx(const struct vcpu *v)

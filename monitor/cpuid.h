@@ -36,6 +36,9 @@ bool cpu_has_1_ecx(const struct vcpu *v, uint32_t mask);
 bool cpu_has_7_ebx(const struct vcpu *v, uint32_t mask);
 bool cpu_has_7_ecx(const struct vcpu *v, uint32_t mask);
 bool cpu_has_7_edx(const struct vcpu *v, uint32_t mask);
+/* The features of decoder/feature.def that it has, a set for decoder_init(). Never changes while the VM
+ * lives: the guest can hide leaves, but not take instructions away. */
+uint32_t cpu_instructions(const struct vcpu *v);
 bool cpu_has_nx(
     const struct vcpu *v); /* in the model and not switched off through IA32_MISC_ENABLE */
 

@@ -5,6 +5,7 @@
  */
 #include "include/ring1/fmt.h"
 #include "include/ring1/mem.h"
+#include "monitor/cpuid.h"
 #include "monitor/interp/interp.h"
 #include "monitor/lockstep.h"
 
@@ -313,7 +314,7 @@ void lockstep_init(struct lockstep *ls, struct vm *vm, const struct lockstep_con
     ls->b->vm = &ls->shadow;
     ls->a->fpu_partner = ls->b;
     ls->b->fpu_partner = ls->a;
-    decoder_init(&ls->shadow.decoder);
+    decoder_init(&ls->shadow.decoder, cpu_instructions(ls->a));
     VMM_CHECK(!bus_add(&ls->shadow.mem, 0, UINT32_MAX, &replay_mem, ls, 0) &&
               !bus_add(&ls->shadow.port, 0, 0xffff, &replay_port, ls, 0));
     interp_init(ls->b, cfg->interp);

@@ -374,8 +374,6 @@ static void trace_ignored(const struct vcpu *v, const char *name, uint32_t index
 
 static void check_may_access(struct vcpu *v)
 {
-    if (!cpu_has_1_edx(v, CPUID_1_EDX_MSR))
-        fault_ud(v);
     if (v->cpl != 0)
         fault_gp0(v);
 }

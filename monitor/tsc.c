@@ -7,7 +7,6 @@
  * Source     SDM vol. 3B, section 18.17.
  */
 #include "monitor/control.h"
-#include "monitor/cpuid.h"
 #include "monitor/exception.h"
 #include "monitor/vm.h"
 
@@ -28,8 +27,6 @@ uint64_t control_guest_tsc(const struct vcpu *v)
 
 uint64_t control_rdtsc(struct vcpu *v)
 {
-    if (!cpu_has_1_edx(v, CPUID_1_EDX_TSC))
-        fault_ud(v);
     if (v->cpl != 0 && (v->cr4 & CR4_TSD))
         fault_gp0(v);
     return control_guest_tsc(v);

@@ -27,13 +27,17 @@ A virtual machine monitor that runs the guest's code deprivileged must treat eac
 "Robin and Irvine" marks the instructions found by J. S. Robin and C. E. Irvine, *Analysis of the Intel Pentium's
 Ability to Support a Secure Virtual Machine Monitor* (2000). The other SENSITIVE ones are ours, with the reason.
 
+"Needs" is the feature without which the row does not exist (`decoder/feature.def`); empty: every CPU model has it.
+
 HEAD
     awk '
     /^INSN\(/ {
         line = $0
         note = line; sub(/^[^"]*"[^"]*"[^"]*"/, "", note); sub(/"\)$/, "", note)
         form = line; sub(/^[^"]*"/, "", form); sub(/".*/, "", form)
-        class = line; sub(/^[^"]*"[^"]*", */, "", class); sub(/,.*/, "", class)
+        class = line; sub(/^[^"]*"[^"]*", */, "", class)
+        needs = class; sub(/^[^,]*, */, "", needs); sub(/,.*/, "", needs); if (needs == "I486") needs = ""
+        sub(/,.*/, "", class)
         sub(/^INSN\(/, "", line)
         split(line, f, / *, */)
         split("||0F |0F 38 |0F 3A ", maps, "|")
@@ -46,12 +50,12 @@ HEAD
         if (f[6] != "ANY") enc = enc (f[6] == "MEM" ? " mem" : " reg")
         gsub(/,/, ", ", form)
         rows[class]++
-        text[class] = text[class] "| `" f[1] "` | " enc " | " form " | " note " |\n"
+        text[class] = text[class] "| `" f[1] "` | " enc " | " form " | " needs " | " note " |\n"
     }
     END {
         n = split("SENSITIVE PRIVILEGED CONTROL STACK INVALID64 MEMORY IDENTICAL", order, " ")
         for (i = 1; i <= n; i++)
-            printf "## %s (%d encodings)\n\n| operation | encoding | operands | note |\n|---|---|---|---|\n%s%s", \
+            printf "## %s (%d encodings)\n\n| operation | encoding | operands | needs | note |\n|---|---|---|---|---|\n%s%s", \
                 order[i], rows[order[i]], text[order[i]], i < n ? "\n" : ""
     }' "${1:-decoder/isa.def}"
 }

@@ -6,13 +6,9 @@
  *            bit is accessed. POPCNT and CRC32 need nothing of the host CPU.
  * Source     SDM vol. 2A: BT, BSF, BSR, CRC32; vol. 2B: POPCNT.
  */
-#include "monitor/cpuid.h"
 #include "monitor/interp/alu.h"
 #include "monitor/interp/operand.h"
 #include "monitor/vm.h"
-
-#define FEAT_1_ECX_SSE42  (1u << 20) /* CRC32 */
-#define FEAT_1_ECX_POPCNT (1u << 23)
 
 /* ---- bit test ---- */
 
@@ -95,14 +91,6 @@ BIT_SCAN_HANDLER(bsr)
 
 /* ---- POPCNT, CRC32 ---- */
 
-static void require_1_ecx(struct vcpu *v, uint32_t feature)
-{
-    const struct cpu_model *m = v->vm->cpu_model;
-
-    if (!(m->feat_1_ecx & feature))
-        fault_ud(v);
-}
-
 static uint32_t count_ones(uint32_t x)
 {
     x -= x >> 1 & 0x55555555u;
@@ -113,10 +101,8 @@ static uint32_t count_ones(uint32_t x)
 
 void i_popcnt(struct vcpu *v, const struct insn *i)
 {
-    uint32_t src;
+    uint32_t src = operand_get(v, i, 1);
 
-    require_1_ecx(v, FEAT_1_ECX_POPCNT);
-    src = operand_get(v, i, 1);
     reg_put(v, i->operand[0].reg, i->operand[0].size, count_ones(src));
     v->eflags = (v->eflags & ~EFL_ARITH) | (src ? 0 : EFL_ZF);
 }
@@ -134,9 +120,7 @@ static uint32_t crc32c(uint32_t crc, uint32_t data, unsigned bits)
 
 void i_crc32(struct vcpu *v, const struct insn *i)
 {
-    uint32_t src;
+    uint32_t src = operand_get(v, i, 1);
 
-    require_1_ecx(v, FEAT_1_ECX_SSE42);
-    src = operand_get(v, i, 1);
     v->gpr[i->operand[0].reg] = crc32c(v->gpr[i->operand[0].reg], src, i->operand[1].size * 8u);
 }

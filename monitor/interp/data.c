@@ -8,13 +8,10 @@
  * Source     SDM vol. 2 pages of the instructions.
  * Not here   MOV of segment, control and debug registers (seg_insn.c, system.c).
  */
-#include "monitor/cpuid.h"
 #include "monitor/interp/alu.h"
 #include "monitor/interp/operand.h"
 #include "monitor/interp/select.h"
 #include "monitor/vm.h"
-
-#define FEAT_1_ECX_MOVBE (1u << 22)
 
 /* ---- MOV ---- */
 
@@ -255,13 +252,9 @@ void i_bswap(struct vcpu *v, const struct insn *i)
 
 void i_movbe(struct vcpu *v, const struct insn *i)
 {
-    const struct cpu_model *model = v->vm->cpu_model;
     unsigned size = i->operand[0].size;
-    uint32_t val;
+    uint32_t val = operand_get(v, i, 1);
 
-    if (!(model->feat_1_ecx & FEAT_1_ECX_MOVBE))
-        fault_ud(v);
-    val = operand_get(v, i, 1);
     operand_put(v, i, 0, size == 4 ? __builtin_bswap32(val) : __builtin_bswap16((uint16_t)val));
 }
 

@@ -16,9 +16,6 @@
 #include "monitor/segment.h"
 #include "monitor/vm.h"
 
-#define FEAT_1_ECX_RDRAND (1u << 30)
-#define FEAT_7_EBX_SMAP   (1u << 20)
-
 /* ---- GDTR, IDTR ---- */
 
 /* Limit at +0, base at +2; with a 16-bit operand size the base has 24 bits. */
@@ -191,12 +188,10 @@ void i_sti(struct vcpu *v, const struct insn *i)
     eflags_sti(v);
 }
 
-/* CLAC, STAC: not at CPL > 0, not without SMAP; the CPL of V86 mode is 3. */
+/* CLAC, STAC: not at CPL > 0; the CPL of V86 mode is 3. */
 static void smap_flag(struct vcpu *v, uint32_t ac)
 {
-    const struct cpu_model *m = v->vm->cpu_model;
-
-    if (v->cpl != 0 || !(m->feat_7_ebx & FEAT_7_EBX_SMAP))
+    if (v->cpl != 0)
         fault_ud(v);
     v->eflags = (v->eflags & ~EFL_AC) | ac;
 }
@@ -262,14 +257,10 @@ void i_cpuid(struct vcpu *v, const struct insn *i)
 /* CF = 1 with a number; CF = 0 and 0 when there is none. */
 void i_rdrand(struct vcpu *v, const struct insn *i)
 {
-    const struct cpu_model *m = v->vm->cpu_model;
     const struct vmm_host *h = v->vm->host;
     uint32_t val = 0;
-    bool ok;
+    bool ok = h->random32(h->opaque, &val);
 
-    if (!(m->feat_1_ecx & FEAT_1_ECX_RDRAND))
-        fault_ud(v);
-    ok = h->random32(h->opaque, &val);
     reg_put(v, i->operand[0].reg, i->operand[0].size, ok ? val : 0);
     v->eflags = (v->eflags & ~EFL_ARITH) | (ok ? EFL_CF : 0);
 }

@@ -81,7 +81,7 @@ struct row {
     const char *form;
 };
 
-#define INSN(op, map, first, last, prefix, mod, reg, rm, form, cls, note) +1
+#define INSN(op, map, first, last, prefix, mod, reg, rm, form, cls, feature, note) +1
 enum {
     ROW_COUNT = 0
 #include "decoder/isa.def"

@@ -8,7 +8,7 @@
 #include "tests/bt/bt_random.h"
 
 #define ANY ROW_ANY
-#define INSN(op, map, first, last, prefix, mod, reg, rm, form, cls, note)                          \
+#define INSN(op, map, first, last, prefix, mod, reg, rm, form, cls, feature, note)                 \
     {OP_##op, map, first, last, RP_##prefix, RM_##mod, reg, rm, CLS_##cls, form},
 const struct row rows[ROW_COUNT] = {
 #include "decoder/isa.def"

@@ -187,7 +187,7 @@ static void build(void)
     model = cpu_model_at(rnd(models));
     memset(m.vm.page, 0, RAM_BYTES >> GUEST_PAGE_SHIFT);
     memset(m.vm.ram, 0, chance(10) ? 0 : RAM_BYTES); /* or what the last guest left */
-    m.vm.cpu_model = model;
+    vm_set_model(&m.vm, model);
     m.host.trace_mask = chance(5) ? rnd32() & (TRACE_BIT(TRACE_COUNT) - 1) : 0;
     m.now = 0;
     vcpu_reset(v);

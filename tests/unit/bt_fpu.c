@@ -44,7 +44,7 @@ static struct rig *rig_new(void)
     r->host.host_feat_7_ebx = ~0u;
     r->vm.host = &r->host;
     r->cpu.vm = &r->vm;
-    decoder_init(&r->vm.decoder);
+    decoder_init(&r->vm.decoder, ISA_EVERY);
     ZydisDecoderInit(&r->guest, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
     ZydisDecoderInit(&r->native, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     r->arena = (struct host_code_arena){.rw = r->code, .rx = r->code, .size = BUF_SIZE};

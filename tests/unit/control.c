@@ -135,9 +135,6 @@ Test(control, modes_and_privilege)
     cr_expect(reg_try('s', 0, 0, NULL) == VEC_GP && reg_try('r', 0, 0, NULL) == VEC_GP);
     v->cpl = 0;
     cr_expect(reg_try('s', 0, 0, NULL) == OK && reg_try('r', 0, 0, NULL) == OK);
-    fx_vm.cpu_model = cpu_model_find("486");
-    cr_expect(reg_try('r', 0, 0, NULL) == VEC_UD);
-    fx_vm.cpu_model = cpu_model_find("ring1");
     v->cr4 = 0;
 
     /* LMSW sets PE, and cannot clear it; it reaches only the low four bits. CLTS. */

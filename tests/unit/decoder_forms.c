@@ -92,7 +92,7 @@ static void describe(const struct insn *i, char *out, size_t cap)
 Test(decoder_forms, records)
 {
     static struct decoder d;
-    decoder_init(&d);
+    decoder_init(&d, ISA_EVERY);
     for (unsigned n = 0; n < ARRAY_LEN(records); n++) {
         uint8_t bytes[16];
         char text[256] = "";
@@ -253,7 +253,7 @@ static const struct status_vector statuses[] = {
 Test(decoder_forms, statuses)
 {
     static struct decoder d;
-    decoder_init(&d);
+    decoder_init(&d, ISA_EVERY);
     for (unsigned n = 0; n < ARRAY_LEN(statuses); n++) {
         uint8_t bytes[16];
         bool code32;
@@ -304,7 +304,7 @@ static const struct flag_vector flags[] = {
 Test(decoder_forms, flags)
 {
     static struct decoder d;
-    decoder_init(&d);
+    decoder_init(&d, ISA_EVERY);
     for (unsigned n = 0; n < ARRAY_LEN(flags); n++) {
         uint8_t bytes[16];
         bool code32;
@@ -325,7 +325,7 @@ Test(decoder_forms, text)
     static const uint8_t jump[] = {0xeb, 0xfe};
     struct insn i;
     char text[64];
-    decoder_init(&d);
+    decoder_init(&d, ISA_EVERY);
     cr_assert(decoder_decode(&d, (struct decode_mode){true, false}, jump, 2, &i) == DECODE_OK);
     cr_expect(i.stack_size == 2);
     decoder_format(&d, &i, 0x1000, true, text, sizeof text);

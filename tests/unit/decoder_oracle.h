@@ -59,7 +59,7 @@ static const struct known oracle_known[] = {
 static inline void oracle_init(struct oracle *o)
 {
     memset(o, 0, sizeof *o);
-    decoder_init(&o->decoder);
+    decoder_init(&o->decoder, ISA_EVERY);
     for (unsigned wide = 0; wide < 2; wide++) {
         static const ZydisDecoderMode off[] = {
             ZYDIS_DECODER_MODE_MPX,   ZYDIS_DECODER_MODE_CET,      ZYDIS_DECODER_MODE_LZCNT,

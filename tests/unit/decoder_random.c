@@ -70,7 +70,7 @@ Test(decoder_random, short_input_asks_for_more)
 {
     static struct decoder d;
     uint64_t state = 0xdeadbeefcafef00du;
-    decoder_init(&d);
+    decoder_init(&d, ISA_EVERY);
     for (unsigned n = 0; n < 40000; n++) {
         struct decode_mode mode = {n & 1, n & 1};
         uint8_t bytes[16] = {0};

@@ -14,11 +14,13 @@ enum { MOD_ANY, MOD_MEM, MOD_REG };
 
 struct row {
     unsigned op, map, first, last, prefix, mod, reg, rm, cls;
+    unsigned feature;
     const char *form, *note, *name;
 };
 
-#define INSN(op, map, first, last, prefix, mod, reg, rm, form, cls, note)                          \
-    {OP_##op, map, first, last, PFX_##prefix, MOD_##mod, reg, rm, CLS_##cls, form, note, #op},
+#define INSN(op, map, first, last, prefix, mod, reg, rm, form, cls, feature, note)                 \
+    {OP_##op, map,       first,         last, PFX_##prefix, MOD_##mod, reg,                        \
+     rm,      CLS_##cls, ISA_##feature, form, note,         #op},
 static const struct row rows[] = {
 #include "decoder/isa.def"
 };

@@ -4,6 +4,7 @@
  * dev_board.c - the board as a whole: who is where, CMOS and firmware state, resets, bad
  * configurations, and random accesses to everything.
  */
+#define _GNU_SOURCE
 #include "tests/unit/pc_fixture.h"
 
 Test(board, map)
@@ -175,6 +176,44 @@ Test(board, rejects_bad_configurations)
         cr_expect(why && *why, "row %u says why", i);
         machine_free(m);
     }
+}
+
+/* CPUID.01H:EDX.APIC = 0: neither APIC answers, no table names one, and the 8259's INTR is the CPU's. */
+Test(board, without_apic)
+{
+    static const char *const tables[] = {"_MP_", "PCMP", "APIC"};
+    struct machine *m = calloc(1, sizeof *m);
+    struct pc_config cfg;
+    const char *why = NULL;
+
+    m->ram = calloc(1, 64u << 20);
+    m->pc = calloc(1, pc_size());
+    cfg = machine_config(m, 1);
+    cfg.no_apic = true;
+    cr_assert(pc_init(m->pc, &cfg, &why) == 0, "pc_init: %s", why);
+    cr_expect(pc_build_tables(m->pc), "there is ACPI");
+    for (unsigned i = 0; i < ARRAY_LEN(tables); i++)
+        cr_expect(!memmem(m->ram + 0xe0000, 0x20000, tables[i], 4), "%s", tables[i]);
+    cr_expect(memmem(m->ram + 0xe0000, 0x20000, "FACP", 4));
+    for (unsigned reset = 0; reset < 2; reset++) {
+        cr_expect_eq(mmio_read(m, 0xfee00030), UINT32_MAX);
+        cr_expect_eq(mmio_read(m, 0xfec00000), UINT32_MAX);
+        out(m, 0x21, 1, 0xfb);
+        out(m, 0xa1, 1, 0xdf);
+        pc_ferr(m->pc, true);
+        cr_expect(m->intr[0]);
+        cr_expect_eq(pc_intr_ack(m->pc, 0), 0x75);
+        cr_expect_not(m->intr[0]);
+        pc_reset(m->pc, 0);
+    }
+    machine_free(m);
+
+    m = calloc(1, sizeof *m);
+    m->pc = calloc(1, pc_size());
+    cfg = machine_config(m, 2);
+    cfg.no_apic = true;
+    cr_expect_eq(pc_init(m->pc, &cfg, &why), -1, "two CPUs talk by APICs only");
+    machine_free(m);
 }
 
 Test(board, coprocessor_error)

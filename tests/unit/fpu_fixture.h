@@ -104,6 +104,7 @@ static struct rig *rig_new(size_t arena)
     sigaction(SIGSEGV, &sa, NULL);
     cr_assert_eq(code_arena_create(&r->host.code, arena), 0);
     r->host.now_ns = rig_now;
+    r->host.host_feat_1_ecx = ~0u; /* before the decoder is told what there is */
     r->host.fpu_call = host_fpu_call;
     vm_assemble(&r->vm, &(struct vm_parts){.host = &r->host,
                                            .ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE,

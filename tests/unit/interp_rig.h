@@ -88,6 +88,7 @@ static struct rig *rig_new(void)
 
     memset(r, 0, sizeof *r);
     r->host.now_ns = rig_now;
+    r->host.host_feat_1_ecx = ~0u; /* before the decoder is told what there is */
     r->host.random32 = rig_random;
     vm_assemble(&r->vm, &(struct vm_parts){.host = &r->host,
                                            .ram = aligned_alloc(4096, RIG_RAM),

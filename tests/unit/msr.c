@@ -60,7 +60,7 @@ Test(msr, existence)
         {"pentium3", 0x10a, VEC_GP},   {"pentium3", 0x3b, VEC_GP},
         {"pentium", 0x174, VEC_GP},    {"pentium", 0x10, OK},
         {"pentium", 0x277, VEC_GP},    {"pentium", 0, OK},
-        {"486", 0x10, VEC_UD},
+        {"486", 0x10, VEC_GP},
     };
 
     fx_open("ring1");
