@@ -3,6 +3,7 @@
 #include "monitor/assemble.h"
 
 #include "monitor/cpuid.h"
+#include "monitor/interp/decode_cache.h"
 #include "monitor/interp/interp.h"
 #include "monitor/lockstep.h"
 
@@ -10,6 +11,8 @@ void vm_set_model(struct vm *vm, const struct cpu_model *model)
 {
     vm->cpu_model = model;
     decoder_init(&vm->decoder, cpu_instructions(vm->cpu[0]));
+    if (vm->cpu[0]->interp)
+        interp_decode_forget(vm->cpu[0]);
 }
 
 void vm_assemble(struct vm *vm, const struct vm_parts *parts)

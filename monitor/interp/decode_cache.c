@@ -145,3 +145,8 @@ enum decode_status interp_decode(struct vcpu *v, struct decode_mode mode, const 
     }
     return status;
 }
+
+void interp_decode_forget(struct vcpu *v)
+{
+    memset(&v->interp->decoded, 0, sizeof v->interp->decoded);
+}

@@ -41,4 +41,7 @@ struct decode_cache {
 enum decode_status interp_decode(struct vcpu *v, struct decode_mode mode, const uint8_t *bytes,
                                  unsigned len, struct insn *out);
 
+/* Empties the cache: the decoder is another. */
+void interp_decode_forget(struct vcpu *v);
+
 #endif
