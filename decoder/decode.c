@@ -201,17 +201,17 @@ static bool prefix_matches(unsigned want, unsigned have)
     }
 }
 
-/* The row for the opcode in *h, with DECODE_OK in *status; otherwise NULL and DECODE_UD, or
+/* The row for the opcode in *h on a CPU with these features, with DECODE_OK in *status; otherwise NULL and DECODE_UD, or
  * DECODE_MORE when the ModRM byte decides and bytes[] ends before it. */
-static const struct isa_row *row_find(const struct state *s, const struct head *h,
-                                      const uint8_t *bytes, unsigned len,
+static const struct isa_row *row_find(const struct state *s, uint32_t features,
+                                      const struct head *h, const uint8_t *bytes, unsigned len,
                                       enum decode_status *status)
 {
     const struct isa_row *r = &isa_rows[s->first[h->map][h->opcode]];
     unsigned count = s->count[h->map][h->opcode];
     *status = DECODE_UD;
     for (unsigned n = 0; n < count; n++, r++) {
-        if (!(s->features >> r->feature & 1) || !prefix_matches(r->prefix, h->prefixes))
+        if (!(features >> r->feature & 1) || !prefix_matches(r->prefix, h->prefixes))
             continue;
         if (r->mod == RM_ANY && r->reg == ANY) {
             *status = DECODE_OK;
@@ -540,7 +540,7 @@ enum decode_status decoder_decode(const struct decoder *d, struct decode_mode mo
 
     if (!head_scan(bytes, len, &h))
         return more;
-    const struct isa_row *row = row_find(s, &h, bytes, len, &status);
+    const struct isa_row *row = row_find(s, s->features, &h, bytes, len, &status);
     if (!row)
         return status == DECODE_MORE ? more : DECODE_UD;
     ZyanStatus zs =
@@ -565,6 +565,18 @@ enum decode_status decoder_decode(const struct decoder *d, struct decode_mode mo
     class_correct(out);
     flags_set(out, &zi);
     return DECODE_OK;
+}
+
+unsigned decoder_lacks(const struct decoder *d, const uint8_t *bytes, unsigned len)
+{
+    const struct state *s = state_get(d);
+    enum decode_status status;
+    struct head h;
+
+    if (!head_scan(bytes, len, &h) || row_find(s, s->features, &h, bytes, len, &status))
+        return OP_INVALID;
+    const struct isa_row *row = row_find(s, ISA_EVERY, &h, bytes, len, &status);
+    return row ? row->op : OP_INVALID;
 }
 
 const char *insn_op_name(unsigned op)

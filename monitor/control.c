@@ -93,8 +93,10 @@ static void write_cr4(struct vcpu *v, uint32_t val)
 {
     uint32_t changed = val ^ v->cr4;
 
-    if (val & ~cr4_allowed(v))
+    if (val & ~cr4_allowed(v)) {
+        cpu_note_lack(v, "a bit of CR4");
         fault_gp0(v);
+    }
     if ((changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP)) && (v->cr0 & CR0_PG) &&
         (val & CR4_PAE) && !mmu_load_pdptes(v, v->cr3))
         fault_gp0(v);

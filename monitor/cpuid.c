@@ -144,6 +144,13 @@ uint32_t cpu_instructions(const struct vcpu *v)
     return set;
 }
 
+void cpu_note_lack(struct vcpu *v, const char *what)
+{
+    v->lacked = what;
+    v->lacked_eip = v->eip;
+    v->lacked_cs = v->seg[SEG_CS].sel;
+}
+
 bool cpu_has_nx(const struct vcpu *v)
 {
     return (model_of(v)->feat_80000001_edx & CPUID_EXT1_EDX_NX) &&

@@ -48,6 +48,7 @@ void vcpu_reset(struct vcpu *v)
     v->dr6_pending = 0;
     v->delivering = 0xff;
     v->exit_reason = EXIT_NONE;
+    v->lacked = NULL;
     __atomic_store_n(&v->attention, 0, __ATOMIC_RELEASE);
     reset_segments(v);
     msr_reset(v);

@@ -149,6 +149,12 @@ struct vcpu {
     uint8_t exit_reason; /* enum exit_reason */
     uint32_t exit_code;
 
+    /* What the guest last tried that this CPU model lacks, and where; NULL: nothing since reset. A kernel
+     * that was made for another CPU ends soon after it, without a word of its own. */
+    const char *lacked;
+    uint32_t lacked_eip;
+    uint16_t lacked_cs;
+
     /* Exception delivery: vector being delivered, for the double-fault rules; 0xff when none. */
     uint8_t delivering;
     uint64_t unwind[8]; /* unwind.S: where fault_raise() goes */

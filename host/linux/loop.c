@@ -208,6 +208,17 @@ static void name_vectors(uint32_t code, char *out, size_t room)
                  trace_vector_name(last), first, name);
 }
 
+/* Why a guest may have ended that was made for another CPU: Linux' decompressor and early code, entered without
+ * the real-mode part that would check the CPU, fault or halt without a word. */
+static void say_lack(const struct machine *m)
+{
+    const struct vcpu *v = m->vcpu;
+
+    if (v->lacked)
+        say("the guest tried what the CPU model '%s' lacks (-cpu): %s, last at 0x%04x:0x%08x",
+            m->vm.cpu_model->name, v->lacked, v->lacked_cs, v->lacked_eip);
+}
+
 static void triple_fault(struct loop *l)
 {
     const struct vcpu *v = l->m->vcpu;
@@ -226,6 +237,7 @@ static void triple_fault(struct loop *l)
             "%s%s; %s",
             v->seg[SEG_CS].sel, v->eip, vectors, again,
             stop ? "-no-reboot ends the run" : "restarting it (-no-reboot shows the registers)");
+        say_lack(l->m);
         l->shutdown_said_at = now;
         l->shutdowns_unsaid = 0;
         if (stop)
@@ -236,9 +248,11 @@ static void triple_fault(struct loop *l)
 
 static void halted_for_good(struct loop *l)
 {
-    if (!l->stuck_said)
+    if (!l->stuck_said) {
         say("the guest halted with interrupts off and will not run again; Ctrl-A X or a signal "
             "ends ring1");
+        say_lack(l->m);
+    }
     l->stuck_said = true;
     serve(l, NS_NEVER);
 }

@@ -4,6 +4,7 @@
 
 #include "bt/code_page.h"
 #include "include/ring1/mem.h"
+#include "monitor/cpuid.h"
 #include "monitor/interp/interp.h"
 #include "monitor/trace.h"
 
@@ -106,6 +107,13 @@ static void i_decode_gp(struct vcpu *v, const struct insn *i)
     fault_gp0(v);
 }
 
+/* An instruction of other CPU models. */
+static void i_lacking(struct vcpu *v, const struct insn *i)
+{
+    cpu_note_lack(v, insn_op_name(i->imm));
+    fault_ud(v);
+}
+
 /* Decodes one instruction into *x; DECODE_MORE when the bytes do not suffice. */
 static enum decode_status decode_one(struct vcpu *v, const uint8_t *bytes, unsigned len,
                                      uint8_t mode, struct xinsn *x)
@@ -122,6 +130,9 @@ static enum decode_status decode_one(struct vcpu *v, const uint8_t *bytes, unsig
         x->insn.cls = CLS_CONTROL;
         memcpy(x->insn.bytes, bytes, len);
         x->fn = st == DECODE_UD ? i_ud : i_decode_gp;
+        x->insn.imm = decoder_lacks(&v->vm->decoder, bytes, len);
+        if (x->insn.imm != OP_INVALID)
+            x->fn = i_lacking;
     }
     return st;
 }

@@ -91,6 +91,20 @@ def shutdowns(tmp):
     # input that its UART would turn into an NMI (I/O APIC pin 4) may still come, and does
     status, err = run(serial_nmi(tmp), stdin=typed(b"x"))
     check("a byte of input ends HLT with IF = 0", status == 7 and err == "", err)
+    cmov = guest(tmp, "cmov", b"\x0f\x44\xc1\xfa\xf4") + ["-no-reboot"]
+    status, err = run(cmov + ["-cpu", "pentium"])
+    check("what the model lacks", status == 0 and "the guest tried what the CPU model 'pentium' lacks (-cpu): cmovcc, "
+          "last at 0x0008:0x00100040\n" in err, err)
+    # RDTSC, and vector 6 leads to HLT, as in many kernels
+    code = bytearray(0x80)
+    code[:0x12] = b"\x0f\x01\x1d" + struct.pack("<I", 0x100060) + b"\x0f\x31" + b"\x90" * 7 + b"\xfa\xf4"
+    code[0x20:0x26] = struct.pack("<HI", 0x37, 0x100080)
+    code[0x70:0x78] = struct.pack("<HHHH", 0x50, 8, 0x8e00, 0x10)
+    stuck = guest(tmp, "stuck", code)
+    status, err = after(1, signal.SIGTERM, stuck + ["-cpu", "486"])
+    check("halted after what the model lacks", "will not run again" in err and "'486' lacks (-cpu): rdtsc, last at" in err, err)
+    status, err = after(1, signal.SIGTERM, cmov)
+    check("nothing lacks", "lacks" not in err, err)
     status, err = run(guest(tmp, "rsm", b"\x0f\xaa") + ["-no-reboot"])
     check("RSM is #UD", status == 0 and "(#UD)" in err, err)
 
