@@ -5,13 +5,14 @@
  * How        A scan of the prefixes finds the opcode; isa.def's row for it (index by map and
  *            opcode byte, then a short walk) says whether the virtual CPU has the instruction at
  *            all, its operation and its class. A row whose feature the CPU lacks does not exist:
- *            this is the only gate, so that interpreter and translator cannot disagree. Zydis then gives length, operands and flags; what
- *            it gets wrong for this CPU is put right here, each place marked "Zydis:".
+ *            this is the only gate, so that interpreter and translator cannot disagree. Zydis then
+ *            gives length, operands and flags; what it gets wrong for this CPU is put right here,
+ *            each place marked "Zydis:".
  *
  * Promises   Reads bytes[0..len) only. Never answers DECODE_OK for an encoding without a row.
  *
- * Not here   The tables (isa.def, op.def, feature.def), fetching (shadow-mmu/access.h), #UD that depends on the
- *            CPU's mode (real mode, CR4, CPL): the interpreter's.
+ * Not here   The tables (isa.def, op.def, feature.def), fetching (shadow-mmu/access.h), #UD that
+ *            depends on the CPU's mode (real mode, CR4, CPL): the interpreter's.
  *
  * Source     SDM vol. 2A chapter 2 (formats), vol. 2D appendix A (opcode map), vol. 3A 6.15 (#UD,
  *            #GP for length).
@@ -201,8 +202,8 @@ static bool prefix_matches(unsigned want, unsigned have)
     }
 }
 
-/* The row for the opcode in *h on a CPU with these features, with DECODE_OK in *status; otherwise NULL and DECODE_UD, or
- * DECODE_MORE when the ModRM byte decides and bytes[] ends before it. */
+/* The row for the opcode in *h on a CPU with these features, with DECODE_OK in *status; otherwise
+ * NULL and DECODE_UD, or DECODE_MORE when the ModRM byte decides and bytes[] ends before it. */
 static const struct isa_row *row_find(const struct state *s, uint32_t features,
                                       const struct head *h, const uint8_t *bytes, unsigned len,
                                       enum decode_status *status)

@@ -146,8 +146,8 @@ void decoder_init(struct decoder *d, uint32_t features);
 enum decode_status decoder_decode(const struct decoder *d, struct decode_mode mode,
                                   const uint8_t *bytes, unsigned len, struct insn *out);
 
-/* The operation that the bytes are on a CPU with every feature, when they are none on this one; otherwise
- * OP_INVALID. For what was DECODE_UD: to say why. */
+/* The operation that the bytes are on a CPU with every feature, when they are none on this one;
+ * otherwise OP_INVALID. For what was DECODE_UD: to say why. */
 unsigned decoder_lacks(const struct decoder *d, const uint8_t *bytes, unsigned len);
 
 /* The operation's name ("add"), for traces and reports. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * acpi_tables.c - RSDP, RSDT, FADT, FACS and, where there are APICs, MADT. The DSDT is in acpi_dsdt.c.
+ * acpi_tables.c - RSDP, RSDT, FADT, FACS and, where there are APICs, MADT. The DSDT is in
+ * acpi_dsdt.c.
  */
 #include "devices/acpi_tables.h"
 

@@ -24,8 +24,8 @@ struct pc_config {
     const uint8_t *kernel, *initrd; /* for fw_cfg; may be NULL */
     uint32_t kernel_size, initrd_size;
     bool acpi; /* build tables */
-    bool
-        no_apic; /* the CPU has no local APIC: neither it nor the I/O APIC answers, no table names them */
+    /* The CPU has no local APIC: neither it nor the I/O APIC answers, no table names them. */
+    bool no_apic;
     int debug_exit_base; /* isa-debug-exit's iobase, or -1 */
     int debug_exit_size;
     bool testdev;             /* pc-testdev */

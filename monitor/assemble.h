@@ -26,8 +26,8 @@ struct vm_parts {
  * vm_wire_pc(). The CPU still wants vcpu_reset(). */
 void vm_assemble(struct vm *vm, const struct vm_parts *parts);
 
-/* The CPU becomes this model, and has no other instructions than it: before the VM first runs. In tests
- * later too, with all RAM told to vm_ram_written(), since decoded code keeps what it meant. */
+/* The CPU becomes this model, and has no other instructions than it: before the VM first runs. In
+ * tests later too, with all RAM told to vm_ram_written(): decoded code keeps what it meant. */
 void vm_set_model(struct vm *vm, const struct cpu_model *model);
 
 /* The CPU asks this board, and in *cfg the board's outputs lead to the VM (cfg->opaque is taken),

@@ -36,8 +36,8 @@ bool cpu_has_1_ecx(const struct vcpu *v, uint32_t mask);
 bool cpu_has_7_ebx(const struct vcpu *v, uint32_t mask);
 bool cpu_has_7_ecx(const struct vcpu *v, uint32_t mask);
 bool cpu_has_7_edx(const struct vcpu *v, uint32_t mask);
-/* The features of decoder/feature.def that it has, a set for decoder_init(). Never changes while the VM
- * lives: the guest can hide leaves, but not take instructions away. */
+/* The features of decoder/feature.def that it has, a set for decoder_init(). Never changes while
+ * the VM lives: the guest can hide leaves, but not take instructions away. */
 uint32_t cpu_instructions(const struct vcpu *v);
 /* The guest just tried `what` (a static text), which the model lacks: see vcpu.lacked. */
 void cpu_note_lack(struct vcpu *v, const char *what);

@@ -149,8 +149,8 @@ struct vcpu {
     uint8_t exit_reason; /* enum exit_reason */
     uint32_t exit_code;
 
-    /* What the guest last tried that this CPU model lacks, and where; NULL: nothing since reset. A kernel
-     * that was made for another CPU ends soon after it, without a word of its own. */
+    /* What the guest last tried that this CPU model lacks, and where; NULL: nothing since reset. A
+     * kernel that was made for another CPU ends soon after it, without a word of its own. */
     const char *lacked;
     uint32_t lacked_eip;
     uint16_t lacked_cs;

@@ -208,8 +208,8 @@ static void name_vectors(uint32_t code, char *out, size_t room)
                  trace_vector_name(last), first, name);
 }
 
-/* Why a guest may have ended that was made for another CPU: Linux' decompressor and early code, entered without
- * the real-mode part that would check the CPU, fault or halt without a word. */
+/* Why a guest may have ended that was made for another CPU: Linux' decompressor and early code,
+ * entered without the real-mode part that would check the CPU, fault or halt without a word. */
 static void say_lack(const struct machine *m)
 {
     const struct vcpu *v = m->vcpu;

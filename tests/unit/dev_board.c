@@ -178,7 +178,8 @@ Test(board, rejects_bad_configurations)
     }
 }
 
-/* CPUID.01H:EDX.APIC = 0: neither APIC answers, no table names one, and the 8259's INTR is the CPU's. */
+/* CPUID.01H:EDX.APIC = 0: neither APIC answers, no table names one, and the 8259's INTR is the
+ * CPU's. */
 Test(board, without_apic)
 {
     static const char *const tables[] = {"_MP_", "PCMP", "APIC"};

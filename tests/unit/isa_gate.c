@@ -7,8 +7,7 @@
  * How        Zydis knows the extension that an encoding belongs to; `bits` below says which bit of
  *            CPUID announces that extension. The bit is asked of cpuid_leaf(), as a guest does. So
  *            neither isa.def's feature column nor feature.def has a part in what is expected.
- * Source     SDM vol. 2, "Instruction ... CPUID feature flag" of each page; CPUID, tables 3-8, 3-10,
- *            3-11.
+ * Source     SDM vol. 2, "CPUID feature flag" of each page; CPUID, tables 3-8, 3-10, 3-11.
  */
 #include "tests/unit/bt_rig.h"
 
@@ -57,11 +56,13 @@ static const struct bit {
     M(PPRO, FUCOMI, EDX_1, 15) M(PPRO, FUCOMIP, EDX_1, 15)
     S(RDPMC, EDX_1, 23) /* came with the Pentium MMX */
     S(CLFSH, EDX_1, 19) S(FXSAVE, EDX_1, 24) S(SSEMXCSR, EDX_1, 25) S(SSE, EDX_1, 25)
-    M(PENTIUMMMX, MASKMOVQ, EDX_1, 25) M(PENTIUMMMX, MOVNTQ, EDX_1, 25) M(PENTIUMMMX, PAVGB, EDX_1, 25)
-    M(PENTIUMMMX, PAVGW, EDX_1, 25) M(PENTIUMMMX, PEXTRW, EDX_1, 25) M(PENTIUMMMX, PINSRW, EDX_1, 25)
-    M(PENTIUMMMX, PMAXSW, EDX_1, 25) M(PENTIUMMMX, PMAXUB, EDX_1, 25) M(PENTIUMMMX, PMINSW, EDX_1, 25)
-    M(PENTIUMMMX, PMINUB, EDX_1, 25) M(PENTIUMMMX, PMOVMSKB, EDX_1, 25)
-    M(PENTIUMMMX, PMULHUW, EDX_1, 25) M(PENTIUMMMX, PSADBW, EDX_1, 25) M(PENTIUMMMX, PSHUFW, EDX_1, 25)
+    M(PENTIUMMMX, MASKMOVQ, EDX_1, 25) M(PENTIUMMMX, MOVNTQ, EDX_1, 25)
+    M(PENTIUMMMX, PAVGB, EDX_1, 25) M(PENTIUMMMX, PAVGW, EDX_1, 25)
+    M(PENTIUMMMX, PEXTRW, EDX_1, 25) M(PENTIUMMMX, PINSRW, EDX_1, 25)
+    M(PENTIUMMMX, PMAXSW, EDX_1, 25) M(PENTIUMMMX, PMAXUB, EDX_1, 25)
+    M(PENTIUMMMX, PMINSW, EDX_1, 25) M(PENTIUMMMX, PMINUB, EDX_1, 25)
+    M(PENTIUMMMX, PMOVMSKB, EDX_1, 25) M(PENTIUMMMX, PMULHUW, EDX_1, 25)
+    M(PENTIUMMMX, PSADBW, EDX_1, 25) M(PENTIUMMMX, PSHUFW, EDX_1, 25)
     S(PENTIUMMMX, EDX_1, 23) S(SSE2MMX, EDX_1, 26) S(SSE2, EDX_1, 26)
     S(SSE3, ECX_1, 0) S(SSE3X87, ECX_1, 0) S(PCLMULQDQ, ECX_1, 1) S(SSSE3, ECX_1, 9)
     S(SSSE3MMX, ECX_1, 9) S(SSE4, ECX_1, 19) S(SSE42, ECX_1, 20) S(MOVBE, ECX_1, 22)
