@@ -200,10 +200,27 @@ static bool next_event(struct vcpu *v, struct event *e, const struct fault *f)
     return true;
 }
 
+/* Delivers e, or what comes of the faults in its delivery. */
+static void deliver_chain(struct vcpu *v, struct event *e)
+{
+    unsigned first = e->vector;
+    struct fault f;
+
+    for (unsigned n = 0; n < CHAIN_MAX; n++) {
+        v->delivering = e->vector;
+        if (!fault_catch(v, deliver_caught, e, &f)) {
+            v->delivering = NOT_DELIVERING;
+            return;
+        }
+        if (!next_event(v, e, &f))
+            break;
+    }
+    shut_down(v, first);
+}
+
 void event_deliver(struct vcpu *v, enum event_type type, unsigned vector, uint32_t error)
 {
     struct event e = event_make(v, type, vector, error);
-    struct fault f;
 
     v->rf_lent = false;
     note_event(v, &e);
@@ -217,18 +234,11 @@ void event_deliver(struct vcpu *v, enum event_type type, unsigned vector, uint32
     if (type == EVENT_NMI)
         v->nmi_blocked = true;
     if (unlikely(v->vm->lockstep != NULL))
-        lockstep_event(v, type, vector, error);
+        lockstep_event_begins(v->vm->lockstep);
     v->halted = false;
-    for (unsigned n = 0; n < CHAIN_MAX; n++) {
-        v->delivering = e.vector;
-        if (!fault_catch(v, deliver_caught, &e, &f)) {
-            v->delivering = NOT_DELIVERING;
-            return;
-        }
-        if (!next_event(v, &e, &f))
-            break;
-    }
-    shut_down(v, vector);
+    deliver_chain(v, &e);
+    if (unlikely(v->vm->lockstep != NULL))
+        lockstep_event_ends(v->vm->lockstep, type, vector, error);
 }
 
 void fault_deliver(struct vcpu *v, const struct fault *f)

@@ -7,6 +7,7 @@
  */
 #include "monitor/lockstep.h"
 
+#include "include/ring1/fmt.h"
 #include "include/ring1/mem.h"
 #include "monitor/fpu.h"
 #include "monitor/interp/interp.h"
@@ -14,8 +15,10 @@
 
 #define BLOCKS_AT_ONCE 64u
 #define FPU_EVERY      4096u
-#define RAM_EVERY      (4u << 20)
+#define RAM_PER_BLOCK  128u    /* bytes: a block takes longer than comparing so many */
 #define STEPS_MAX      100000u /* of the shadow until it must have faulted */
+
+#define ACCESSES_MISSING "only the translator accesses a device"
 
 /* ---- the same state ---- */
 
@@ -78,10 +81,9 @@ void lockstep_sync(struct lockstep *ls)
     ls->syncs++;
 }
 
-void lockstep_event(struct vcpu *a, enum event_type type, unsigned vector, uint32_t error)
+void lockstep_event_begins(struct lockstep *ls)
 {
-    struct lockstep *ls = a->vm->lockstep;
-    struct vcpu *b = ls->b;
+    struct vcpu *a = ls->a, *b = ls->b;
 
     if (ls->diverged)
         return;
@@ -94,8 +96,25 @@ void lockstep_event(struct vcpu *a, enum event_type type, unsigned vector, uint3
     b->dr6_pending = a->dr6_pending;
     b->shadow_next = a->shadow_next;
     b->halted = false;
-    event_deliver(b, type, vector, error);
+    ls->used = ls->taken = 0;
+    ls->running = true;
+}
+
+void lockstep_event_ends(struct lockstep *ls, enum event_type type, unsigned vector, uint32_t error)
+{
+    if (ls->diverged)
+        return;
+    ls->running = false;
     ls->delivered = true;
+    if (ls->overflow) {
+        lockstep_sync(ls);
+        return;
+    }
+    lockstep_replay_map(ls);
+    event_deliver(ls->b, type, vector, error);
+    if (ls->taken != ls->used && !ls->why[0])
+        fmt_line(ls->why, sizeof ls->why, ACCESSES_MISSING);
+    ls->now += ls->used * LOCKSTEP_ACCESS_NS;
 }
 
 /* ---- a step of both ---- */
@@ -115,14 +134,17 @@ static void run_real(struct vcpu *a, void *arg)
 static void iterate(struct lockstep *ls)
 {
     struct vcpu *a = ls->a, *b = ls->b;
-    uint32_t start = b->eip, tf = b->eflags & EFL_TF;
+    uint32_t start = b->eip, before = b->eflags;
 
     while (b->eip == start && b->gpr[ECX] != a->gpr[ECX]) {
         b->attention = 0;
         b->eflags |= EFL_TF;
         interp_step(b);
-        b->eflags = (b->eflags & ~EFL_TF) | tf;
+        b->eflags &= ~EFL_TF;
     }
+    /* CMPS and SCAS show the flags of each iteration to a single-step trap only. */
+    if (b->eip == start)
+        b->eflags = (b->eflags & ~EFL_ARITH) | (before & EFL_ARITH);
     b->eflags = (b->eflags & ~EFL_RF) | (a->eflags & EFL_RF);
     b->rf_lent = a->rf_lent;
 }
@@ -135,7 +157,7 @@ static void finish_rep(struct vcpu *b, uint32_t rf)
         b->rf_lent = false;
         b->attention = 0;
         interp_step(b);
-    } while (b->outcome & DID_PART);
+    } while ((b->outcome & DID_PART) && interp_at_rep(b)); /* unless it has overwritten itself */
     b->eflags = (b->eflags & ~EFL_RF) | rf;
 }
 
@@ -183,9 +205,10 @@ static unsigned run_decoded(struct lockstep *ls, unsigned most)
     b->attention = b->outcome = 0;
     b->shadow_next = 0;
     unsigned bytes = interp_run_block(b, most, ls->a->eip);
+    uint64_t after = b->stats.insns; /* the rest of a repetition is no more instructions */
     if (unlikely(bytes && (b->outcome & DID_PART))) /* in the middle of a REP string */
         finish_rep(b, rf);
-    return (unsigned)(b->stats.insns - before);
+    return (unsigned)(after - before);
 }
 
 static void run_shadow(struct vcpu *b, void *arg)
@@ -207,6 +230,14 @@ static void run_shadow(struct vcpu *b, void *arg)
         step(ls, true);
 }
 
+static const char *ram_difference(struct lockstep *ls)
+{
+    gpa_t at;
+
+    ls->ram_compared = ls->blocks;
+    return lockstep_ram_difference(ls, &at) ? "RAM (written some time in the last blocks)" : NULL;
+}
+
 /* What differs after a step, or NULL. */
 static const char *check(struct lockstep *ls, bool shadow_faulted)
 {
@@ -221,18 +252,15 @@ static const char *check(struct lockstep *ls, bool shadow_faulted)
         (ls->fault.vector != ls->shadow_fault.vector || ls->fault.error != ls->shadow_fault.error))
         return "the exception's vector or error code";
     if (ls->taken != ls->used)
-        return "only the translator accesses a device";
+        return ACCESSES_MISSING;
     what = lockstep_difference(ls);
     /* The shadow's are live if the block used them. */
     if (!what && (ls->b->fpu.live || ls->blocks % FPU_EVERY == 0)) {
         fpu_park(ls->b);
         what = lockstep_fpu_difference(ls);
     }
-    if (!what && ls->blocks % RAM_EVERY == 0) {
-        gpa_t at;
-        if (lockstep_ram_difference(ls, &at))
-            what = "RAM (written some time in the last blocks)";
-    }
+    if (!what && ls->blocks - ls->ram_compared >= ls->real->ram_size / RAM_PER_BLOCK)
+        what = ram_difference(ls);
     return what;
 }
 
@@ -287,7 +315,7 @@ bool lockstep_run(struct vcpu *a, void (*single)(struct vcpu *, void *), struct 
 
     ls->single = single;
     if (ls->delivered && !ls->diverged) {
-        const char *what = lockstep_difference(ls);
+        const char *what = ls->why[0] ? ls->why : lockstep_difference(ls);
         ls->delivered = false;
         if (what) {
             diverge(ls, what);
@@ -311,6 +339,23 @@ bool lockstep_run(struct vcpu *a, void (*single)(struct vcpu *, void *), struct 
             return false;
     }
     return false;
+}
+
+bool lockstep_end(struct lockstep *ls)
+{
+    const char *what = ls->why[0] ? ls->why : lockstep_difference(ls);
+
+    if (ls->diverged)
+        return false;
+    fpu_park(ls->a);
+    fpu_park(ls->b);
+    if (!what)
+        what = lockstep_fpu_difference(ls);
+    if (!what)
+        what = ram_difference(ls);
+    if (what)
+        diverge(ls, what);
+    return !what;
 }
 
 bool lockstep_wait(struct lockstep *ls)

@@ -16,7 +16,10 @@
  *            RDRAND's numbers from a fixed sequence, no host timer. What still differs is what
  *            comes from outside: input, and the date that the CMOS clock starts with (-rtc base=).
  * Compared   After each block all registers; x87 and SSE ones only if the shadow used them, and
- *            every few thousand blocks; RAM every few million blocks and at a difference.
+ *            every few thousand blocks; RAM when as many blocks have run as make its size small
+ *            beside them; everything at a reset and at the end.
+ * Walks      What page walks and fetches read from devices, and A and D bits that lie there, is not
+ *            recorded: how often that happens depends on TLBs and caches, which are not the same.
  * Not here   Memory for the shadow (host/linux/lockstep.c); run.c and exception.c call in.
  */
 #ifndef RING1_MONITOR_LOCKSTEP_H
@@ -85,7 +88,8 @@ struct lockstep {
     char why[128]; /* what the shadow's devices objected to; "" nothing */
     struct lockstep_before before;
     uint64_t blocks, insns, syncs;
-    unsigned used, taken; /* entries of log */
+    uint64_t ram_compared; /* after so many blocks, the last time */
+    unsigned used, taken;  /* entries of log */
     struct lockstep_entry log[LOCKSTEP_LOG];
 };
 
@@ -105,8 +109,16 @@ bool lockstep_run(struct vcpu *a, void (*single)(struct vcpu *, void *), struct 
  * none. */
 bool lockstep_wait(struct lockstep *ls);
 
-/* For event_deliver(): the real guest is about to take this event. */
-void lockstep_event(struct vcpu *a, enum event_type type, unsigned vector, uint32_t error);
+/* For the host: the real guest is about to be reset or to end. Compares all there is; false: they
+ * differ, which was reported. */
+bool lockstep_end(struct lockstep *ls);
+
+/* For event_deliver(): the real guest is about to take an event; it has taken this one. The way
+ * there may lead through device memory (the stack, the IDT, a TSS), so it is recorded as a block
+ * is. */
+void lockstep_event_begins(struct lockstep *ls);
+void lockstep_event_ends(struct lockstep *ls, enum event_type type, unsigned vector,
+                         uint32_t error);
 
 /* For the host: what the board does to the real guest's memory map. */
 void lockstep_note_a20(struct lockstep *ls, bool on);

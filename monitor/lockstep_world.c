@@ -14,7 +14,7 @@
 static void record(struct lockstep *ls, enum lockstep_kind kind, unsigned size, uint64_t addr,
                    uint32_t val)
 {
-    if (!ls->running)
+    if (!ls->running || ls->real->implicit)
         return;
     if (ls->used == LOCKSTEP_LOG) {
         ls->overflow = true;
@@ -140,14 +140,23 @@ static void replay_write(struct lockstep *ls, enum lockstep_kind kind, uint64_t 
                size, val);
 }
 
+/* Page walks and fetches are as many as the engine's TLB and caches leave to do, on each side: the
+ * shadow's read the devices as they are, its A and D bits are in them already. */
 static uint32_t replay_mem_read(void *dev, uint32_t off, unsigned size, ns_t now)
 {
-    (void)now;
+    struct lockstep *ls = dev;
+
+    if (ls->shadow.implicit)
+        return bus_read(&ls->mem, off, size, now);
     return replay_read(dev, LOG_MEM_READ, off, size);
 }
 static void replay_mem_write(void *dev, uint32_t off, unsigned size, uint32_t val, ns_t now)
 {
+    struct lockstep *ls = dev;
+
     (void)now;
+    if (ls->shadow.implicit)
+        return;
     replay_write(dev, LOG_MEM_WRITE, off, size, val);
 }
 static uint32_t replay_port_read(void *dev, uint32_t off, unsigned size, ns_t now)

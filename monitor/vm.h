@@ -47,6 +47,8 @@ struct vm {
     gpa_t cover;
     uint8_t cover_kind;
     bool a20; /* false: physical address bit 20 reads as 0 */
+    bool implicit;     /* the access at hand is a page walk's or a fetch: how many of them there are
+                          is the engine's affair (monitor/lockstep.h) */
     struct bus mem, port;
     struct decoder decoder;
     const struct cpu_model *cpu_model; /* monitor/cpuid.h */

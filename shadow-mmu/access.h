@@ -71,6 +71,9 @@ const uint8_t *lin_fetch_page(struct vcpu *v, gla_t gla, gpa_t *page);
 /* Guest-physical accesses of any kind of page, no checks: page tables, devices. size 1, 2, 4, 8. */
 uint64_t phys_read(struct vm *vm, gpa_t gpa, unsigned size);
 void phys_write(struct vm *vm, gpa_t gpa, unsigned size, uint64_t val);
+/* The same for page walks and fetches. */
+uint64_t phys_read_implicit(struct vm *vm, gpa_t gpa, unsigned size);
+void phys_write_implicit(struct vm *vm, gpa_t gpa, unsigned size, uint64_t val);
 
 #include "shadow-mmu/access_inline.h"
 

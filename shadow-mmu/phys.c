@@ -132,3 +132,18 @@ void phys_write(struct vm *vm, gpa_t gpa, unsigned size, uint64_t val)
     if (first < size)
         phys_store(vm, phys_a20(vm, gpa + first), byte + first, size - first);
 }
+
+uint64_t phys_read_implicit(struct vm *vm, gpa_t gpa, unsigned size)
+{
+    vm->implicit = true;
+    uint64_t val = phys_read(vm, gpa, size);
+    vm->implicit = false;
+    return val;
+}
+
+void phys_write_implicit(struct vm *vm, gpa_t gpa, unsigned size, uint64_t val)
+{
+    vm->implicit = true;
+    phys_write(vm, gpa, size, val);
+    vm->implicit = false;
+}

@@ -30,7 +30,7 @@ static bool trail_stop(struct walk_trail *t, uint32_t fault)
 /* Reads the next entry; false when it is not present or has one of the reserved bits. */
 static bool trail_step(struct vm *vm, struct walk_trail *t, gpa_t gpa, unsigned size, uint64_t rsvd)
 {
-    uint64_t e = phys_read(vm, gpa, size);
+    uint64_t e = phys_read_implicit(vm, gpa, size);
 
     if (!(e & PTE_P))
         return trail_stop(t, 0);
@@ -117,7 +117,7 @@ static void entry_set(struct vm *vm, gpa_t gpa, uint64_t entry, uint32_t bits)
     if (phys_kind(vm, gpa) == PAGE_RAM)
         __atomic_fetch_or((uint32_t *)(void *)(vm->ram + gpa), bits, __ATOMIC_SEQ_CST);
     else
-        phys_write(vm, gpa, 4, (uint32_t)entry | bits);
+        phys_write_implicit(vm, gpa, 4, (uint32_t)entry | bits);
 }
 
 static void trail_set_ad(struct vm *vm, const struct walk_trail *t, bool write)

@@ -257,6 +257,15 @@ static void halted_for_good(struct loop *l)
     serve(l, NS_NEVER);
 }
 
+/* This life of the guest is over: its copy must have come to the same end. */
+static unsigned compared_at_end(struct machine *m, unsigned reason)
+{
+    bool over = reason == EXIT_POWEROFF || reason == EXIT_TRIPLE_FAULT || reason == EXIT_RESET ||
+                reason == EXIT_DEBUG_EXIT;
+
+    return over && m->lockstep && !lockstep_end(m->lockstep) ? EXIT_DIVERGED : reason;
+}
+
 static void handle_exit(struct loop *l, unsigned reason)
 {
     switch ((enum exit_reason)reason) {
@@ -337,7 +346,7 @@ int loop_run(struct machine *m)
     take_terminal(m);
     ns_t served = host_now(m);
     while (!l.ended) {
-        unsigned reason = run_guest(m->vcpu);
+        unsigned reason = compared_at_end(m, run_guest(m->vcpu));
         m->exits[reason]++;
         vm_host_serve_trace(&m->host);
         say_refusals(m);

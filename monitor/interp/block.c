@@ -195,7 +195,7 @@ static uint8_t fetch_byte(struct vcpu *v, gla_t gla)
 
     if (p)
         return p[gla & GUEST_PAGE_MASK];
-    return (uint8_t)phys_read(v->vm, page | (gla & GUEST_PAGE_MASK), 1);
+    return (uint8_t)phys_read_implicit(v->vm, page | (gla & GUEST_PAGE_MASK), 1);
 }
 
 /* The one instruction at `gla`, which crosses a page or lies outside RAM: fetched byte by byte,
