@@ -4,7 +4,8 @@
  *
  * Promises   A page is mapped only as the guest's tables allow at that moment, with A (and D, to be
  *            writable) set already: by this access for the page that trapped, before it for its
- *            neighbours, which are mapped along so that they need not trap.
+ *            neighbours, which are mapped along so that they need not trap. An access that faults
+ *            on the second of its pages marks neither.
  * Not here   The mappings themselves (window_map.c), what becomes of them later (window_sync.c).
  * Source     SDM vol. 3A, sections 4.6 (rights), 4.8 (A and D), 4.10.2.3 (what a TLB may hold).
  */
@@ -275,13 +276,29 @@ static bool fill_leaf(struct vcpu *v, gla_t gla, bool write, const struct walk_t
 
 /* ---- the trap ---- */
 
-/* A write near the end of a page that is not dirty yet may go on to a page that faults: then D must
- * stay clear here. */
+/* Are A in all entries and, for a write, D set already? */
+static bool is_marked(struct vcpu *v, gla_t gla, bool write)
+{
+    struct walk_trail t;
+
+    if (!(v->cr0 & CR0_PG))
+        return true;
+    if (!walk_tables(v, gla, &t))
+        return false;
+    for (unsigned i = 0; i < t.count; i++)
+        if (!(t.entry[i] & PTE_A))
+            return false;
+    return !write || (t.entry[t.count - 1] & PTE_D);
+}
+
+/* An access near the end of a page may go on to a page that faults: then the interpreter leaves A
+ * and D of this one as they were, and so must this. */
 static bool may_fault_behind(struct vcpu *v, gla_t gla, unsigned how)
 {
     struct mmu_walk w;
 
-    if ((gla & GUEST_PAGE_MASK) + WIDEST_ACCESS <= GUEST_PAGE_SIZE)
+    if ((gla & GUEST_PAGE_MASK) + WIDEST_ACCESS <= GUEST_PAGE_SIZE ||
+        is_marked(v, gla, how & MMU_WRITE))
         return false;
     return !mmu_walk(v, (gla | GUEST_PAGE_MASK) + 1u, how | MMU_PROBE, &w);
 }
@@ -290,18 +307,16 @@ bool window_fill(struct vcpu *v, gla_t gla, bool write)
 {
     unsigned how = lin_how(v) | (write ? MMU_WRITE : MMU_READ);
     struct walk_trail t = {.count = 0, .frame = gla};
-    bool dirty;
     struct mmu_walk w;
     enum rights rights;
 
     if (!window_usable(v) || !mmu_walk(v, gla, how | MMU_PROBE, &w))
         return false;
-    dirty = w.dirty;
     w.dirty |= write;
     rights = rights_of(v, v->cpl == 3, gla, &w);
     if (rights == RIGHTS_NONE || (write && rights != RIGHTS_WRITE))
         return false;
-    if (write && !dirty && may_fault_behind(v, gla, how))
+    if (may_fault_behind(v, gla, how))
         return false;
     if (!mmu_walk(v, gla, how, &w))
         return false;

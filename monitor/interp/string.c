@@ -69,7 +69,8 @@ static inline bool alignment_checked(const struct vcpu *v)
 }
 
 /* Host address of seg:[off...) and in *len how many bytes from there lie inside the segment, below
- * the wrap of the address size, and in one page of plain RAM. NULL: go element by element. */
+ * the wrap of the address size, and in one page of plain RAM: at least one element. NULL: go element
+ * by element; A and D are as they were then, because the element may fault. */
 static uint8_t *run_open(struct vcpu *v, const struct insn *i, unsigned seg, uint32_t off,
                          bool write, uint32_t *len)
 {
@@ -79,12 +80,14 @@ static uint8_t *run_open(struct vcpu *v, const struct insn *i, unsigned seg, uin
 
     if (!(s->acc & (write ? SEG_ACC_W : SEG_ACC_R)) || off < s->lo || off > s->hi)
         return NULL;
-    host = lin_run(v, s->base + off, lin_how(v) | (write ? MMU_WRITE : MMU_READ), len);
-    if (!host)
-        return NULL;
     room = (uint64_t)s->hi - off + 1;
     if (room > wrap)
         room = wrap;
+    if (room < i->opsize || GUEST_PAGE_SIZE - ((s->base + off) & GUEST_PAGE_MASK) < i->opsize)
+        return NULL;
+    host = lin_run(v, s->base + off, lin_how(v) | (write ? MMU_WRITE : MMU_READ), len);
+    if (!host)
+        return NULL;
     if (*len > room)
         *len = (uint32_t)room;
     return host;
@@ -262,11 +265,11 @@ static uint32_t cmps_run(struct vcpu *v, const struct insn *i, uint32_t max)
 
     if ((v->eflags & EFL_DF) || alignment_checked(v))
         return 0;
+    b = run_open(v, i, SEG_ES, rep_reg(v, i, EDI), false, &b_len); /* first, as cmps_step() */
+    if (!b)
+        return 0;
     a = run_open(v, i, i->seg, rep_reg(v, i, ESI), false, &a_len);
     if (!a)
-        return 0;
-    b = run_open(v, i, SEG_ES, rep_reg(v, i, EDI), false, &b_len);
-    if (!b)
         return 0;
     n = min3(a_len / size, b_len / size, max - 1);
     while (k < n && (load(a + k * size, size) == load(b + k * size, size)) == while_equal(i))

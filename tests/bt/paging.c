@@ -35,12 +35,12 @@ static uint64_t no_execute(const struct bt_case *c, uint32_t at)
 static uint64_t odd_entry(const struct bt_case *c, uint32_t at)
 {
     switch (at) {
-    case ODD_AT: /* read-only */
-        return at | (USUAL & ~PTE_W);
+    case ODD_AT: /* read-only; A tells whether an access that faults on the next page came here */
+        return at | (usual_bits(c) & ~(uint64_t)(PTE_W | PTE_A));
     case ODD_AT + 0x1000:
         return 0;
     case ODD_AT + 0x2000:
-        return at | (USUAL & ~PTE_D);
+        return at | (usual_bits(c) & ~(uint64_t)(PTE_A | PTE_D));
     case ODD_AT + 0x3000:
         return at | (USUAL & ~PTE_U);
     case ODD_AT + 0x4000:
