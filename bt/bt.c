@@ -454,6 +454,11 @@ unsigned bt_run_block(struct vcpu *v)
     return 0;
 }
 
+void bt_tick(struct vcpu *v)
+{
+    adapt_tick(v);
+}
+
 /* ---- invalidation ---- */
 
 void bt_invalidate(struct vcpu *v, gpa_t page, unsigned first, unsigned last)

@@ -55,6 +55,8 @@ void bt_wake(struct vcpu *v);
 /* Runs at most one block without chaining, or interprets one instruction, and returns the number of
  * guest instructions that were executed (lockstep). */
 unsigned bt_run_block(struct vcpu *v);
+/* Where the host's timer would break in if lockstep had one: who computes now gets windows. */
+void bt_tick(struct vcpu *v);
 
 /* The bytes first..last of the physical page were written: drops the blocks made from them. Resets
  * the return stack; sets ATT_SMC when a block was dropped. */

@@ -76,7 +76,7 @@ void lockstep_sync(struct lockstep *ls)
     interp_flush(ls->b);
     mmu_flush_all(ls->b);
     ls->b->attention = 0;
-    ls->used = ls->taken = 0;
+    lockstep_record_anew(ls);
     ls->overflow = ls->delivered = false;
     ls->syncs++;
 }
@@ -96,7 +96,7 @@ void lockstep_event_begins(struct lockstep *ls)
     b->dr6_pending = a->dr6_pending;
     b->shadow_next = a->shadow_next;
     b->halted = false;
-    ls->used = ls->taken = 0;
+    lockstep_record_anew(ls);
     ls->running = true;
 }
 
@@ -288,7 +288,7 @@ static void one_block(struct lockstep *ls)
     memcpy(ls->before.gpr, b->gpr, sizeof ls->before.gpr);
     ls->before.eip = b->eip;
     ls->before.eflags = b->eflags;
-    ls->used = ls->taken = 0;
+    lockstep_record_anew(ls);
     ls->blocks++;
     uint64_t insns = b->stats.insns;
     b->shadow = a->shadow;
@@ -327,6 +327,7 @@ bool lockstep_run(struct vcpu *a, void (*single)(struct vcpu *, void *), struct 
             return false;
         if (ls->now >= ls->real->next_deadline && ls->now != ls->looked && !a->shadow) {
             ls->looked = ls->now;
+            bt_tick(a);
             vcpu_attend(a, ATT_TIME);
             return false;
         }

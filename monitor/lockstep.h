@@ -18,8 +18,10 @@
  * Compared   After each block all registers; x87 and SSE ones only if the shadow used them, and
  *            every few thousand blocks; RAM when as many blocks have run as make its size small
  *            beside them; everything at a reset and at the end.
- * Walks      What page walks and fetches read from devices, and A and D bits that lie there, is not
- *            recorded: how often that happens depends on TLBs and caches, which are not the same.
+ * Walks      What page walks and fetches read from devices is no part of that order: how often they
+ *            do depends on TLBs and caches, which are not the same. The shadow's find what the real
+ *            one's found there in the same block, or else what is there now; A and D bits are only
+ *            written by the real one.
  * Not here   Memory for the shadow (host/linux/lockstep.c); run.c and exception.c call in.
  */
 #ifndef RING1_MONITOR_LOCKSTEP_H
@@ -30,6 +32,7 @@
 #include "monitor/vm.h"
 
 #define LOCKSTEP_LOG       65536u
+#define LOCKSTEP_IMPLICIT  64u
 #define LOCKSTEP_INSN_NS   5u
 #define LOCKSTEP_ACCESS_NS 1000u /* as long as ISA ports take: loops that poll them count on it */
 #define LOCKSTEP_TSC_KHZ   1000000u /* the host's own would differ from run to run */
@@ -90,6 +93,8 @@ struct lockstep {
     uint64_t blocks, insns, syncs;
     uint64_t ram_compared; /* after so many blocks, the last time */
     unsigned used, taken;  /* entries of log */
+    unsigned implicit_used;
+    struct lockstep_entry implicit[LOCKSTEP_IMPLICIT]; /* reads by page walks and fetches */
     struct lockstep_entry log[LOCKSTEP_LOG];
 };
 
@@ -126,7 +131,9 @@ void lockstep_note_kind(struct lockstep *ls, gpa_t gpa, uint64_t len, uint8_t ki
 
 /* ---- among the files ---- */
 
-/* lockstep_world.c: changes of the memory map that are next in the log. */
+/* lockstep_world.c: forgets what was recorded. */
+void lockstep_record_anew(struct lockstep *ls);
+/* Changes of the memory map that are next in the log. */
 void lockstep_replay_map(struct lockstep *ls);
 
 /* lockstep_compare.c: the name of something that differs, or NULL. */

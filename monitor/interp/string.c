@@ -69,8 +69,8 @@ static inline bool alignment_checked(const struct vcpu *v)
 }
 
 /* Host address of seg:[off...) and in *len how many bytes from there lie inside the segment, below
- * the wrap of the address size, and in one page of plain RAM: at least one element. NULL: go element
- * by element; A and D are as they were then, because the element may fault. */
+ * the wrap of the address size, and in one page of plain RAM: at least one element. NULL: go
+ * element by element; A and D are as they were then, because the element may fault. */
 static uint8_t *run_open(struct vcpu *v, const struct insn *i, unsigned seg, uint32_t off,
                          bool write, uint32_t *len)
 {

@@ -19,15 +19,19 @@ def check(ok, what, text=""):
         failures.append(f"{what}: {text[-1500:]}")
 
 
-def run(*options):
-    """Returns (exit status, output, the line about blocks and instructions, seconds)."""
+def run_stats(*options):
+    """Returns (exit status, output, the line about blocks and instructions, seconds, standard error with --stats)."""
     start = time.time()
-    done = subprocess.run([RING1, "run", "-exec", "lockstep", "-rtc", "base=2024-02-29", "-nographic", *options],
+    done = subprocess.run([RING1, "run", "-exec", "lockstep", "-rtc", "base=2024-02-29", "-nographic", "--stats", *options],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENV, timeout=240)
     err = done.stderr.decode(errors="replace")
     found = re.search(r"^ring1: lockstep: no difference in (\d+) blocks, (\d+) instructions$", err, re.M)
     check(found, "no difference", err)
-    return done.returncode, done.stdout.decode(errors="replace"), found and found[0], time.time() - start
+    return done.returncode, done.stdout.decode(errors="replace"), found and found[0], time.time() - start, err
+
+
+def run(*options):
+    return run_stats(*options)[:4]
 
 
 def repeats(*options):
@@ -44,6 +48,16 @@ def tiny():
     _, text, _, seconds = run("-m", "16", "-kernel", TINY, "-append", "run=sleep 600;uptime;poweroff")
     check("up 600." in text, "ten minutes of sleep", text)
     check(seconds < 120, "ten minutes of sleep cost no ten minutes", f"{seconds:.1f} s")
+
+
+def windows():
+    """A program that computes for some milliseconds gets a window, as it does without lockstep. All of it is the same each time."""
+    pages = []
+    for program in ("", "primes 300000;"):
+        _, _, _, _, err = run_stats("-m", "16", "-kernel", TINY, "-append", f"run={program}poweroff")
+        found = re.search(r"^window_maps +(\d+)", err, re.M)
+        pages.append(int(found[1]) if found else 0)
+    check(pages[0] and pages[1] - pages[0] >= 28, "the program's pages are in a window", str(pages))
 
 
 def clocks(tmp):
@@ -78,6 +92,7 @@ def clocks(tmp):
 
 def main():
     tiny()
+    windows()
     with tempfile.TemporaryDirectory() as tmp:
         clocks(tmp)
     print("\n".join(failures) or "passed")

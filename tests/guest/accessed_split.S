@@ -97,15 +97,15 @@ test_main:
     call paging_on
     PAGE page_b, 0
     mov ebp, offset rounds
-    mov dword ptr [ebp], 40
+    mov dword ptr [ebp], 10
 1:  SPLITS
     mov ebp, offset rounds
     dec dword ptr [ebp]
     jnz 1b
     EXPECT "each came back", "dword ptr [rounds]", 0
-    EXPECT "all ran", "dword ptr [tried]", 40*59
+    EXPECT "all ran", "dword ptr [tried]", 10*59
     /* Where ESP is on page_a, the exception's frame is what is written. */
-    EXPECT "D without a write", "dword ptr [dirtied]", 40*7
+    EXPECT "D without a write", "dword ptr [dirtied]", 10*7
     call paging_off
     ret
 
