@@ -40,6 +40,7 @@ u8 event_stack[STACK] __attribute__((aligned(16)));
 u8 last_vector; /* for whoever looks on */
 u32 resume_esp; /* map_start.S; not 0: code from the arena runs */
 static u32 seed, pae;
+u32 last_marks;
 
 /* map_start.S */
 void enter(u32 eip, u32 esp, u32 user);
@@ -95,13 +96,36 @@ static u32 pool_page(void)
     return pool[rnd(rnd(6) ? POOL - POOL_HOLES : POOL)];
 }
 
+static u8 *entry_of(u32 address)
+{
+    u32 n = address >> 12 & 1023;
+
+    return TABLES + ARENA_TABLES + n * (pae ? 8 : 4);
+}
+
+/* A page of the arena, three times of four one that CPL 3 may write: or most pieces of code would
+ * end at their first access. */
+static u32 arena_page(void)
+{
+    u32 page = ARENA + rnd(ARENA_PAGES) * 4096;
+
+    for (u32 tries = rnd(4) ? 8 : 0; tries; tries--) {
+        u32 e = *(volatile u32 *)entry_of(page);
+
+        if ((e & 7) == 7 && e < 0x800000 && (e >> 17 != 0xa0000 >> 17))
+            break;
+        page = ARENA + rnd(ARENA_PAGES) * 4096;
+    }
+    return page;
+}
+
 static u32 arena_address(void)
 {
-    u32 off = rnd(8) ? rnd(4096) : 4096 - rnd(16);
+    u32 off = rnd(6) ? rnd(4096) : 4096 - rnd(16);
 
     if (rnd(5) == 0)
         return BIG + pool[rnd(18)] + (off & 0xfff);
-    return ARENA + rnd(ARENA_PAGES) * 4096 + off;
+    return arena_page() + off;
 }
 
 /* `global`: the old entry was, so that a load of CR3 does not do. */
@@ -122,13 +146,6 @@ static void invalidate(u32 address, u32 global)
     }
 }
 
-static u8 *entry_of(u32 address)
-{
-    u32 n = address >> 12 & 1023;
-
-    return TABLES + ARENA_TABLES + n * (pae ? 8 : 4);
-}
-
 /* The page directories of PAE paging follow each other. */
 static u8 *directory_entry(u32 address)
 {
@@ -144,8 +161,28 @@ static void entry_write(u8 *at, u32 val)
 
 static u32 page_flags(void)
 {
-    return (rnd(16) ? 1 : 0) | (rnd(5) ? 2 : 0) | (rnd(5) ? 4 : 0) | (rnd(3) ? 0 : 0x20) |
+    return (rnd(8) ? 1 : 0) | (rnd(5) ? 2 : 0) | (rnd(3) ? 4 : 0) | (rnd(3) ? 0 : 0x20) |
            (rnd(6) ? 0 : 0x60) | (rnd(5) ? 0 : 0x100);
+}
+
+/* As a kernel that looks for pages in use. What it read is in registers, which are compared. */
+static void clear_accessed(void)
+{
+    u32 all = 0;
+
+    for (u32 n = 0; n < ARENA_PAGES; n++) {
+        volatile u32 *at = (volatile u32 *)entry_of(ARENA + n * 4096);
+
+        all = (all << 1 | all >> 31) ^ *at;
+        if (rnd(2))
+            *at &= ~0x60u;
+    }
+    last_marks = all;
+    __asm__ volatile("mov %%cr4, %%eax\n xor $0x80, %%eax\n mov %%eax, %%cr4\n"
+                     "xor $0x80, %%eax\n mov %%eax, %%cr4"
+                     :
+                     :
+                     : "eax", "memory");
 }
 
 static void remap(void)
@@ -188,7 +225,7 @@ static void change_map(void)
 {
     switch (rnd(4)) {
     case 0:
-        outb(0x92, rnd(2) ? 2 : 0);
+        outb(0x92, rnd(4) ? 2 : 0); /* while the gate is closed there are no windows */
         break;
     case 1:
         move_apic();
@@ -260,7 +297,7 @@ static void put_change(void)
     switch (rnd(5)) {
     case 0:
         put(0xb0);
-        put(rnd(2) ? 2 : 0);
+        put(rnd(4) ? 2 : 0);
         put(0xe6);
         put(0x92);
         break;
@@ -414,7 +451,7 @@ static void run_code(void)
     if (rnd(8) == 0 && user)
         from = arena_address();
     while (times--) {
-        u32 esp = rnd(4) ? ARENA + rnd(ARENA_PAGES) * 4096 + 2048 : arena_address();
+        u32 esp = rnd(4) ? arena_page() + 2048 : arena_address();
 
         if (!user && rnd(4))
             esp = (u32)event_stack + STACK / 2;
@@ -545,6 +582,8 @@ void guest_main(const u32 *info)
             remap();
         if (rnd(4) == 0)
             change_map();
+        if (rnd(4) == 0)
+            clear_accessed();
         run_code();
         outb(0xe9, '.');
     }
