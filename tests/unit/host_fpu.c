@@ -102,7 +102,7 @@ static void start(void)
     cr_assert(v && fd >= 0);
     close(fd);
     cr_assert(!vm_host_init(&h, &cfg, &e), "%s", e.text);
-    cr_assert(!vm_host_init_translation(&h, v, 1u << 20, &e), "%s", e.text);
+    cr_assert(!vm_host_init_translation(&h, v, &e), "%s", e.text);
     cr_assert(!guest_ram_create(&ram, 1u << 20, &e), "%s", e.text);
     host_windows_create(&h.window, &h.host, ram.fd);
 }
