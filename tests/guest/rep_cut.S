@@ -5,9 +5,9 @@
     .text
     .globl test_main
 test_main:
-    /* DF = 1: element by element. All but one compare as the repetition wants it. */
+    /* DF = 1: element by element, and more than translated code does at once. All but one compare as the repetition wants it. */
     mov edi, offset field
-    mov ecx, 0x3000
+    mov ecx, 0x14000
     xor eax, eax
     cld
     rep stosb
@@ -15,8 +15,8 @@ test_main:
     mov ebp, 20
 1:  std
     mov al, 7
-    mov edi, offset field+0x2fff
-    mov ecx, 0x3000
+    mov edi, offset field+0x13fff
+    mov ecx, 0x14000
     SET_FLAGS 0x401
     repne scasb
     mov edx, ecx
@@ -84,5 +84,5 @@ overwrite:
 
     .bss
     .align 4096
-field: .skip 0x4000
+field: .skip 0x14000
 pieces: .skip 4096
