@@ -91,6 +91,17 @@ static void probe(struct tu *t, const struct operand *o, struct hmem m)
     }
 }
 
+/* MOVNTQ would send the line that the probe has just read back to memory at once, and so wait for
+ * memory at each store: MOVQ stores the same. */
+static void copy_probed(struct tu *t, const struct insn *i, const struct hmem *m)
+{
+    struct insn as = *i;
+
+    if (i->op == OP_movntq)
+        as.opcode = 0x7f;
+    tu_copy(t, &as, m);
+}
+
 void t_simd(struct tu *t, const struct insn *i)
 {
     const struct operand *o = memory_operand(i);
@@ -108,7 +119,7 @@ void t_simd(struct tu *t, const struct insn *i)
     }
     m = tu_mem(t, i, o->size, access_of(o) | TU_PARTS);
     probe(t, o, m);
-    tu_copy(t, i, &m);
+    copy_probed(t, i, &m);
 }
 
 /* ---- x87 ---- */
