@@ -18,31 +18,38 @@ _Static_assert(BT_PTR_BIAS % 32 == GUEST_PAGE_SHIFT, "shrx by r15d shifts by a p
 
 /* Jump map: where the code of a guest linear address is; one per privilege class (0: CPL 0-2, 1:
  * CPL 3). An entry for each of the 4 Gi addresses, in memory that the host gives as it is written
- * (vmm_host.jump_map). A chunk is what the host makes writable at once, a piece what one page of it
- * holds. */
-#define BT_JUMP_CHUNK_SHIFT 19u
+ * (vmm_host.jump_map). A chunk is what the host makes writable at once, a block what it takes back
+ * at once, a piece what one page of it holds. */
+#define BT_JUMP_CHUNK_SHIFT 23u
+#define BT_JUMP_BLOCK_SHIFT 19u
 #define BT_JUMP_PIECE_SHIFT 10u
 #define BT_JUMP_CHUNKS      (1u << (32 - BT_JUMP_CHUNK_SHIFT))
-#define BT_JUMP_PIECES      (1u << (BT_JUMP_CHUNK_SHIFT - BT_JUMP_PIECE_SHIFT)) /* of a chunk */
-#define BT_JUMP_OPEN        128u /* chunks that are writable at the same time */
-/* Pieces that have memory at the same time: 6 and 16 MiB. A kernel has much code that runs at its
- * start only, and a full map is emptied; big programs come back to all of theirs. */
+#define BT_JUMP_BLOCKS      (1u << (32 - BT_JUMP_BLOCK_SHIFT))
+#define BT_JUMP_PIECES      (1u << (BT_JUMP_BLOCK_SHIFT - BT_JUMP_PIECE_SHIFT)) /* of a block */
+/* Pieces that have memory at the same time: at first (6 and 16 MiB), and when the guest keeps
+ * coming back to more (256 MiB). A kernel has much code that runs at its start only; big programs
+ * come back to all of theirs. */
 #define BT_JUMP_WRITTEN(user) ((user) ? 4096u : 1536u)
-#define BT_JUMP_USED          16384u
+#define BT_JUMP_WRITTEN_MOST  65536u
+#define BT_JUMP_USED          65536u
 #define BT_JUMP_PAGES         65536u
 
 struct bt_jump_map {
     /* Of guest address 0: host address minus bt.jump_miss, so that 0 leads to that stub. */
     int32_t *entry;
     /* Not for translated code, but for bt/cache/jump_map.c: */
-    uint32_t used_count; /* of used[]; beyond its size: any entry may be in use */
-    uint32_t open_count, written_count, written_max; /* chunks; pieces */
+    uint32_t used_count;                 /* of used[]; beyond its size: any entry may be in use */
+    uint32_t written_count, written_max; /* pieces */
+    uint32_t full_count;                 /* of them were left when the map was full last */
+    ns_t full_at;                        /* when that was */
+    uint32_t random;
     gla_t used[BT_JUMP_USED]; /* entries that are not empty; some twice, some emptied since */
     /* Entries on linear pages of this number modulo the size, which keeps code and data apart that
      * lie within 256 MiB. */
-    uint16_t page_live[BT_JUMP_PAGES];
-    uint8_t chunk[BT_JUMP_CHUNKS]; /* its number in written[] + 1; 0: read-only, and empty */
-    uint64_t written[BT_JUMP_OPEN][BT_JUMP_PIECES / 64]; /* a bit for each piece */
+    uint32_t page_live[BT_JUMP_PAGES];
+    bool open[BT_JUMP_CHUNKS];                             /* is writable; else it is empty */
+    uint16_t block_written[BT_JUMP_BLOCKS];                /* pieces of each */
+    uint64_t written[BT_JUMP_BLOCKS][BT_JUMP_PIECES / 64]; /* a bit for each piece */
 };
 
 /* Pages that hold code and are written beside it (bt/code_page.h): reached by the lower bits of the

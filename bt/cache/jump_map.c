@@ -4,10 +4,15 @@
  * 6).
  *
  * How        Flat: an entry for each linear address, so that a jump need not ask whether what it
- *            found is what it looked for. The host gives it memory page by page; when there is too
- *            much of that, all goes back. Emptying the map costs in proportion to what was put
- *            since it was empty, because used[] remembers where. page_live[] counts the entries per
- *            linear page, so that INVLPG of a page without any costs two loads.
+ *            found is what it looked for. The host gives it memory page by page. Emptying the map
+ *            costs in proportion to what was put since it was empty, because used[] remembers
+ *            where. page_live[] counts the entries per linear page, so that INVLPG of a page
+ *            without any costs two loads.
+ * Memory     Pieces are counted. A full map may have twice as many if it became full soon: filling
+ *            a piece again costs some 2 us, so less than a tenth of the time goes into that. At
+ *            the last bound, or when there is time, memory goes back block by block, chosen at
+ *            random: of a working set that is a little too large most stays. A map that has not
+ *            been full for seconds begins anew with the first bound.
  * Invariant  Every entry that is not empty is named in used[], unless used_count exceeds its size;
  *            lies on a piece whose bit is set in written[]; and counts in page_live[].
  */
@@ -16,7 +21,13 @@
 #include "monitor/vcpu.h"
 #include "monitor/vm.h"
 
-static uint16_t *live_of(struct bt_jump_map *m, gla_t gla)
+/* A piece more often than this: the map is too small. */
+#define PIECE_NS 32000ull
+#define REST_NS  4000000000ull
+#define PIECE    (1u << BT_JUMP_PIECE_SHIFT)
+#define BLOCK    (1u << BT_JUMP_BLOCK_SHIFT)
+
+static uint32_t *live_of(struct bt_jump_map *m, gla_t gla)
 {
     return &m->page_live[gla >> GUEST_PAGE_SHIFT & (BT_JUMP_PAGES - 1)];
 }
@@ -29,30 +40,11 @@ static void entry_empty(struct bt_jump_map *m, gla_t gla)
     m->entry[gla] = 0;
 }
 
-/* ---- memory ---- */
-
-static void forget_all(struct bt_jump_map *m)
-{
-    memset(m->page_live, 0, sizeof m->page_live);
-    memset(m->chunk, 0, sizeof m->chunk);
-    m->used_count = m->open_count = m->written_count = 0;
-}
-
-/* The memory goes back to the host. */
-static void clear(struct vcpu *v, struct bt_jump_map *m)
-{
-    const struct vmm_host *h = v->vm->host;
-
-    h->jump_map_clear(h->opaque, (uint64_t)(uintptr_t)m->entry);
-    forget_all(m);
-    v->stats.bt_jump_clears++;
-}
-
 static uint64_t *written_of(struct bt_jump_map *m, gla_t gla)
 {
     unsigned piece = gla >> BT_JUMP_PIECE_SHIFT & (BT_JUMP_PIECES - 1);
 
-    return &m->written[m->chunk[gla >> BT_JUMP_CHUNK_SHIFT] - 1][piece / 64];
+    return &m->written[gla >> BT_JUMP_BLOCK_SHIFT][piece / 64];
 }
 
 static uint64_t written_bit(gla_t gla)
@@ -62,39 +54,119 @@ static uint64_t written_bit(gla_t gla)
 
 static bool is_written(struct bt_jump_map *m, gla_t gla)
 {
-    return m->chunk[gla >> BT_JUMP_CHUNK_SHIFT] && *written_of(m, gla) & written_bit(gla);
+    return *written_of(m, gla) & written_bit(gla);
 }
 
-/* Makes the address's chunk writable. Also before entries are only read: the tables of the host's
- * pages are bounded by this. */
+/* ---- all of it ---- */
+
+static void forget_all(struct vcpu *v, unsigned user)
+{
+    struct bt_jump_map *m = &v->bt.jump[user];
+
+    for (unsigned n = 0; n < BT_JUMP_BLOCKS; n++)
+        if (m->block_written[n])
+            memset(m->written[n], 0, sizeof m->written[n]);
+    memset(m->block_written, 0, sizeof m->block_written);
+    memset(m->page_live, 0, sizeof m->page_live);
+    memset(m->open, 0, sizeof m->open);
+    m->used_count = m->written_count = m->full_count = 0;
+    m->written_max = BT_JUMP_WRITTEN(user);
+}
+
+/* The memory goes back to the host, with the tables of its pages. */
+static void clear(struct vcpu *v, unsigned user)
+{
+    const struct vmm_host *h = v->vm->host;
+
+    h->jump_map_clear(h->opaque, (uint64_t)(uintptr_t)v->bt.jump[user].entry);
+    forget_all(v, user);
+    v->stats.bt_jump_clears++;
+}
+
+void jump_map_rest(struct vcpu *v, ns_t now)
+{
+    for (unsigned user = 0; user < 2; user++) {
+        struct bt_jump_map *m = &v->bt.jump[user];
+
+        if (m->written_max > BT_JUMP_WRITTEN(user) && now - m->full_at >= REST_NS)
+            clear(v, user);
+    }
+}
+
+/* ---- a part of it ---- */
+
+static void piece_forget(struct bt_jump_map *m, gla_t piece)
+{
+    for (gla_t n = 0; n < PIECE; n++)
+        if (m->entry[piece + n])
+            --*live_of(m, piece);
+}
+_Static_assert(BT_JUMP_PIECE_SHIFT <= GUEST_PAGE_SHIFT, "a piece is of one page");
+
+static void block_drop(struct vcpu *v, struct bt_jump_map *m, gla_t block)
+{
+    const struct vmm_host *h = v->vm->host;
+    uint16_t *count = &m->block_written[block >> BT_JUMP_BLOCK_SHIFT];
+
+    for (gla_t n = 0; n < BLOCK; n += PIECE)
+        if (is_written(m, block + n))
+            piece_forget(m, block + n);
+    h->jump_map_drop(h->opaque, (uint64_t)(uintptr_t)&m->entry[block], sizeof *m->entry * BLOCK);
+    memset(m->written[block >> BT_JUMP_BLOCK_SHIFT], 0, sizeof m->written[0]);
+    m->written_count -= *count;
+    *count = 0;
+    v->stats.bt_jump_drops++;
+}
+
+/* Drops blocks until only `most` pieces are left. */
+static void shrink(struct vcpu *v, struct bt_jump_map *m, uint32_t most)
+{
+    while (m->written_count > most) {
+        m->random = m->random * 1664525u + 1013904223u;
+        unsigned n = m->random >> BT_JUMP_BLOCK_SHIFT;
+        while (!m->block_written[n])
+            n = (n + 1) % BT_JUMP_BLOCKS;
+        block_drop(v, m, n << BT_JUMP_BLOCK_SHIFT);
+    }
+}
+
+static void when_full(struct vcpu *v, struct bt_jump_map *m)
+{
+    ns_t now = vm_now(v->vm);
+    uint32_t more = m->written_count - m->full_count;
+
+    if (now - m->full_at < more * PIECE_NS && m->written_max < BT_JUMP_WRITTEN_MOST) {
+        m->written_max *= 2;
+        if (m->written_max > BT_JUMP_WRITTEN_MOST)
+            m->written_max = BT_JUMP_WRITTEN_MOST;
+    } else {
+        shrink(v, m, m->written_max - m->written_max / 8);
+    }
+    m->full_at = now;
+    m->full_count = m->written_count;
+}
+
 static bool chunk_open(struct vcpu *v, struct bt_jump_map *m, gla_t gla)
 {
     const struct vmm_host *h = v->vm->host;
-    uint8_t *chunk = &m->chunk[gla >> BT_JUMP_CHUNK_SHIFT];
+    bool *open = &m->open[gla >> BT_JUMP_CHUNK_SHIFT];
     gla_t first = gla & ~((1u << BT_JUMP_CHUNK_SHIFT) - 1);
 
-    if (*chunk)
-        return true;
-    if (m->open_count == BT_JUMP_OPEN)
-        clear(v, m);
-    if (h->jump_map_open(h->opaque, (uint64_t)(uintptr_t)&m->entry[first],
-                         sizeof *m->entry << BT_JUMP_CHUNK_SHIFT))
-        return false;
-    *chunk = (uint8_t)++m->open_count;
-    memset(m->written[*chunk - 1], 0, sizeof m->written[0]);
-    return true;
+    *open = *open || h->jump_map_open(h->opaque, (uint64_t)(uintptr_t)&m->entry[first],
+                                      sizeof *m->entry << BT_JUMP_CHUNK_SHIFT) == 0;
+    return *open;
 }
-_Static_assert(BT_JUMP_OPEN < 256, "chunk[] has bytes");
 
 static bool make_room(struct vcpu *v, struct bt_jump_map *m, gla_t gla)
 {
     if (is_written(m, gla))
         return true;
     if (m->written_count == m->written_max)
-        clear(v, m);
+        when_full(v, m);
     if (!chunk_open(v, m, gla))
         return false;
     *written_of(m, gla) |= written_bit(gla);
+    m->block_written[gla >> BT_JUMP_BLOCK_SHIFT]++;
     m->written_count++;
     return true;
 }
@@ -108,8 +180,7 @@ void jump_map_init(struct vcpu *v)
     for (unsigned user = 0; user < 2; user++) {
         h->jump_map_clear(h->opaque, h->jump_map[user]);
         v->bt.jump[user].entry = (int32_t *)(uintptr_t)h->jump_map[user];
-        v->bt.jump[user].written_max = BT_JUMP_WRITTEN(user);
-        forget_all(&v->bt.jump[user]);
+        forget_all(v, user);
     }
 }
 
@@ -132,7 +203,7 @@ uint64_t jump_map_find(struct vcpu *v, unsigned user, gla_t gla)
 {
     struct bt_jump_map *m = &v->bt.jump[user];
 
-    if (!chunk_open(v, m, gla) || !m->entry[gla])
+    if (!is_written(m, gla) || !m->entry[gla])
         return 0;
     return v->bt.jump_miss + (uint64_t)(int64_t)m->entry[gla];
 }
@@ -140,31 +211,41 @@ uint64_t jump_map_find(struct vcpu *v, unsigned user, gla_t gla)
 void jump_map_remove(struct vcpu *v, gla_t gla, uint64_t host)
 {
     for (unsigned user = 0; user < 2; user++)
-        if (is_written(&v->bt.jump[user], gla) && jump_map_find(v, user, gla) == host)
+        if (jump_map_find(v, user, gla) == host)
             entry_empty(&v->bt.jump[user], gla);
+}
+
+/* Every piece: more was put than used[] can tell. */
+static void empty_all(struct bt_jump_map *m)
+{
+    for (unsigned block = 0; block < BT_JUMP_BLOCKS; block++)
+        for (unsigned k = 0; m->block_written[block] && k < BT_JUMP_PIECES / 64; k++)
+            for (uint64_t bits = m->written[block][k]; bits; bits &= bits - 1) {
+                unsigned piece = k * 64 + (unsigned)__builtin_ctzll(bits);
+
+                memset(&m->entry[block * BLOCK + piece * PIECE], 0, sizeof *m->entry * PIECE);
+            }
+    memset(m->page_live, 0, sizeof m->page_live);
 }
 
 void jump_map_flush(struct vcpu *v, unsigned user)
 {
     struct bt_jump_map *m = &v->bt.jump[user];
 
-    if (m->used_count > BT_JUMP_USED) {
-        clear(v, m);
-        return;
-    }
-    for (unsigned n = 0; n < m->used_count; n++)
-        entry_empty(m, m->used[n]);
+    if (m->used_count > BT_JUMP_USED)
+        empty_all(m);
+    else
+        for (unsigned n = 0; n < m->used_count; n++)
+            entry_empty(m, m->used[n]);
     m->used_count = 0;
 }
-
-#define PIECE (1u << BT_JUMP_PIECE_SHIFT)
 
 void jump_map_flush_page(struct vcpu *v, gla_t page)
 {
     page &= ~(gla_t)GUEST_PAGE_MASK;
     for (unsigned user = 0; user < 2; user++) {
         struct bt_jump_map *m = &v->bt.jump[user];
-        const uint16_t *live = live_of(m, page);
+        const uint32_t *live = live_of(m, page);
 
         for (gla_t piece = page; *live && piece - page < GUEST_PAGE_SIZE; piece += PIECE)
             for (gla_t n = 0; is_written(m, piece) && n < PIECE; n++)

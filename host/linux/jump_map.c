@@ -26,6 +26,14 @@ static void small_pages(uint64_t map)
     system_call3(SYS_madvise, map, BYTES, MADV_NOHUGEPAGE);
 }
 
+static void jump_map_drop(void *opaque, uint64_t at, uint64_t bytes)
+{
+    (void)opaque;
+    if (system_call3(SYS_madvise, at, bytes, MADV_DONTNEED)) /* locked memory, perhaps */
+        for (uint64_t n = 0; n < bytes; n += sizeof(uint64_t))
+            *(volatile uint64_t *)(uintptr_t)(at + n) = 0;
+}
+
 static void jump_map_clear(void *opaque, uint64_t map)
 {
     (void)opaque;
@@ -46,6 +54,7 @@ int jump_maps_create(struct vmm_host *h)
         small_pages(h->jump_map[user]);
     }
     h->jump_map_open = jump_map_open;
+    h->jump_map_drop = jump_map_drop;
     h->jump_map_clear = jump_map_clear;
     return 0;
 }

@@ -75,9 +75,11 @@ struct vmm_host {
                                    * GiB below its vCPU. */
     /* FPU-SAFE. Maps of 2^32 entries of 4 bytes, for CPL 0-2 and CPL 3 (bt/cpu.h): zeroes, all of
      * which can be read. Opening makes part of one writable (returns 0 or -error); what is written
-     * takes memory. Clearing makes a map as it was at first. */
+     * takes memory. Dropping makes an open part zero and gives its memory back; clearing makes a
+     * map as it was at first. */
     uint64_t jump_map[2];
     int (*jump_map_open)(void *opaque, uint64_t at, uint64_t bytes);
+    void (*jump_map_drop)(void *opaque, uint64_t at, uint64_t bytes);
     void (*jump_map_clear)(void *opaque, uint64_t map);
     /* The host return stack of translated code: [limit, top); a guard page below limit, 4 GiB that
      * are inaccessible from top on. It lies above its vCPU, by less than 2 GiB. */

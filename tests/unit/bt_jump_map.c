@@ -16,14 +16,24 @@
 
 #define MISS  0x10000000u
 #define PIECE (1u << BT_JUMP_PIECE_SHIFT)
+#define BLOCK (1u << BT_JUMP_BLOCK_SHIFT)
 #define CHUNK (1u << BT_JUMP_CHUNK_SHIFT)
 
 static struct vm vm;
 static struct vmm_host host;
 static struct vcpu *v;
+static ns_t now, clock_step; /* the clock runs when it is looked at */
+
+static ns_t clock_now(void *opaque)
+{
+    (void)opaque;
+    return now += clock_step;
+}
 
 static void start(void)
 {
+    now = 1;
+    host.now_ns = clock_now;
     cr_assert(jump_maps_create(&host) == 0);
     vm.host = &host;
     v = calloc(1, sizeof *v);
@@ -134,47 +144,102 @@ Test(bt_jump_map, flush)
             cr_assert(is_empty(0, n * 3), "entry %x is left", n * 3);
     }
     cr_expect(leads_to(1, 0x7000, MISS + 1));
-    cr_expect(v->stats.bt_jump_clears == 2, "%llu", (unsigned long long)v->stats.bt_jump_clears);
+    cr_expect(v->stats.bt_jump_clears == 0 && v->stats.bt_jump_drops == 0, "memory went back");
 }
 
+static unsigned pieces(unsigned user)
+{
+    unsigned count = 0;
+
+    for (unsigned n = 0; n < BT_JUMP_BLOCKS; n++) {
+        unsigned here = 0;
+        for (unsigned k = 0; k < BT_JUMP_PIECES / 64; k++)
+            here += (unsigned)__builtin_popcountll(v->bt.jump[user].written[n][k]);
+        cr_assert(here == v->bt.jump[user].block_written[n]);
+        count += here;
+    }
+    return count;
+}
+
+/* An entry on each piece of `count` blocks, from `gla` on. */
+static void fill(unsigned user, gla_t gla, unsigned count)
+{
+    struct bt_jump_map *m = &v->bt.jump[user];
+
+    for (gla_t end = gla + count * BLOCK; gla < end; gla += PIECE) {
+        jump_map_put(v, user, gla, MISS + 1 + gla % 977);
+        cr_assert(m->written_count <= m->written_max && leads_to(user, gla, MISS + 1 + gla % 977));
+    }
+    cr_expect(pieces(user) == m->written_count && live(user) == m->written_count);
+}
+
+/* What is put once in a while shares what memory there is. */
 Test(bt_jump_map, memory_is_bounded)
 {
     start();
     unsigned long before = status("VmRSS:"), may_take = 4096;
 
+    clock_step = NS_PER_SEC;
     for (unsigned user = 0; user < 2; user++) {
-        struct bt_jump_map *m = &v->bt.jump[user];
-        uint64_t clears = v->stats.bt_jump_clears;
-        unsigned most = BT_JUMP_WRITTEN(user), pieces = 0;
+        unsigned most = BT_JUMP_WRITTEN(user), left = 0;
 
-        /* 40 chunks, each whole: 80 MiB if nothing went back */
-        for (gla_t gla = 0x40000000; gla < 0x40000000 + 40 * CHUNK; gla += PIECE, pieces++) {
-            jump_map_put(v, user, gla, MISS + 1 + gla % 977);
-            cr_assert(m->written_count <= most && leads_to(user, gla, MISS + 1 + gla % 977));
-        }
-        clears = v->stats.bt_jump_clears - clears;
-        cr_expect(clears == (pieces - 1) / most && is_empty(user, 0x40000000));
+        fill(user, 0x40000000, 40); /* 80 MiB if nothing went back */
+        cr_expect(v->bt.jump[user].written_max == most);
+        for (gla_t gla = 0x40000000; gla < 0x40000000 + 40 * BLOCK; gla += PIECE)
+            left += !is_empty(user, gla);
+        cr_expect(left <= most && left > most / 2, "%u of %u are left", left, most);
         may_take += most * sizeof(int32_t) * PIECE >> 10;
     }
+    cr_expect(v->stats.bt_jump_drops > 0 && v->stats.bt_jump_clears == 0);
     unsigned long taken = status("VmRSS:") - before;
     cr_expect(taken < may_take, "%lu KiB", taken);
 }
 
+/* What is put all at once is in use: the map grows, up to a last bound, and a working set that is
+ * larger keeps most of what it has. When it is quiet, the memory goes back. */
+Test(bt_jump_map, memory_follows_use)
+{
+    start();
+    struct bt_jump_map *m = &v->bt.jump[0];
+    unsigned long before = status("VmRSS:");
+
+    fill(0, 0x40000000, 40);
+    cr_expect(v->stats.bt_jump_drops == 0 && m->written_count == 40 * BT_JUMP_PIECES);
+    fill(0, 0x80000000, BT_JUMP_WRITTEN_MOST / BT_JUMP_PIECES);
+    cr_expect(v->stats.bt_jump_drops > 0 && m->written_max == BT_JUMP_WRITTEN_MOST);
+    cr_expect(m->written_count >= BT_JUMP_WRITTEN_MOST - BT_JUMP_WRITTEN_MOST / 8);
+    cr_expect(status("VmRSS:") - before > BT_JUMP_WRITTEN_MOST / 2 * 4);
+    jump_map_rest(v, now);
+    cr_expect(v->stats.bt_jump_clears == 0);
+    jump_map_rest(v, now + 10000000000);
+    cr_expect(v->stats.bt_jump_clears == 1 && m->written_max == BT_JUMP_WRITTEN(0));
+    cr_expect(pieces(0) == 0 && live(0) == 0 && is_empty(0, 0x80000000));
+    cr_expect(status("VmRSS:") < before + 8192);
+    jump_map_rest(v, now + 20000000000);
+    cr_expect(v->stats.bt_jump_clears == 1, "nothing more to give back");
+    fill(0, 0x40000000, 1);
+}
+
+/* An entry in every block, the most that can be. */
 Test(bt_jump_map, mappings_and_page_tables_are_bounded)
 {
     start();
     unsigned long before = status("VmPTE:");
     unsigned maps = mappings();
 
-    for (uint64_t gla = 0; gla < 1ull << 32; gla += 2 * CHUNK) { /* every other: nothing merges */
-        cr_assert(jump_map_find(v, 0, (gla_t)gla + 77) == 0);
-        cr_assert(v->bt.jump[0].open_count <= BT_JUMP_OPEN);
-    }
+    for (uint64_t gla = 0; gla < 1ull << 32; gla += 2 * CHUNK) /* every other: nothing merges */
+        jump_map_put(v, 0, (gla_t)gla + 77, MISS + 1);
+    cr_expect(mappings() <= maps + BT_JUMP_CHUNKS + 2);
+    for (uint64_t gla = 0; gla < 1ull << 32; gla += BLOCK)
+        jump_map_put(v, 0, (gla_t)gla + 77, MISS + 1);
+    for (uint64_t gla = 0; gla < 1ull << 32; gla += BLOCK)
+        cr_assert(leads_to(0, (gla_t)gla + 77, MISS + 1));
     unsigned long taken = status("VmPTE:") - before;
-    /* Half of what a table for each chunk would take; sanitizers have some for their own memory. */
-    cr_expect(taken < BT_JUMP_CHUNKS / 2 * 4 / 2, "%lu KiB", taken);
-    cr_expect(mappings() < maps + 2 * BT_JUMP_OPEN + 2);
-    cr_expect(v->stats.bt_jump_clears > 0);
+    /* a table for each block; sanitizers have some for their own memory */
+    cr_expect(taken < BT_JUMP_BLOCKS * 4 * 3 / 2, "%lu KiB", taken);
+    cr_expect(v->stats.bt_jump_clears + v->stats.bt_jump_drops == 0);
+    jump_map_rest(v, now + 10000000000);
+    cr_expect(status("VmPTE:") - before < BT_JUMP_BLOCKS * 4 / 2);
     jump_map_put(v, 0, 0x1234, MISS + 5);
     cr_expect(leads_to(0, 0x1234, MISS + 5));
 }
