@@ -2,6 +2,7 @@
 /* adapt.c - see adapt.h. */
 #include "bt/priv.h"
 #include "shadow-mmu/access.h"
+#include "shadow-mmu/window.h"
 
 /* Measured: docs/PERFORMANCE.md, "Windows". */
 #define SPACE_HOT_TICKS 3u
@@ -13,25 +14,47 @@
 #define SWEEP_NS         16000000ull
 #define LEVEL_MAX        8u /* of sites that are emulated */
 #define LEVEL_MAX_FILLED 1u
+/* Of a page, all instructions together. */
+#define TRAPS_PAGE 4096u
+/* Microseconds: a trap; dropping all windows and making what is needed again. */
+#define WASTE_TRAP 4u
+#define WASTE_DROP 30u
+#define WASTE_MUCH 4000u /* in SWEEP_NS */
 
-static struct adapt_site *site_slot(struct adapt *a, gpa_t gpa)
+static uint32_t hash(gpa_t gpa)
 {
-    return &a->site[(uint32_t)gpa * 2654435761u >> 22];
-}
-_Static_assert(ADAPT_SITES == 1u << 10, "site_slot() takes ten bits");
-
-bool adapt_is_soft(const struct bt *bt, gpa_t gpa)
-{
-    const struct adapt_site *s = &bt->adapt.site[(uint32_t)gpa * 2654435761u >> 22];
-
-    return s->soft && s->gpa == gpa;
+    return (uint32_t)gpa * 2654435761u;
 }
 
-unsigned adapt_user_operands(const struct bt *bt, gpa_t gpa)
+/* The first of the two places where the instruction may be. */
+static unsigned site_pair(gpa_t gpa)
 {
-    const struct adapt_site *s = &bt->adapt.site[(uint32_t)gpa * 2654435761u >> 22];
+    return hash(gpa) >> 22 & ~1u;
+}
+_Static_assert(ADAPT_SITES == 1u << 10, "site_pair() takes ten bits");
 
-    return s->soft && s->gpa == gpa ? s->user : 0;
+static unsigned page_slot(gpa_t gpa)
+{
+    return hash(gpa >> GUEST_PAGE_SHIFT) >> 26;
+}
+_Static_assert(ADAPT_PAGES == 1u << 6, "page_slot() takes six bits");
+
+enum adapt_form adapt_form(const struct bt *bt, gpa_t gpa, uint8_t *user)
+{
+    const struct adapt_site *s = &bt->adapt.site[site_pair(gpa)];
+    const struct adapt_site *p = &bt->adapt.page[page_slot(gpa)];
+
+    *user = 0;
+    for (unsigned n = 0; n < 2; n++)
+        if (s[n].gpa == gpa && s[n].form) {
+            *user = s[n].user;
+            return (enum adapt_form)s[n].form;
+        }
+    if (p->form && p->gpa == (gpa & ~(gpa_t)GUEST_PAGE_MASK)) {
+        *user = p->user;
+        return (enum adapt_form)p->form;
+    }
+    return ADAPT_FAST;
 }
 
 static bool is_user_page(struct vcpu *v, gla_t gla)
@@ -51,54 +74,159 @@ static unsigned user_operands(struct vcpu *v, gla_t at)
            (is_user_page(v, at) ? ADAPT_USER_ANY : 0);
 }
 
-/* The blocks with the instruction at gpa are made anew. */
-static void retranslate(struct vcpu *v, gpa_t gpa)
+/* The blocks with bytes first..last of the page are made anew. */
+static void retranslate(struct vcpu *v, gpa_t page, unsigned first, unsigned last)
 {
-    unsigned off = (unsigned)gpa & GUEST_PAGE_MASK;
-
-    if (cache_invalidate(v, &v->translator->cache, gpa & ~(gpa_t)GUEST_PAGE_MASK, off, off))
+    if (cache_invalidate(v, &v->translator->cache, page, first, last))
         bt_return_stack_reset(v);
     v->stats.bt_adapted++;
 }
 
-void adapt_trap(struct vcpu *v, gpa_t gpa, gla_t at, bool filled)
+static void retranslate_site(struct vcpu *v, const struct adapt_site *s)
 {
-    struct adapt *a = &v->translator->adapt;
-    struct adapt_site *s = site_slot(a, gpa);
+    unsigned off = (unsigned)s->gpa & GUEST_PAGE_MASK;
 
-    if (s->gpa != gpa) {
-        if (s->soft)
-            retranslate(v, s->gpa);
-        *s = (struct adapt_site){.gpa = gpa};
-    }
-    if (s->soft)
-        return; /* another block of it, not yet made anew, or a trap of another kind */
+    retranslate(v, s->gpa & ~(gpa_t)GUEST_PAGE_MASK, off, off);
+}
+
+static void retranslate_page(struct vcpu *v, const struct adapt_site *p)
+{
+    retranslate(v, p->gpa, 0, GUEST_PAGE_MASK);
+}
+
+/* The record of the instruction, or of its page; NULL: its place is taken by another that is not
+ * fast. */
+static struct adapt_site *site_get(struct adapt *a, gpa_t gpa)
+{
+    struct adapt_site *s = &a->site[site_pair(gpa)];
+
+    for (unsigned n = 0; n < 2; n++)
+        if (s[n].gpa == gpa)
+            return &s[n];
+    if (s[0].form || (!s[1].form && s[1].traps < s[0].traps))
+        s++;
+    if (s->form)
+        return NULL;
+    *s = (struct adapt_site){.gpa = gpa};
+    return s;
+}
+
+static struct adapt_site *page_get(struct adapt *a, gpa_t gpa)
+{
+    struct adapt_site *p = &a->page[page_slot(gpa)];
+    gpa_t page = gpa & ~(gpa_t)GUEST_PAGE_MASK;
+
+    if (p->gpa == page)
+        return p;
+    if (p->form)
+        return NULL;
+    *p = (struct adapt_site){.gpa = page};
+    return p;
+}
+
+/* Has it trapped so often that it takes another form now? */
+static bool note(struct vcpu *v, struct adapt_site *s, enum adapt_form form, enum adapt_why why,
+                 unsigned enough)
+{
+    bool filled = why == ADAPT_FILLED;
+
+    if (s->form >= form)
+        return false; /* another block of it, not yet made anew, or a trap of another kind */
     s->traps = (uint16_t)(s->traps + (filled ? TRAPS_FILLED : TRAPS_EMULATED));
-    if (s->traps < TRAPS_SOFT)
-        return;
-    s->soft = true;
-    s->user = (uint8_t)user_operands(v, at);
+    if (s->traps < enough)
+        return false;
+    s->form = (uint8_t)form;
     s->traps = 0;
     s->until = vm_now(v->vm) + (SWEEP_NS << s->level);
     if (s->level < (filled ? LEVEL_MAX_FILLED : LEVEL_MAX))
         s->level++;
-    retranslate(v, gpa);
+    return true;
 }
 
-/* Soft sites get another chance; counts begin anew. */
+/* ---- no windows ---- */
+
+static void note_waste(struct vcpu *v, unsigned us)
+{
+    struct adapt *a = &v->translator->adapt;
+
+    a->waste += us;
+    if (a->waste < WASTE_MUCH)
+        return;
+    ns_t now = vm_now(v->vm);
+    if (now - a->waste_since < SWEEP_NS) {
+        a->windowless = true;
+        a->windowless_until = now + (SWEEP_NS << a->windowless_level);
+        a->windowless_level += a->windowless_level < LEVEL_MAX;
+    }
+    a->waste = 0;
+    a->waste_since = now;
+}
+
+void adapt_flushed(struct vcpu *v)
+{
+    struct adapt *a = &v->translator->adapt;
+    uint64_t mode = window_mode(v);
+
+    if (mode == a->mode)
+        return;
+    a->mode = mode;
+    note_waste(v, WASTE_DROP);
+}
+
+static void sweep_windowless(struct adapt *a, ns_t now)
+{
+    if (!a->windowless && !a->waste && a->windowless_level)
+        a->windowless_level--;
+    if (a->windowless_until <= now)
+        a->windowless = false;
+    a->waste = 0;
+    a->waste_since = now;
+}
+
+/* ---- traps ---- */
+
+void adapt_trap(struct vcpu *v, gpa_t gpa, gla_t at, enum adapt_why why)
+{
+    enum adapt_form form = why == ADAPT_OTHER ? ADAPT_CALLOUT : ADAPT_SOFT;
+    struct adapt *a = &v->translator->adapt;
+    struct adapt_site *s = site_get(a, gpa), *p = page_get(a, gpa);
+    bool site = s && note(v, s, form, why, TRAPS_SOFT);
+    bool page = p && note(v, p, form, why, s ? TRAPS_PAGE : TRAPS_SOFT);
+    uint8_t user = why == ADAPT_OTHER || !(site || page) ? 0 : (uint8_t)user_operands(v, at);
+
+    if (why == ADAPT_EMULATED)
+        note_waste(v, WASTE_TRAP);
+    if (site) {
+        s->user = user;
+        retranslate_site(v, s);
+    }
+    if (page) {
+        p->user = user;
+        retranslate_page(v, p);
+    }
+}
+
+/* Is it fast again? Counts begin anew. */
+static bool is_over(struct adapt_site *s, ns_t now)
+{
+    if (!s->form && !s->traps && s->level)
+        s->level--;
+    s->traps = 0;
+    if (!s->form || s->until > now)
+        return false;
+    s->form = ADAPT_FAST;
+    return true;
+}
+
 static void sweep(struct vcpu *v, struct adapt *a, ns_t now)
 {
-    for (unsigned n = 0; n < ADAPT_SITES; n++) {
-        struct adapt_site *s = &a->site[n];
-
-        if (!s->soft && !s->traps && s->level)
-            s->level--;
-        s->traps = 0;
-        if (s->soft && s->until <= now) {
-            s->soft = false;
-            retranslate(v, s->gpa);
-        }
-    }
+    sweep_windowless(a, now);
+    for (unsigned n = 0; n < ADAPT_SITES; n++)
+        if (is_over(&a->site[n], now))
+            retranslate_site(v, &a->site[n]);
+    for (unsigned n = 0; n < ADAPT_PAGES; n++)
+        if (is_over(&a->page[n], now))
+            retranslate_page(v, &a->page[n]);
 }
 
 /* ---- address spaces ---- */
@@ -119,7 +247,7 @@ static struct adapt_space *space_get(struct adapt *a, uint32_t cr3)
     return best;
 }
 
-bool adapt_user_window(const struct vcpu *v)
+static bool space_is_hot(const struct vcpu *v)
 {
     struct adapt *a = &v->translator->adapt;
 
@@ -132,6 +260,11 @@ bool adapt_user_window(const struct vcpu *v)
         if (a->space[n].cr3 == v->cr3)
             a->known_hot = a->space[n].ticks >= SPACE_HOT_TICKS;
     return a->known_hot;
+}
+
+bool adapt_window(const struct vcpu *v)
+{
+    return !v->translator->adapt.windowless && (v->cpl != 3 || space_is_hot(v));
 }
 
 void adapt_tick(struct vcpu *v)
@@ -148,5 +281,6 @@ void adapt_tick(struct vcpu *v)
     if (now >= a->next_sweep) {
         a->next_sweep = now + SWEEP_NS;
         sweep(v, a, now);
+        jump_map_rest(v, now);
     }
 }

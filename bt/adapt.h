@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * adapt.h - adaptive translation: which address spaces and which single instructions go through a
- * window and which through the software TLB.
+ * window, which through the software TLB, and which to the interpreter.
  *
  * Why        A host trap and a mapping cost microseconds, a software-TLB miss some 0.1 us. So a
  *            process starts without a window and gets one when it has computed for a while; and an
  *            instruction that keeps trapping (devices, copies between kernel and user, first
- *            touches of memory) is translated again in the software-TLB form, for a while.
+ *            touches of memory) is translated again in the software-TLB form, for a while. One
+ *            that traps for what no form of memory operand helps (#DE, a misaligned operand, x87
+ *            and SSE errors) becomes a callout.
+ *            A guest that keeps changing what entries of page tables mean (CR0.WP, CR0.PG, A20), or
+ *            traps at too many places, does without windows for a while.
+ * Bounds     Two sites share each place of the table. Where both are taken by such instructions,
+ *            the third's page becomes soft as a whole.
  * Promises   Only speed depends on what is decided here.
  */
 #ifndef RING1_BT_ADAPT_H
@@ -18,15 +24,26 @@ struct vcpu;
 struct bt;
 
 #define ADAPT_SITES  1024u
+#define ADAPT_PAGES  64u
 #define ADAPT_SPACES 16u
 
+/* How an instruction is translated; each also does what those before it do. */
+enum adapt_form { ADAPT_FAST, ADAPT_SOFT, ADAPT_CALLOUT };
+
+/* What a trap was for. */
+enum adapt_why {
+    ADAPT_FILLED,   /* a mapping was missing, and was made */
+    ADAPT_EMULATED, /* the access had to be emulated */
+    ADAPT_OTHER,    /* none of memory */
+};
+
 struct adapt_site {
-    gpa_t gpa;      /* of the instruction */
-    ns_t until;     /* soft until then */
+    gpa_t gpa;      /* of the instruction, or page */
+    ns_t until;     /* in this form until then */
     uint16_t traps; /* since the last sweep, weighted */
-    uint8_t level;  /* how often it became soft: the next time is twice as long */
-    bool soft;
-    uint8_t user; /* ADAPT_USER_*: supervisor code that accesses user pages here */
+    uint8_t level;  /* how often it left the fast form: the next time is twice as long */
+    uint8_t form;   /* enum adapt_form */
+    uint8_t user;   /* ADAPT_USER_*: supervisor code that accesses user pages here */
 };
 
 /* Which operand of a soft instruction lies on user pages: through SI, DI, another address. */
@@ -42,25 +59,33 @@ struct adapt_space {
 
 struct adapt {
     struct adapt_site site[ADAPT_SITES];
+    struct adapt_site page[ADAPT_PAGES]; /* with more instructions that trap than site[] can hold */
     struct adapt_space space[ADAPT_SPACES];
     uint32_t clock;
-    uint32_t known_cr3; /* the answer of adapt_user_window() for it, while known_valid */
+    /* No code uses a window until then; how often that was decided; whether it is so */
+    ns_t windowless_until;
+    uint8_t windowless_level;
+    bool windowless;
+    uint32_t waste; /* microseconds that windows have cost since waste_since, about */
+    ns_t waste_since;
+    uint64_t mode;      /* window_mode() at the last flush of everything */
+    uint32_t known_cr3; /* the answer of space_is_hot() for it, while known_valid */
     bool known_valid, known_hot;
     ns_t next_sweep;
 };
 
-/* May code of CPL 3 in the present address space use a window? */
-bool adapt_user_window(const struct vcpu *v);
+/* May code of the present privilege level and address space use a window? */
+bool adapt_window(const struct vcpu *v);
 
-/* Shall the instruction at gpa be translated in the software-TLB form? */
-bool adapt_is_soft(const struct bt *bt, gpa_t gpa);
+/* How shall the instruction at gpa be translated? *user: ADAPT_USER_*, for the software TLB. */
+enum adapt_form adapt_form(const struct bt *bt, gpa_t gpa, uint8_t *user);
 
-/* ADAPT_USER_* of such an instruction. */
-unsigned adapt_user_operands(const struct bt *bt, gpa_t gpa);
+/* The instruction at gpa trapped, if for memory at linear address `at`. May drop the blocks that
+ * contain it. */
+void adapt_trap(struct vcpu *v, gpa_t gpa, gla_t at, enum adapt_why why);
 
-/* The instruction at gpa trapped at linear address `at`; `filled`: a mapping was missing, else it
- * had to be emulated. May drop the blocks that contain it. */
-void adapt_trap(struct vcpu *v, gpa_t gpa, gla_t at, bool filled);
+/* The TLB was flushed as a whole. */
+void adapt_flushed(struct vcpu *v);
 
 /* The host broke into translated code, about once in a millisecond. */
 void adapt_tick(struct vcpu *v);

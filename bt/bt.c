@@ -73,7 +73,7 @@ uint32_t bt_context(const struct vcpu *v)
         ctx |= CTX_X87_NE;
     if (v->cpl == 0 || !(v->cr4 & CR4_TSD))
         ctx |= CTX_TSC;
-    if (window_usable(v) && !v->translator->opt.soft_only && (v->cpl != 3 || adapt_user_window(v)))
+    if (window_usable(v) && !v->translator->opt.soft_only && adapt_window(v))
         ctx |= CTX_WINDOW;
     return ctx;
 }
@@ -136,6 +136,7 @@ static void sync(struct vcpu *v, struct bt *bt, uint32_t ctx)
         jump_map_flush(v, 0);
         jump_map_flush(v, 1);
         bt->jump_nonglobal = false;
+        adapt_flushed(v);
     } else if (v->flushes_nonglobal != v->bt.generation_nonglobal) {
         jump_map_flush(v, 1);
         if (bt->jump_nonglobal)
@@ -162,21 +163,41 @@ static void sync(struct vcpu *v, struct bt *bt, uint32_t ctx)
 
 /* ---- finding and entering ---- */
 
-/* Is the code not worth a translation yet? Code of a page that is translated for another linear
- * address belongs to a program or library that each process maps somewhere else: most of it runs a
- * few times in each, and the interpreter has it decoded already. */
-static bool is_cold(struct bt *bt, gla_t gla, gpa_t gpa)
+static uint16_t *heat_of(struct bt *bt, gla_t gla, gpa_t gpa)
 {
     uint32_t key = (uint32_t)gpa ^ (gla >> GUEST_PAGE_SHIFT) * 0x85ebca6bu;
-    uint16_t *heat = &bt->heat[key * 2654435761u >> 16];
+
+    return &bt->heat[key * 2654435761u >> 15];
+}
+_Static_assert(BT_HEAT_ENTRIES == 1u << 17, "heat_of() takes 17 bits");
+
+void bt_cool(struct bt *bt, gla_t gla, gpa_t gpa)
+{
+    *heat_of(bt, gla, gpa) = 0;
+}
+
+/* Is the code not worth a translation yet? Code of a page that is translated for another linear
+ * address belongs to a program or library that each process maps somewhere else: most of it runs a
+ * few times in each, and the interpreter has it decoded already. Code that keeps being written may
+ * be written again before it has run for as long as its translation takes. */
+static bool is_cold(struct bt *bt, gla_t gla, gpa_t gpa)
+{
+    uint16_t *heat = heat_of(bt, gla, gpa);
     unsigned runs = bt->opt.heat;
 
-    if (!bt->opt.no_elsewhere && cache_is_elsewhere(&bt->cache, gla, gpa))
-        runs += BT_HEAT_ELSEWHERE;
+    bt->cold_insns = 1; /* one block of the decode cache */
+    if (!bt->opt.no_elsewhere) {
+        if (cache_is_elsewhere(&bt->cache, gla, gpa))
+            runs += BT_HEAT_ELSEWHERE;
+        if (cache_page_invalidations(&bt->cache, gpa) >= BT_WRITTEN_OFTEN) {
+            runs += BT_HEAT_WRITTEN;
+            bt->cold_insns = BT_WRITTEN_INSNS;
+        }
+    }
     if (*heat >= runs)
         return false;
     ++*heat;
-    if (++bt->heat_count == BT_HEAT_ENTRIES / 2) { /* or all addresses would look hot at last */
+    if (++bt->heat_count == BT_HEAT_SUM) {
         memset(bt->heat, 0, sizeof bt->heat);
         bt->heat_count = 0;
     }
@@ -289,26 +310,31 @@ static uint32_t attention_now(const struct vcpu *v)
 /* What begins behind this may end beyond 4 GiB: #GP, which must not make the page dirty. */
 #define FILL_LAST (UINT32_MAX - 15u)
 
+/* A mapping was missing, and is there now: the instruction runs again. */
+static void after_fill(struct vcpu *v, struct bt *bt, const struct bt_site *s)
+{
+    if ((s->rebased & BT_REBASED) && attention_now(v))
+        run_trapped(v, bt); /* perhaps a repetition that is cut in two */
+    else
+        keep_shadow(v, s);
+}
+
 static void handle_trap(struct vcpu *v, struct bt *bt)
 {
     uint64_t off = v->bt.trap_addr - v->bt.window[ctx_user(v->bt.context)];
-
     const struct bt_site *s = &bt->cache.sites[v->bt.exit_arg];
+    bool memory = (v->bt.context & CTX_WINDOW) && v->bt.trap_kind != BT_TRAP_OTHER;
 
-    if ((v->bt.context & CTX_WINDOW) && v->bt.trap_kind != BT_TRAP_OTHER && off <= FILL_LAST) {
+    if (memory && off <= FILL_LAST) {
         if (window_fill(v, (gla_t)off, v->bt.trap_kind == BT_TRAP_MEMORY_WRITE)) {
             v->stats.hidden_faults++;
-            adapt_trap(v, trapped_gpa(v, bt), (gla_t)off, true);
-            if ((s->rebased & BT_REBASED) && attention_now(v)) {
-                run_trapped(v, bt); /* perhaps a repetition that is cut in two */
-                return;
-            }
-            keep_shadow(v, s);
+            adapt_trap(v, trapped_gpa(v, bt), (gla_t)off, ADAPT_FILLED);
+            after_fill(v, bt, s);
             return;
         }
         v->stats.true_faults++;
-        adapt_trap(v, trapped_gpa(v, bt), (gla_t)off, false);
     }
+    adapt_trap(v, trapped_gpa(v, bt), (gla_t)off, memory ? ADAPT_EMULATED : ADAPT_OTHER);
     run_trapped(v, bt);
 }
 
@@ -406,7 +432,7 @@ void bt_run(struct vcpu *v)
         }
         uint64_t host = find(v, bt, &b);
         if (!host || !run_once(v, bt, host)) {
-            interp_run(v, 1); /* one block of the decode cache */
+            interp_run(v, bt->cold_insns);
             v->stats.bt_interpreted++;
         }
     }

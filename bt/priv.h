@@ -33,10 +33,19 @@ struct bt_stubs {
 #define HOST_1_ECX_MOVBE (1u << 22)
 #define HOST_7_EBX_BMI2  (1u << 8)
 
-#define BT_HEAT_ENTRIES 65536u
+/* All counts are forgotten when their sum is so much, or all addresses would look hot at last. So
+ * many addresses can come to BT_HEAT_ELSEWHERE between: 32768. */
+#define BT_HEAT_ENTRIES 131072u
+#define BT_HEAT_SUM     (4 * BT_HEAT_ENTRIES)
 /* So often is code interpreted that is translated at another linear address as well. */
 #define BT_HEAT_ELSEWHERE 16u
-#define BT_SEG_ENTRIES    32u
+/* So often is code interpreted that has been written lately: about what a translation costs. Who
+ * writes it again before that has lost nothing, who runs it for long pays twice at most. */
+#define BT_HEAT_WRITTEN 32u
+/* Writes that killed blocks of a page, until its code counts as written. */
+#define BT_WRITTEN_OFTEN 8u
+#define BT_WRITTEN_INSNS 32u /* interpreted at once */
+#define BT_SEG_ENTRIES   32u
 
 /* What loading a selector at a privilege level does, as long as its descriptor is `raw`. */
 struct bt_seg_load {
@@ -60,6 +69,7 @@ struct bt {
     /* how often code was interpreted here, by hashed addresses; the sum */
     uint16_t heat[BT_HEAT_ENTRIES];
     uint32_t heat_count;
+    unsigned cold_insns; /* so many instructions are interpreted then, at least */
     struct bt_seg_load seg_load[BT_SEG_ENTRIES]; /* by selector index */
     bool jump_nonglobal; /* the supervisor's jump map holds addresses on non-global pages */
 };
@@ -117,6 +127,9 @@ void bt_break_done(struct vcpu *v);
 /* bt/advance.c: executes the instruction at r->rip, which lies in the arena while translated code
  * runs. False: it is none of those known there, and nothing was done. */
 bool bt_advance(const struct vcpu *v, struct bt_host_regs *r);
+
+/* bt/bt.c: the code at (gla, gpa) changed: nothing is known of how hot it is. */
+void bt_cool(struct bt *bt, gla_t gla, gpa_t gpa);
 
 /* bt/bt.c: host address of the block at v->eip if translated code can go on there at once, after
  * whatever changed; else 0. */

@@ -35,6 +35,20 @@ const struct xinsn *tu_peek(struct tu *t)
     return decode_next(t, t->next_eip);
 }
 
+/* How the current instruction accesses memory, and whether it is translated at all. */
+static enum adapt_form choose_form(struct tu *t)
+{
+    gpa_t gpa = (t->block->gpa & ~(gpa_t)GUEST_PAGE_MASK) | (t->eip & GUEST_PAGE_MASK);
+    uint8_t user;
+    enum adapt_form form = adapt_form(t->bt, gpa, &user);
+    bool windows = t->ctx & CTX_WINDOW;
+
+    t->window = windows && form == ADAPT_FAST;
+    t->user_operands = windows && !ctx_user(t->ctx) ? user : 0;
+    t->string_operand = 0;
+    return form;
+}
+
 static void translate_insn(struct tu *t, const struct xinsn *x)
 {
     bt_emit_fn *emit = bt_emitter(x->insn.op);
@@ -51,19 +65,13 @@ static void translate_insn(struct tu *t, const struct xinsn *x)
     if (t->count && t->decoded[t->count - 1].insn.op == OP_sti)
         site->rebased |= BT_AFTER_STI;
     t->count++;
-    t->window =
-        (t->ctx & CTX_WINDOW) && !adapt_is_soft(t->bt, (t->block->gpa & ~(gpa_t)GUEST_PAGE_MASK) |
-                                                           (t->eip & GUEST_PAGE_MASK));
-    t->user_operands = t->string_operand = 0;
-    if ((t->ctx & CTX_WINDOW) && !t->window && !ctx_user(t->ctx))
-        t->user_operands = (uint8_t)adapt_user_operands(
-            t->bt, (t->block->gpa & ~(gpa_t)GUEST_PAGE_MASK) | (t->eip & GUEST_PAGE_MASK));
-    if (emit)
+    enum adapt_form form = choose_form(t);
+    if (emit && form != ADAPT_CALLOUT)
         emit(t, &x->insn);
     else
         tu_callout(t);
     tu_x87_after(t, &x->insn);
-    if (!emit && x->insn.cls == CLS_CONTROL)
+    if ((!emit || form == ADAPT_CALLOUT) && x->insn.cls == CLS_CONTROL)
         t->done = true; /* INT3, far transfers, UD ...: hardly ever comes back here */
     t->eip = t->next_eip;
 }

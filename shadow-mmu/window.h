@@ -37,6 +37,10 @@ void window_init(struct vcpu *v, void *memory);
 /* Can memory be accessed through v->bt.window[] at present? Constant between flushes. */
 bool window_usable(const struct vcpu *v);
 
+/* Everything besides the tables that decides what may be mapped: when it changes, all windows
+ * become empty. */
+uint64_t window_mode(const struct vcpu *v);
+
 /* Translated code's access to gla trapped in the window of the present CPL. True: it is mapped now,
  * run the instruction again, with v->bt.window[] read anew (an address space that was in the empty
  * window has got its own). False: the interpreter must do this access; nothing has changed. */

@@ -18,9 +18,8 @@
 /* More changed page-directory entries than this: another program runs there. */
 #define CHANGED_MANY 8u
 
-/* Everything besides the tables that decides what may be mapped. CR4.PGE does not: guests toggle it
- * to flush. */
-static uint64_t window_mode(const struct vcpu *v)
+/* CR4.PGE does not count: guests toggle it to flush. */
+uint64_t window_mode(const struct vcpu *v)
 {
     return (v->cr0 & (CR0_PG | CR0_WP)) | (v->vm->a20 ? 2u : 0) |
            (v->msr.efer & EFER_NXE ? 4u : 0) |

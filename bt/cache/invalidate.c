@@ -141,6 +141,7 @@ static void kill(struct vcpu *v, struct code_cache *c, struct bt_block *b)
     cache_unhash(c, b);
     jump_map_remove(v, b->gla, (uint64_t)(uintptr_t)(c->arena->rx + b->entry));
     b->dead = true;
+    bt_cool(v->translator, b->gla, b->gpa);
     v->stats.bt_invalidations++;
 }
 

@@ -87,6 +87,23 @@ Test(bt_heat, what_was_overwritten_does_not_count)
     cr_expect(run(r, 1) > 0 && run(r, 0) == 0);
 }
 
+/* Code that keeps being written is translated when it has run for a while since. */
+Test(bt_heat, what_is_written_often)
+{
+    struct bt_rig *r = rig(NULL);
+
+    for (unsigned n = 0; n < BT_WRITTEN_OFTEN; n++) {
+        cr_expect(run(r, 0) > 0, "after %u writes", n);
+        bt_rig_wrote(r, CODE, 1);
+    }
+    for (unsigned turn = 0; turn < 2; turn++) {
+        for (unsigned k = 0; k < BT_HEAT_WRITTEN; k++)
+            cr_assert(run(r, 0) == 0, "turn %u, run %u", turn, k);
+        cr_expect(run(r, 0) > 0 && run(r, 0) == 0);
+        bt_rig_wrote(r, CODE, 1);
+    }
+}
+
 Test(bt_heat, options)
 {
     struct bt_rig *r = rig(&(struct bt_options){.no_elsewhere = true});
@@ -105,7 +122,7 @@ Test(bt_heat, cools_down)
     struct bt *bt = r->cpu->translator;
 
     cr_expect(run(r, 0) == 0 && bt->heat_count > 0);
-    bt->heat_count = BT_HEAT_ENTRIES / 2 - 1;
+    bt->heat_count = BT_HEAT_SUM - 1;
     cr_expect(run(r, 0) == 0 && bt->heat_count < 4);
     cr_expect(run(r, 0) == 0, "what ran before still counts");
     cr_expect(run(r, 0) + run(r, 0) > 0);
