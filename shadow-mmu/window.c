@@ -18,7 +18,6 @@
 #define AROUND_PAGES 16u
 /* No instruction of translated code accesses more at once. */
 #define WIDEST_ACCESS 16u
-#define KEY_FLAT      1u /* no CR3 has this bit */
 
 enum rights { RIGHTS_NONE, RIGHTS_READ, RIGHTS_WRITE };
 
@@ -55,53 +54,6 @@ bool window_usable(const struct vcpu *v)
 {
     /* A20 off cuts all physical runs in two, for nothing that anyone runs for long. */
     return v->windows && v->vm->host->window_count >= 3 && v->vm->a20 && !v->windows->off;
-}
-
-/* ---- address spaces ---- */
-
-static uint64_t window_key(const struct vcpu *v)
-{
-    if (!(v->cr0 & CR0_PG))
-        return KEY_FLAT;
-    return v->cr3 & (v->cr4 & CR4_PAE ? ~0x1fu : ~0xfffu);
-}
-
-void window_select(struct vcpu *v)
-{
-    struct windows *ws = v->windows;
-    const struct vmm_host *h = v->vm->host;
-    uint64_t key;
-
-    if (!ws || !h->window_count)
-        return;
-    key = window_key(v);
-    if (!ws->win[ws->current].used || ws->win[ws->current].key != key) {
-        ws->current = window_empty(v);
-        for (unsigned n = 1; n < window_empty(v); n++)
-            if (ws->win[n].used && ws->win[n].key == key)
-                ws->current = n;
-    }
-    ws->win[ws->current].last_use = ++ws->clock;
-    v->bt.window[0] = h->window_base[0];
-    v->bt.window[1] = h->window_base[ws->current];
-}
-
-/* The present address space gets a window of its own. */
-static void claim(struct vcpu *v)
-{
-    struct windows *ws = v->windows;
-    unsigned best = 1;
-
-    for (unsigned n = 1; n < window_empty(v); n++)
-        if (ws->win[best].used &&
-            (!ws->win[n].used || ws->win[n].last_use < ws->win[best].last_use))
-            best = n;
-    if (ws->win[best].list[0] || ws->win[best].list[1])
-        v->stats.window_evictions++;
-    window_drop(v, best);
-    ws->win[best].used = true;
-    ws->win[best].key = window_key(v);
-    window_select(v);
 }
 
 /* ---- rights ---- */
@@ -162,7 +114,7 @@ static void page_copy(const struct fill *f, unsigned i, const struct page_view *
     if (f->l->kind == LEAF_SMALL)
         f->v->windows->table[f->l->table][i] = p->pte;
     if (!p->global)
-        f->l->nonglobal = true;
+        bit_put(f->v->windows->win[f->l->window].nonglobal, f->l->region, true);
 }
 
 /* ---- runs ---- */
@@ -236,13 +188,13 @@ static struct leaf *leaf_get(struct vcpu *v, unsigned n, gla_t gla, const struct
 
     if (v->cr0 & CR0_PG)
         kind = t->count == 1 ? LEAF_BIG : LEAF_SMALL;
-    if (l && (l->kind != kind || entry_changed(t->entry[0], l->pde))) {
+    if (l && (l->kind != kind || entry_changed(t->entry[0], v->windows->win[n].pde[l->region]))) {
         leaf_drop(v, l);
         l = NULL;
     }
     if (!l)
         l = leaf_new(v, n, gla >> LEAF_SHIFT, kind);
-    l->pde = t->entry[0];
+    v->windows->win[n].pde[l->region] = t->entry[0];
     l->frame = t->frame - off;
     return l;
 }
@@ -258,9 +210,9 @@ static bool fill_leaf(struct vcpu *v, gla_t gla, bool write, const struct walk_t
     bool mapped;
 
     if (user && v->windows->current == window_empty(v))
-        claim(v);
+        window_claim(v);
     window_make_room(v);
-    f.l = leaf_get(v, user ? v->windows->current : 0, gla, t);
+    f.l = leaf_get(v, user ? v->windows->current : v->windows->super, gla, t);
     mapped = bit_test(f.l->mapped, i);
     if (!page_look(&f, i, &p) || (write && p.rights != RIGHTS_WRITE)) {
         leaf_trim(v->windows, f.l);

@@ -11,10 +11,10 @@
  * Budgets    At most WINDOW_RUNS host mappings and window_size() bytes, whatever the guest does: a
  *            whole window is dropped to make room. A host that refuses gets half as many, and
  *            after nine refusals in a row (nearly) there are no windows any more.
- * Windows    0: CPL 0-2, shared by all address spaces; supervisor pages, user pages only of 2 or 4
- *            MiB and without SMAP (kernel accesses to user memory go through the software TLB). 1
- *            to n - 2: CPL 3 of the n - 2 address spaces (CR3) used last. n - 1: always empty, for
- *            the others.
+ * Windows    0 to WINDOW_SUPERS - 1: CPL 0-2, each shared by the address spaces whose kernel halves
+ *            are the same (window_space.c); supervisor pages, user pages only of 2 or 4 MiB and
+ *            without SMAP (kernel accesses to user memory go through the software TLB). Up to n -
+ *            2: CPL 3 of the address spaces (CR3) used last. n - 1: always empty, for the others.
  * Not here   The software TLB (tlb.h). Executing: code is never fetched through a window.
  */
 #ifndef RING1_SHADOW_MMU_WINDOW_H
@@ -26,6 +26,9 @@ struct vcpu;
 
 /* Host mappings in all windows together; Linux gives a process 65530. */
 #define WINDOW_RUNS 32768u
+
+/* Of a host with all HOST_WINDOWS; with fewer there is one. */
+#define WINDOW_SUPERS 4u
 
 /* Bytes for window_init(), which the host allocates zeroed. */
 size_t window_size(void);

@@ -21,7 +21,7 @@
 /* So many operations that the host did, and it may have twice as many mappings again. */
 #define GRANTED_ENOUGH 64u
 
-_Static_assert(HOST_WINDOWS <= 8, "the reverse map has three bits for it");
+_Static_assert(HOST_WINDOWS <= 16, "the reverse map has four bits for it");
 
 /* ---- counting ---- */
 
@@ -80,6 +80,10 @@ static void leaf_free(struct windows *ws, struct leaf *l)
 
     list_remove(ws, l);
     win->leaf_of[l->region] = 0;
+    bit_put(win->paged, l->region, false);
+    bit_put(win->small, l->region, false);
+    bit_put(win->nonglobal, l->region, false);
+    win->leaves--;
     win->runs -= l->runs;
     ws->runs -= l->runs;
     if (l->table) {
@@ -127,6 +131,9 @@ struct leaf *leaf_new(struct vcpu *v, unsigned n, unsigned region, enum leaf_kin
         ws->leaf[*head].prev = at;
     *head = at;
     ws->win[n].leaf_of[region] = at;
+    ws->win[n].leaves++;
+    bit_put(ws->win[n].paged, region, kind != LEAF_FLAT);
+    bit_put(ws->win[n].small, region, kind == LEAF_SMALL);
     return l;
 }
 
@@ -241,7 +248,7 @@ static bool maps_for_writing(const struct vcpu *v, const struct leaf *l, unsigne
 
 static struct leaf *rmap_leaf(struct windows *ws, uint32_t word)
 {
-    return leaf_find(ws, word >> 20 & 7, word << GUEST_PAGE_SHIFT);
+    return leaf_find(ws, word >> 20 & 15, word << GUEST_PAGE_SHIFT);
 }
 
 static void rmap_add(struct vcpu *v, const struct leaf *l, unsigned i)
@@ -256,7 +263,7 @@ static void rmap_add(struct vcpu *v, const struct leaf *l, unsigned i)
 
         if (other && other->kind == LEAF_SMALL &&
             maps_for_writing(v, other, *r & (LEAF_PAGES - 1), gpa))
-            *r = 1u << (*r >> 20 & 7);
+            *r = 1u << (*r >> 20 & 15);
         else
             *r = 0;
     }

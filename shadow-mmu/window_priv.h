@@ -34,7 +34,6 @@ struct leaf {
     uint64_t mapped[LEAF_WORDS], writable[LEAF_WORDS];
     /* the page is mapped right behind its predecessor, also physically */
     uint64_t joins[LEAF_WORDS];
-    uint64_t pde;        /* as it was when the pages were mapped */
     gpa_t frame;         /* flat, big: of the first page */
     uint16_t region;     /* linear address >> LEAF_SHIFT */
     uint16_t table;      /* small: windows.table[] with copies of the entries; else 0 */
@@ -42,26 +41,41 @@ struct leaf {
     uint16_t pages;      /* mapped */
     uint16_t runs;       /* upper bound of the host mappings it needs */
     uint8_t window, kind;
-    bool nonglobal; /* some page is not global */
 };
 
+/* A bit for each region. */
+#define REGION_WORDS (LEAF_REGIONS / 64)
+
 struct window {
-    uint64_t key; /* address space; see window_key() */
+    uint64_t key; /* user windows: address space; see window_key() */
     uint64_t last_use;
-    uint32_t runs;
+    uint32_t runs, leaves;
     bool used;
     uint16_t leaf_of[LEAF_REGIONS]; /* 0: nothing mapped there */
     uint16_t list[2];               /* leaves; [1]: the small ones */
+    /* Leaves that are not flat; the small ones, those with pages that are not global among them. */
+    uint64_t paged[REGION_WORDS], small[REGION_WORDS], nonglobal[REGION_WORDS];
+    uint64_t pde[LEAF_REGIONS]; /* of paged leaves, as it was when their pages were mapped */
 };
+
+/* In which supervisor window an address space was last; wrong ones cost time only. */
+struct window_hint {
+    uint64_t key;
+    unsigned super;
+};
+#define WINDOW_HINTS 64u
 
 struct windows {
     uint64_t mode;    /* window_mode() when the entries were judged */
+    unsigned super;   /* window of the present CR3's CPL 0-2 */
     unsigned current; /* window of the present CR3's CPL 3 */
     uint64_t clock;   /* of last_use */
     uint32_t runs;
     uint32_t budget;  /* of runs: WINDOW_RUNS, less after the host has refused */
     unsigned granted; /* operations since it changed */
     bool off;         /* the host refused too often */
+    uint32_t losses; /* see window_space.c */
+    struct window_hint hint[WINDOW_HINTS];
     uint16_t leaf_free, leaf_used, table_free, table_used;
     struct window win[HOST_WINDOWS];
     uint16_t table_next[TABLE_COUNT];
@@ -74,6 +88,17 @@ _Static_assert(sizeof(struct windows) < 16u << 20, "the promise of window.h");
 static inline bool bit_test(const uint64_t *map, unsigned n)
 {
     return map[n / 64] >> (n % 64) & 1;
+}
+
+static inline void bit_put(uint64_t *map, unsigned n, bool on)
+{
+    map[n / 64] = (map[n / 64] & ~(1ull << (n % 64))) | (uint64_t)on << (n % 64);
+}
+
+/* Windows 0 to this - 1 are for CPL 0-2. */
+static inline unsigned window_supers(const struct vcpu *v)
+{
+    return v->vm->host->window_count == HOST_WINDOWS ? WINDOW_SUPERS : 1;
 }
 
 static inline unsigned window_empty(const struct vcpu *v)
@@ -117,6 +142,15 @@ bool leaf_drop(struct vcpu *v, struct leaf *l);
 
 /* Write-protects every writable mapping of the physical page. */
 void window_protect_gpa(struct vcpu *v, gpa_t page);
+
+/* window_space.c: the present address space gets a user window of its own. */
+void window_claim(struct vcpu *v);
+/* Chooses the supervisor window for the present address space: windows.super. */
+void window_select_super(struct vcpu *v, bool keep_global);
+
+/* window_sync.c: leaves of window n whose page-directory entry is not what it was. keep_global:
+ * only of those that a flush of non-global pages concerns. */
+unsigned window_differs(const struct vcpu *v, unsigned n, bool keep_global);
 
 /* Unmaps everything in window n. If even that is refused, there are no windows from then on. */
 void window_drop(struct vcpu *v, unsigned n);

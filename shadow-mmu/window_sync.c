@@ -8,7 +8,8 @@
  *            spaces costs a look at the entries in use, and no system call if nothing changed.
  * A and D    The guest cleared A: the page is unmapped, so that the next access sets it again. It
  *            cleared D: the page is write-protected.
- * CR3        The windows of other address spaces are compared when their turn comes.
+ * CR3        The windows of other address spaces are compared when their turn comes, all of them,
+ *            global pages too: no INVLPG reached them.
  * Source     SDM vol. 3A, section 4.10.4.
  */
 #include "monitor/control.h"
@@ -26,21 +27,34 @@ uint64_t window_mode(const struct vcpu *v)
            (uint64_t)(v->cr4 & (CR4_PSE | CR4_PAE | CR4_SMAP)) << 32;
 }
 
-/* The page-directory entry for a leaf, in the present address space; 0: none. */
-static uint64_t pde_now(const struct vcpu *v, unsigned region)
+/* The page directory of the present address space that maps a region (512 of them at a time under
+ * PAE, else all); NULL: there is none. */
+static const uint8_t *directory_now(const struct vcpu *v, unsigned region)
 {
     bool pae = v->cr4 & CR4_PAE;
     uint64_t pdpte = v->pdpte[region >> 9];
-    gpa_t gpa;
+    gpa_t gpa = phys_a20(v->vm, pae ? pdpte & PAE_ADDR : v->cr3 & ~GUEST_PAGE_MASK);
 
-    if (pae)
-        gpa = (pdpte & PAE_ADDR) + (region & 511) * 8;
-    else
-        gpa = (v->cr3 & ~GUEST_PAGE_MASK) + (region >> 1) * 4;
-    gpa = phys_a20(v->vm, gpa);
     if ((pae && !(pdpte & PTE_P)) || (phys_kind(v->vm, gpa) & PAGE_MMIO))
-        return 0;
-    return phys_read(v->vm, gpa, pae ? 8 : 4);
+        return NULL;
+    return v->vm->ram + gpa;
+}
+
+/* The entry for a region in that directory; 0: none. */
+static uint64_t pde_of(const struct vcpu *v, const uint8_t *directory, unsigned region)
+{
+    uint64_t pde = 0;
+
+    if (directory && v->cr4 & CR4_PAE)
+        memcpy(&pde, directory + (region & 511) * 8, 8);
+    else if (directory)
+        memcpy(&pde, directory + (region >> 1) * 4, 4);
+    return pde;
+}
+
+static uint64_t pde_now(const struct vcpu *v, unsigned region)
+{
+    return pde_of(v, directory_now(v, region), region);
 }
 
 /* The 512 page-table entries behind a small leaf, or NULL. */
@@ -80,31 +94,58 @@ static bool make_readonly(struct vcpu *v, struct leaf *l, unsigned first, unsign
     return leaf_protect(v, l, first, count, false);
 }
 
+static uint64_t pte_of(const uint8_t *ptes, unsigned i, bool pae)
+{
+    uint64_t pte = 0;
+
+    if (pae)
+        memcpy(&pte, ptes + i * 8, 8);
+    else
+        memcpy(&pte, ptes + i * 4, 4);
+    return pte;
+}
+
+/* Is one of the 64 entries from `first` on that are named in `which` not what its copy is? */
+static bool word_differs(const uint8_t *ptes, const uint64_t *copy, unsigned first, uint64_t which,
+                         bool pae)
+{
+    uint64_t diff = 0;
+
+    for (; which; which &= which - 1) {
+        unsigned i = first + (unsigned)__builtin_ctzll(which);
+
+        diff |= pte_of(ptes, i, pae) ^ copy[i];
+    }
+    return diff;
+}
+
 /* Compares the pages in `which` with their entries. False: the window is gone. */
 static bool check_small(struct vcpu *v, struct leaf *l, const uint8_t *ptes, const uint64_t *which)
 {
-    const uint64_t *copy = v->windows->table[l->table];
+    uint64_t *copy = v->windows->table[l->table];
     uint64_t drop[LEAF_WORDS] = {0}, readonly[LEAF_WORDS] = {0};
-    bool pae = v->cr4 & CR4_PAE, some = false, rest = false;
+    bool pae = v->cr4 & CR4_PAE, some = false, rest = false, nonglobal = false;
 
     for (unsigned k = 0; k < LEAF_WORDS; k++) {
-        for (uint64_t m = l->mapped[k] & which[k]; m; m &= m - 1) {
-            unsigned i = k * 64 + (unsigned)__builtin_ctzll(m);
-            uint64_t bit = m & -m, pte = 0;
+        uint64_t m = l->mapped[k] & which[k];
 
-            if (pae)
-                memcpy(&pte, ptes + i * 8, 8);
-            else
-                memcpy(&pte, ptes + i * 4, 4);
-            l->nonglobal |= !(pte & PTE_G);
+        for (m = word_differs(ptes, copy, k * 64, m, pae) ? m : 0; m; m &= m - 1) {
+            unsigned i = k * 64 + (unsigned)__builtin_ctzll(m);
+            uint64_t bit = m & -m, pte = pte_of(ptes, i, pae);
+
+            nonglobal |= !(pte & PTE_G);
             if (entry_changed(pte, copy[i]))
                 drop[k] |= bit;
             else if (!(pte & PTE_D) && (l->writable[k] & bit))
                 readonly[k] |= bit;
+            else
+                copy[i] = pte;
         }
         some |= drop[k] || readonly[k];
         rest |= l->mapped[k] != drop[k];
     }
+    if (nonglobal)
+        bit_put(v->windows->win[l->window].nonglobal, l->region, true);
     if (!some)
         return true;
     if (!rest)
@@ -119,63 +160,88 @@ static bool check_small(struct vcpu *v, struct leaf *l, const uint8_t *ptes, con
  * `which`. */
 static bool leaf_check(struct vcpu *v, struct leaf *l, const uint64_t *which)
 {
+    struct window *win = &v->windows->win[l->window];
     uint64_t pde, writable = 0;
     const uint8_t *ptes;
 
     if (l->kind == LEAF_FLAT)
         return true;
     pde = pde_now(v, l->region);
-    if (entry_changed(pde, l->pde))
+    if (entry_changed(pde, win->pde[l->region]))
         return leaf_drop(v, l);
     if (l->kind == LEAF_SMALL) {
         ptes = ptes_now(v, l, pde);
+        win->pde[l->region] = pde;
         return ptes ? check_small(v, l, ptes, which) : leaf_drop(v, l);
     }
-    l->nonglobal |= !(pde & PTE_G);
+    if (!(pde & PTE_G))
+        bit_put(win->nonglobal, l->region, true);
     for (unsigned k = 0; k < LEAF_WORDS; k++)
         writable |= l->writable[k];
-    return (pde & PTE_D) || !writable || leaf_drop(v, l);
+    if (!(pde & PTE_D) && writable)
+        return leaf_drop(v, l);
+    win->pde[l->region] = pde;
+    return true;
 }
 
-/* Is so much different that unmapping it all at once is cheaper? */
-static bool much_changed(const struct vcpu *v, const struct window *win)
+/* ---- whole windows ---- */
+
+/* Must the leaf be looked at, now that its page-directory entry is this? */
+static bool pde_differs(uint64_t now, uint64_t copy)
 {
-    unsigned changed = 0;
-
-    for (unsigned small = 0; small < 2; small++)
-        for (uint16_t at = win->list[small]; at && changed <= CHANGED_MANY;) {
-            const struct leaf *l = &v->windows->leaf[at];
-
-            if (l->kind != LEAF_FLAT)
-                changed += entry_changed(pde_now(v, l->region), l->pde);
-            at = l->next;
-        }
-    return changed > CHANGED_MANY;
+    return entry_changed(now, copy) || (copy & ~now & (PTE_D | PTE_G));
 }
 
-static void window_resync(struct vcpu *v, unsigned n, bool keep_global)
+unsigned window_differs(const struct vcpu *v, unsigned n, bool keep_global)
+{
+    const struct window *win = &v->windows->win[n];
+    const uint8_t *directory = NULL;
+    unsigned count = 0, last = ~0u;
+
+    for (unsigned k = 0; k < REGION_WORDS; k++)
+        for (uint64_t m = keep_global ? win->nonglobal[k] : win->paged[k]; m; m &= m - 1) {
+            unsigned region = k * 64 + (unsigned)__builtin_ctzll(m);
+
+            if (region >> 9 != last)
+                directory = directory_now(v, region);
+            last = region >> 9;
+            count += pde_differs(pde_of(v, directory, region), win->pde[region]);
+        }
+    return count;
+}
+
+/* Compares the leaves named in `regions`. False: the window is gone. */
+static bool check_regions(struct vcpu *v, unsigned n, const uint64_t *regions,
+                          const uint64_t *other)
 {
     static const uint64_t all[LEAF_WORDS] = {~0ull, ~0ull, ~0ull, ~0ull,
                                              ~0ull, ~0ull, ~0ull, ~0ull};
     struct windows *ws = v->windows;
-    struct window *win = &ws->win[n];
-    uint16_t next;
 
-    if (!win->list[0] && !win->list[1])
+    for (unsigned k = 0; k < REGION_WORDS; k++)
+        for (uint64_t m = regions[k] & other[k]; m; m &= m - 1) {
+            unsigned region = k * 64 + (unsigned)__builtin_ctzll(m);
+
+            if (!leaf_check(v, &ws->leaf[ws->win[n].leaf_of[region]], all))
+                return false;
+        }
+    return true;
+}
+
+static void window_resync(struct vcpu *v, unsigned n, bool keep_global)
+{
+    struct window *win = &v->windows->win[n];
+    const uint64_t *regions = keep_global ? win->nonglobal : win->paged;
+    unsigned differ;
+
+    if (!win->leaves)
         return;
     v->stats.window_resyncs++;
-    if (n && much_changed(v, win)) {
+    differ = window_differs(v, n, keep_global);
+    if (differ > CHANGED_MANY && n >= window_supers(v))
         window_drop(v, n);
-        return;
-    }
-    for (unsigned small = 0; small < 2; small++)
-        for (uint16_t at = win->list[small]; at; at = next) {
-            struct leaf *l = &ws->leaf[at];
-
-            next = l->next;
-            if ((!keep_global || l->nonglobal) && !leaf_check(v, l, all))
-                return;
-        }
+    else
+        check_regions(v, n, regions, differ ? regions : win->small);
 }
 
 /* Pages that a data breakpoint lies in are not mapped anywhere. */
@@ -196,6 +262,7 @@ void window_flush(struct vcpu *v, bool keep_global)
 {
     struct windows *ws = v->windows;
     uint64_t mode = window_mode(v);
+    unsigned super;
 
     if (!v->vm->host->window_count)
         return;
@@ -205,7 +272,10 @@ void window_flush(struct vcpu *v, bool keep_global)
     }
     if (v->dr_armed)
         drop_watched(v);
-    window_resync(v, 0, keep_global && (v->cr4 & CR4_PGE));
+    keep_global = keep_global && (v->cr4 & CR4_PGE);
+    super = ws->super;
+    window_select_super(v, keep_global);
+    window_resync(v, ws->super, keep_global && ws->super == super);
     window_select(v);
     window_resync(v, ws->current, false);
 }
@@ -227,7 +297,7 @@ static void flush_in(struct vcpu *v, unsigned n, gla_t gla)
 
 void window_flush_page(struct vcpu *v, gla_t gla)
 {
-    flush_in(v, 0, gla);
+    flush_in(v, v->windows->super, gla);
     flush_in(v, v->windows->current, gla);
 }
 

@@ -24,7 +24,7 @@ struct host_code_arena {
     size_t size; /* bytes */
 };
 
-#define HOST_WINDOWS 8u
+#define HOST_WINDOWS 11u
 
 /* Operands of a generated FPU stub (monitor/interp/fpu_stub.h). */
 struct fpu_io;

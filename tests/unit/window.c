@@ -10,128 +10,7 @@
 
 #include "host/linux/guest_ram.h"
 #include "host/linux/vm_host.h"
-#include "shadow-mmu/window.h"
-#include "shadow-mmu/window_priv.h"
-#include "tests/unit/mmu_fixture.h"
-
-/* ---- a host that remembers ---- */
-
-#define PAGES (1u << 20) /* of a window */
-
-/* Per page: 0, or physical page << 2 | writable << 1 | 1. */
-static uint32_t *shown[HOST_WINDOWS];
-static unsigned host_calls, host_fail_in;
-static bool host_fails_always, host_keeps_windows;
-
-static bool host_fails(void)
-{
-    host_calls++;
-    return host_fails_always || (host_fail_in && --host_fail_in == 0);
-}
-
-static int fake_map(void *opaque, unsigned n, gla_t gla, gpa_t gpa, uint64_t len, bool writable)
-{
-    (void)opaque;
-    cr_assert(len && !((gla | gpa | len) & 4095) && gla + len <= 1ull << 32);
-    cr_assert(gpa + len <= FX_RAM && n < HOST_WINDOWS);
-    if (host_fails())
-        return -12;
-    for (uint64_t i = 0; i < len >> 12; i++) {
-        cr_assert(!shown[n][(gla >> 12) + i], "mapped over a mapping");
-        shown[n][(gla >> 12) + i] = (uint32_t)((gpa >> 12) + i) << 2 | (writable ? 2 : 0) | 1;
-    }
-    return 0;
-}
-
-static int fake_unmap(void *opaque, unsigned n, gla_t gla, uint64_t len)
-{
-    (void)opaque;
-    cr_assert(len && !((gla | len) & 4095) && gla + len <= 1ull << 32 && n < HOST_WINDOWS);
-    if (len == 1ull << 32 ? host_keeps_windows : host_fails())
-        return -12;
-    memset(shown[n] + (gla >> 12), 0, (len >> 12) * 4);
-    return 0;
-}
-
-static int fake_protect(void *opaque, unsigned n, gla_t gla, uint64_t len, bool writable)
-{
-    (void)opaque;
-    if (host_fails())
-        return -12;
-    for (uint64_t i = gla >> 12; i < (gla + len) >> 12; i++) {
-        cr_assert(shown[n][i] & 1, "protects what is not mapped");
-        shown[n][i] = (shown[n][i] & ~2u) | (writable ? 2 : 0);
-    }
-    return 0;
-}
-
-static struct vcpu *open_windows(void)
-{
-    struct vcpu *v = fx_open("ring1");
-
-    fx_host.window_map = fake_map;
-    fx_host.window_unmap = fake_unmap;
-    fx_host.window_protect = fake_protect;
-    fx_host.window_count = HOST_WINDOWS;
-    for (unsigned n = 0; n < HOST_WINDOWS; n++) {
-        shown[n] = calloc(PAGES, 4);
-        fx_host.window_base[n] = (uint64_t)(n + 1) << 36;
-    }
-    window_init(v, calloc(1, window_size()));
-    return v;
-}
-
-/* The window of the present CPL. */
-static unsigned here(const struct vcpu *v)
-{
-    return (unsigned)(v->bt.window[v->cpl == 3] >> 36) - 1;
-}
-
-/* ---- what must always hold ---- */
-
-static bool page_is_watched(const struct vcpu *v, gla_t gla)
-{
-    return v->dr_armed && (v->dr[0] ^ gla) < 0x1000;
-}
-
-/* All that window n shows at CPL `cpl` is what the tables say. Returns pages mapped. */
-static unsigned check_window(struct vcpu *v, unsigned n, unsigned cpl, unsigned step)
-{
-    unsigned how = cpl == 3 ? MMU_USER : 0, count = 0, saved = v->cpl;
-    uint32_t ac = v->eflags & EFL_AC;
-    struct mmu_walk w;
-
-    v->cpl = (uint8_t)cpl;
-    v->eflags &= ~EFL_AC;
-    for (unsigned i = 0; i < LEAF_REGIONS; i++) {
-        const struct leaf *l = leaf_find(v->windows, n, i << LEAF_SHIFT);
-        unsigned pages = 0;
-
-        for (unsigned p = 0; l && p < LEAF_PAGES; p++) {
-            uint32_t s = shown[n][i * LEAF_PAGES + p];
-            gla_t gla = (i << LEAF_SHIFT) + p * 4096;
-
-            cr_assert((s & 1) == bit_test(l->mapped, p) && (s >> 1 & 1) == bit_test(l->writable, p),
-                      "step %u: %x: the bitmaps lie", step, gla);
-            if (!s)
-                continue;
-            pages++;
-            cr_assert(mmu_walk(v, gla, how | MMU_PROBE, &w), "step %u: %x is mapped", step, gla);
-            cr_assert(w.gpa >> 12 == s >> 2, "step %u: %x: wrong page", step, gla);
-            cr_assert(!(fx_vm.page[s >> 2] & PAGE_MMIO) && !page_is_watched(v, gla));
-            if (!(s & 2))
-                continue;
-            cr_assert(mmu_walk(v, gla, how | MMU_PROBE | MMU_WRITE, &w) && w.dirty &&
-                          fx_vm.page[s >> 2] == PAGE_RAM,
-                      "step %u: %x is writable", step, gla);
-        }
-        cr_assert(pages == (l ? l->pages : 0), "step %u: leaf %u", step, i);
-        count += pages;
-    }
-    v->cpl = (uint8_t)saved;
-    v->eflags |= ac;
-    return count;
-}
+#include "tests/unit/window_rig.h"
 
 /* Host mappings that window n needs. */
 static unsigned runs_shown(unsigned n)
@@ -146,59 +25,6 @@ static unsigned runs_shown(unsigned n)
     return runs;
 }
 
-/* Bits of the tables that a fill may set, and the page it is about. */
-static bool shows(const struct vcpu *v, gla_t gla, bool write)
-{
-    return (shown[here(v)][gla >> 12] & (write ? 3u : 1u)) == (write ? 3u : 1u);
-}
-
-static uint32_t rnd(uint32_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 17;
-    *state ^= *state << 5;
-    return *state;
-}
-
-/* ---- 32-bit tables: linear 0-4 MiB by a page table, 4-8 MiB and 1 GiB by big pages ---- */
-
-#define PD    0x2000u
-#define PT    0x3000u
-#define PD2   0x4000u /* another address space: shares the page table at 1 GiB + 4 MiB */
-#define PT2   0x5000u
-#define PT3   0x6000u /* linear 1 GiB + 4 MiB in both */
-#define P     1u
-#define W     2u
-#define U     4u
-#define PTEA  0x20u
-#define PTED  0x40u
-#define PS    0x80u
-#define G     0x100u
-#define UPPER 0x40000000u
-
-static void map(gpa_t pt, gla_t gla, uint32_t pte)
-{
-    fx_put32(pt + (gla >> 12 & 0x3ff) * 4, pte);
-}
-
-static struct vcpu *open_paged(void)
-{
-    struct vcpu *v = open_windows();
-
-    fx_put32(PD, PT | P | W | U);
-    fx_put32(PD2, PT2 | P | W | U);
-    fx_put32(PD + 4, 0x00400000 | P | W | U | PS);
-    for (gpa_t pd = PD; pd <= PD2; pd += PD2 - PD) {
-        fx_put32(pd + (UPPER >> 22) * 4, 0x00800000 | P | W | PS | G | PTEA | PTED);
-        fx_put32(pd + (UPPER >> 22) * 4 + 4, PT3 | P | W | U | PTEA);
-    }
-    v->cr3 = PD;
-    v->cr0 |= CR0_PG | CR0_WP;
-    v->cr4 = CR4_PSE | CR4_PGE;
-    mmu_flush_all(v);
-    return v;
-}
-
 Test(window, fill)
 {
     struct vcpu *v = open_paged();
@@ -206,10 +32,10 @@ Test(window, fill)
     v->cpl = 3;
     map(PT, 0x5000, 0x10000 | P | W | U);
     cr_expect(here(v) == HOST_WINDOWS - 1, "no window yet");
-    cr_expect(window_fill(v, 0x5123, false) && here(v) == 1);
-    cr_expect(shown[1][5] == (0x10 << 2 | 1), "not writable: D is clear");
+    cr_expect(window_fill(v, 0x5123, false) && here(v) == USER);
+    cr_expect(shown[USER][5] == (0x10 << 2 | 1), "not writable: D is clear");
     cr_expect(fx_get32(PT + 5 * 4) == (0x10000 | P | W | U | PTEA));
-    cr_expect(window_fill(v, 0x5fef, true) && shown[1][5] == (0x10 << 2 | 3));
+    cr_expect(window_fill(v, 0x5fef, true) && shown[USER][5] == (0x10 << 2 | 3));
     cr_expect(fx_get32(PT + 5 * 4) & PTED);
     /* Neighbours come along where they are in use already: a contiguous run, and some behind it. */
     map(PT, 0x6000, 0x11000 | P | W | U | PTEA | PTED);
@@ -218,7 +44,8 @@ Test(window, fill)
     map(PT, 0x9000, 0x20000 | P | W | U | PTEA);
     host_calls = 0;
     cr_expect(window_fill(v, 0x7000, false) && host_calls == 1);
-    cr_expect(shown[1][6] == (0x11 << 2 | 3) && shown[1][7] == (0x12 << 2 | 3) && !shown[1][8]);
+    cr_expect(shown[USER][6] == (0x11 << 2 | 3) && shown[USER][7] == (0x12 << 2 | 3) &&
+              !shown[USER][8]);
     cr_expect(!window_fill(v, 0x4000, false), "not present");
     map(PT, 0xa000, 0x14000 | P | W);
     cr_expect(!window_fill(v, 0xa000, false), "supervisor page");
@@ -229,12 +56,12 @@ Test(window, fill)
     fx_vm.page[0x16] = PAGE_CODE;
     map(PT, 0xd000, 0x16000 | P | W | U | PTEA | PTED);
     cr_expect(!window_fill(v, 0xd000, true) && window_fill(v, 0xd000, false), "code");
-    cr_expect(shown[1][0xd] == (0x16 << 2 | 1));
+    cr_expect(shown[USER][0xd] == (0x16 << 2 | 1));
     fx_vm.page[0x16] = PAGE_RAM;
-    cr_expect(window_fill(v, 0xd000, true) && shown[1][0xd] == (0x16 << 2 | 3), "code no more");
+    cr_expect(window_fill(v, 0xd000, true) && shown[USER][0xd] == (0x16 << 2 | 3), "code no more");
     fx_vm.page[0x16] = PAGE_TRANSLATED;
     mmu_flush_gpa(&fx_vm, 0x16000);
-    cr_expect(shown[1][0xd] == (0x16 << 2 | 1), "code again");
+    cr_expect(shown[USER][0xd] == (0x16 << 2 | 1), "code again");
     /* A write that may go on to an absent page leaves D alone. */
     map(PT, 0xe000, 0x17000 | P | W | U);
     cr_expect(!window_fill(v, 0xeffc, true) && !(fx_get32(PT + 0xe * 4) & PTED));
@@ -247,7 +74,7 @@ Test(window, fill)
     cr_expect(window_fill(v, 0x401000, false), "big user pages it does");
     map(PT, 0x9000, 0x20000 | P | W | U | PTEA);
     check_window(v, 0, 0, 0);
-    check_window(v, 1, 3, 0);
+    check_window(v, USER, 3, 0);
 }
 
 Test(window, flushes)
@@ -268,21 +95,21 @@ Test(window, flushes)
     host_calls = 0;
     cr_expect(mmu_load_cr3(v, PD2));
     v->cpl = 3;
-    cr_expect(here(v) == HOST_WINDOWS - 1 && window_fill(v, 0x5000, false) && here(v) == 2);
-    cr_expect(mmu_load_cr3(v, PD) && here(v) == 1 && host_calls == 1);
+    cr_expect(here(v) == HOST_WINDOWS - 1 && window_fill(v, 0x5000, false) && here(v) == USER + 1);
+    cr_expect(mmu_load_cr3(v, PD) && here(v) == USER && host_calls == 1);
     cr_expect(shows(v, 0x5000, true));
     /* The accessed and the dirty bit are taken back; a page goes away; each shows at the next
      * load. */
     map(PT, 0x5000, 0x10000 | P | W | U | PTEA);
-    cr_expect(mmu_load_cr3(v, PD) && shown[1][5] == (0x10 << 2 | 1), "D cleared");
+    cr_expect(mmu_load_cr3(v, PD) && shown[USER][5] == (0x10 << 2 | 1), "D cleared");
     map(PT, 0x5000, 0x10000 | P | W | U);
-    cr_expect(mmu_load_cr3(v, PD) && !shown[1][5], "A cleared");
+    cr_expect(mmu_load_cr3(v, PD) && !shown[USER][5], "A cleared");
     map(PT, 0x7000, 0);
-    cr_expect(shown[1][7] != 0, "not before");
+    cr_expect(shown[USER][7] != 0, "not before");
     mmu_flush_page(v, 0x8000);
-    cr_expect(shown[1][7] != 0, "another page");
+    cr_expect(shown[USER][7] != 0, "another page");
     mmu_flush_page(v, 0x7abc);
-    cr_expect(!shown[1][7], "INVLPG");
+    cr_expect(!shown[USER][7], "INVLPG");
     /* Global pages stay over a CR3 load, not over a flush of all. */
     fx_put32(PD + (UPPER >> 22) * 4, 0x00c00000 | P | W | PS | G | PTEA | PTED);
     cr_expect(mmu_load_cr3(v, PD) && shown[0][UPPER >> 12] == (0x800 << 2 | 3));
@@ -377,11 +204,11 @@ Test(window, random_against_walker, .timeout = 200)
         if (rnd(&seed) % 2048 == 0)
             host_fail_in = 1 + rnd(&seed) % 8;
         random_step(v, &seed, step);
-        unsigned user = v->windows->current;
-        unsigned pages = check_window(v, 0, 0, step) + check_window(v, user, 3, step);
+        unsigned user = v->windows->current, super = v->windows->super;
+        unsigned pages = check_window(v, super, 0, step) + check_window(v, user, 3, step);
 
         most = pages > most ? pages : most;
-        cr_assert(v->bt.window[0] == fx_host.window_base[0] &&
+        cr_assert(v->bt.window[0] == fx_host.window_base[super] &&
                   v->bt.window[1] == fx_host.window_base[user]);
         if (step % 4096 == 0)
             for (unsigned n = 0; n < HOST_WINDOWS; n++)
