@@ -128,32 +128,44 @@ static void switch_return_stack(struct vcpu *v, uint32_t old)
     v->bt.user_calls = false;
 }
 
-static void sync(struct vcpu *v, struct bt *bt, uint32_t ctx)
+static void forget_jumps(struct vcpu *v, struct bt *bt, unsigned map)
 {
-    unsigned user = ctx_user(ctx);
+    jump_map_flush(v, map);
+    fetch_set_clear(&bt->jump_owner[map].pages);
+}
+
+/* Makes the jump map true that code of context ctx uses; returns which one it is. The others are
+ * compared when they are used again. */
+static unsigned sync_jumps(struct vcpu *v, struct bt *bt, uint32_t ctx)
+{
+    unsigned map = ctx_user(ctx) ? BT_JUMP_USER : v->bt.super + (v->bt.super >= BT_JUMP_USER);
+    struct bt_jump_owner *o = &bt->jump_owner[map];
 
     if (v->flushes_all != v->bt.generation_all) {
-        jump_map_flush(v, 0);
-        jump_map_flush(v, 1);
-        bt->jump_nonglobal = false;
+        for (unsigned n = 0; n < HOST_JUMP_MAPS; n++)
+            forget_jumps(v, bt, n);
         adapt_flushed(v);
-    } else if (v->flushes_nonglobal != v->bt.generation_nonglobal) {
-        jump_map_flush(v, 1);
-        if (bt->jump_nonglobal)
-            jump_map_flush(v, 0);
-        bt->jump_nonglobal = false;
     }
-    if (bt->jump_context[user] != ctx) {
-        jump_map_flush(v, user);
-        bt->jump_context[user] = ctx;
-    }
+    if (o->context != ctx ||
+        (o->nonglobal != v->flushes_nonglobal && !fetch_set_holds(v, &o->pages)))
+        forget_jumps(v, bt, map);
+    o->context = ctx;
+    o->nonglobal = v->flushes_nonglobal;
+    v->bt.generation_all = v->flushes_all;
+    return map;
+}
+_Static_assert(HOST_JUMP_MAPS == WINDOW_SUPERS + 1, "one for each, and the user's");
+
+static void sync(struct vcpu *v, struct bt *bt, uint32_t ctx)
+{
+    unsigned user = ctx_user(ctx), map = sync_jumps(v, bt, ctx);
+
     bool remapped = v->fetch_generation != v->bt.generation_fetch;
     uint32_t old = v->bt.context;
     v->bt.context = ctx;
     v->bt.window_now = v->bt.window[user];
-    v->bt.jump_now = (uint64_t)(uintptr_t)v->bt.jump[user].entry;
-    v->bt.generation_all = v->flushes_all;
-    v->bt.generation_nonglobal = v->flushes_nonglobal;
+    v->bt.jump_index = map;
+    v->bt.jump_now = (uint64_t)(uintptr_t)v->bt.jump[map].entry;
     v->bt.generation_fetch = v->fetch_generation;
     if (remapped)
         bt_return_stack_reset(v);
@@ -209,8 +221,8 @@ static bool is_cold(struct bt *bt, gla_t gla, gpa_t gpa)
  * *out is the block, NULL when the jump map knew the address. */
 static uint64_t find(struct vcpu *v, struct bt *bt, struct bt_block **out)
 {
-    unsigned user = ctx_user(v->bt.context);
-    uint64_t host = jump_map_find(v, user, v->eip);
+    unsigned user = ctx_user(v->bt.context), map = v->bt.jump_index;
+    uint64_t host = jump_map_find(v, map, v->eip);
     gpa_t page;
 
     *out = NULL;
@@ -229,11 +241,12 @@ static uint64_t find(struct vcpu *v, struct bt *bt, struct bt_block **out)
         v->stats.bt_translate_ns += vm_now(v->vm) - start;
     }
     const struct tlb_entry *e = &v->tlb.entry[user][tlb_index(v->eip)];
-    if (!user && !(e->flags & TLB_F_GLOBAL))
-        bt->jump_nonglobal = true;
     host = bt_host_address(bt, b->entry);
-    if (!bt->opt.no_chain) /* then every transfer comes back here */
-        jump_map_put(v, user, v->eip, host);
+    if (!bt->opt.no_chain) { /* then every transfer comes back here */
+        if (!(e->flags & TLB_F_GLOBAL))
+            fetch_set_note(v, &bt->jump_owner[map].pages, v->eip, page);
+        jump_map_put(v, map, v->eip, host);
+    }
     *out = b;
     return host;
 }
@@ -407,7 +420,7 @@ uint64_t bt_resume(struct vcpu *v)
     if (!ctx)
         return 0;
     sync(v, bt, ctx);
-    uint64_t host = jump_map_find(v, ctx_user(ctx), v->eip);
+    uint64_t host = jump_map_find(v, v->bt.jump_index, v->eip);
     if (host)
         fpu_unpark(v);
     return host;
@@ -455,7 +468,7 @@ unsigned bt_run_block(struct vcpu *v)
         return 1;
     }
     if (!b) { /* known to the jump map only */
-        jump_map_flush(v, ctx_user(ctx));
+        jump_map_flush(v, v->bt.jump_index);
         find(v, bt, &b);
     }
     uint32_t first = b->first_site, count = b->insns;

@@ -60,7 +60,7 @@ uint64_t bt_callout_step(struct vcpu *v, uint32_t site)
     v->bt.exit_arg = site;
     if (!undisturbed(v) || bt_context(v) != v->bt.context || v->translator->opt.no_chain)
         return 0;
-    uint64_t host = jump_map_find(v, ctx_user(v->bt.context), v->eip);
+    uint64_t host = jump_map_find(v, v->bt.jump_index, v->eip);
     if (host)
         fpu_unpark(v);
     return host;

@@ -8,7 +8,7 @@
 #ifndef RING1_BT_CPU_H
 #define RING1_BT_CPU_H
 
-#include "include/ring1/types.h"
+#include "include/ring1/host.h"
 
 /* r15 = address of the vCPU + BT_PTR_BIAS. The vCPU is 64-byte aligned, so the low five bits of
  * r15d are 12 = GUEST_PAGE_SHIFT: `shrx x, y, r15d` is a shift by a page that leaves the flags
@@ -16,10 +16,12 @@
 #define BT_PTR_BIAS 140
 _Static_assert(BT_PTR_BIAS % 32 == GUEST_PAGE_SHIFT, "shrx by r15d shifts by a page");
 
-/* Jump map: where the code of a guest linear address is; one per privilege class (0: CPL 0-2, 1:
- * CPL 3). An entry for each of the 4 Gi addresses, in memory that the host gives as it is written
- * (vmm_host.jump_map). A chunk is what the host makes writable at once, a block what it takes back
- * at once, a piece what one page of it holds. */
+/* Jump map: where the code of a guest linear address is. Number BT_JUMP_USER is for CPL 3, the
+ * others for CPL 0-2, one for each of the supervisor's windows (shadow-mmu/window.h). An entry for
+ * each of the 4 Gi addresses, in memory that the host gives as it is written (vmm_host.jump_map). A
+ * chunk is what the host makes writable at once, a block what it takes back at once, a piece what
+ * one page of it holds. */
+#define BT_JUMP_USER        1u
 #define BT_JUMP_CHUNK_SHIFT 23u
 #define BT_JUMP_BLOCK_SHIFT 19u
 #define BT_JUMP_PIECE_SHIFT 10u
@@ -29,7 +31,7 @@ _Static_assert(BT_PTR_BIAS % 32 == GUEST_PAGE_SHIFT, "shrx by r15d shifts by a p
 /* Pieces that have memory at the same time: at first (6 and 16 MiB), and when the guest keeps
  * coming back to more (256 MiB). A kernel has much code that runs at its start only; big programs
  * come back to all of theirs. */
-#define BT_JUMP_WRITTEN(user) ((user) ? 4096u : 1536u)
+#define BT_JUMP_WRITTEN(map) ((map) == BT_JUMP_USER ? 4096u : 1536u)
 #define BT_JUMP_WRITTEN_MOST  65536u
 #define BT_JUMP_USED          65536u
 #define BT_JUMP_PAGES         65536u
@@ -101,7 +103,9 @@ struct bt_cpu {
     uint64_t return_limit;           /* lowest usable address; a guard page lies below */
     uint64_t jump_miss;  /* host address of the stub that an empty entry of jump[] leads to */
     uint64_t jump_now;   /* r13: jump[].entry of the present context */
+    unsigned jump_index; /* which of jump[] that is */
     uint64_t window_now; /* the one of the present context */
+    unsigned super;      /* which supervisor window is window[0]; set by window_select() */
     uint64_t window[2];  /* host address of guest linear 0 for CPL 0-2 and for CPL 3; r14 */
     /* EFLAGS.IF as 0 or 1 while translated code runs (CLI is one store that keeps the flags live);
      * vcpu.eflags' bit 9 is exact whenever C code runs. */
@@ -120,8 +124,8 @@ struct bt_cpu {
     uint64_t shift; /* scratch of shifts that keep the flags (bt/operand.c) */
     /* Mirrors of state that blocks were found under; see bt_run(). */
     uint32_t context;
-    uint32_t generation_all, generation_nonglobal, generation_fetch;
-    struct bt_jump_map jump[2];
+    uint32_t generation_all, generation_fetch;
+    struct bt_jump_map jump[HOST_JUMP_MAPS];
     bool write_missed;   /* the write at write_gla must take the slow path */
     uint8_t write_shift; /* 64 - size of the write in question */
     uint8_t code_writes; /* slow writes to the page of code_writes_gla, one after the other */

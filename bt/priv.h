@@ -7,6 +7,7 @@
 #include "bt/tu.h"
 #include "bt/wake.h"
 #include "monitor/vm.h"
+#include "shadow-mmu/fetch_set.h"
 
 /* Arena offsets of the routines that bt_stubs_make() emits. */
 struct bt_stubs {
@@ -55,6 +56,13 @@ struct bt_seg_load {
     struct seg seg;
 };
 
+/* When what a jump map holds is true. */
+struct bt_jump_owner {
+    uint32_t context;       /* what its blocks were made for */
+    uint32_t nonglobal;     /* vcpu.flushes_nonglobal when its pages were last compared */
+    struct fetch_set pages; /* those that are not global */
+};
+
 struct bt {
     struct adapt adapt;
     struct bt_wake wake;
@@ -65,13 +73,12 @@ struct bt {
     uint32_t jump_miss;   /* from r15 to the stub that empty entries of the jump map lead to */
     bool gs;              /* the host's GS base is that of the window, like r14 */
     unsigned flush_count;
-    uint32_t jump_context[2]; /* what the jump maps' blocks were made for */
+    struct bt_jump_owner jump_owner[HOST_JUMP_MAPS];
     /* how often code was interpreted here, by hashed addresses; the sum */
     uint16_t heat[BT_HEAT_ENTRIES];
     uint32_t heat_count;
     unsigned cold_insns; /* so many instructions are interpreted then, at least */
     struct bt_seg_load seg_load[BT_SEG_ENTRIES]; /* by selector index */
-    bool jump_nonglobal; /* the supervisor's jump map holds addresses on non-global pages */
 };
 
 /* bt/stubs.c */

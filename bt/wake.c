@@ -115,8 +115,8 @@ static void note_code(struct vcpu *v, struct bt *bt)
 
     note(w, bt_host_address(bt, s->host), site_end(&bt->cache, w->site) - s->host);
     if (s->index == 0) {
-        const struct bt_jump_map *j = &v->bt.jump[ctx_user(v->bt.context)];
-        note(w, (uint64_t)(uintptr_t)&j->entry[v->eip], sizeof j->entry[0]);
+        const int32_t *entry = v->bt.jump[v->bt.jump_index].entry;
+        note(w, (uint64_t)(uintptr_t)&entry[v->eip], sizeof entry[0]);
     }
 }
 

@@ -3,6 +3,7 @@
 #ifndef RING1_SHADOW_MMU_MMU_PRIV_H
 #define RING1_SHADOW_MMU_MMU_PRIV_H
 
+#include "include/ring1/mem.h"
 #include "monitor/vm.h"
 #include "shadow-mmu/mmu.h"
 
@@ -47,6 +48,68 @@ static inline gpa_t phys_a20(const struct vm *vm, gpa_t gpa)
 static inline uint8_t phys_kind(const struct vm *vm, gpa_t gpa)
 {
     return gpa < vm->ram_size ? vm->page[gpa >> GUEST_PAGE_SHIFT] : PAGE_MMIO;
+}
+
+/* ---- entries of the present address space, for those who keep copies of them ---- */
+
+/* A region is inside one page-directory entry in both table formats. */
+#define WALK_SHIFT 21
+#define WALK_PAGES 512u
+
+/* The page directory that maps a region (512 of them at a time under PAE, else all); NULL: there is
+ * none in RAM. */
+static inline const uint8_t *walk_directory(const struct vcpu *v, unsigned region)
+{
+    bool pae = v->cr4 & CR4_PAE;
+    uint64_t pdpte = v->pdpte[region >> 9];
+    gpa_t gpa = phys_a20(v->vm, pae ? pdpte & PAE_ADDR : v->cr3 & ~GUEST_PAGE_MASK);
+
+    if ((pae && !(pdpte & PTE_P)) || (phys_kind(v->vm, gpa) & PAGE_MMIO))
+        return NULL;
+    return v->vm->ram + gpa;
+}
+
+/* The entry for a region in that directory; 0: none. */
+static inline uint64_t walk_pde(const struct vcpu *v, const uint8_t *directory, unsigned region)
+{
+    uint64_t pde = 0;
+
+    if (directory && v->cr4 & CR4_PAE)
+        memcpy(&pde, directory + (region & 511) * 8, 8);
+    else if (directory)
+        memcpy(&pde, directory + (region >> 1) * 4, 4);
+    return pde;
+}
+
+/* The WALK_PAGES page-table entries of a region whose directory entry names a table; NULL: not in
+ * RAM. */
+static inline const uint8_t *walk_ptes(const struct vcpu *v, unsigned region, uint64_t pde)
+{
+    gpa_t gpa;
+
+    if (v->cr4 & CR4_PAE)
+        gpa = pde & PAE_ADDR;
+    else
+        gpa = ((uint32_t)pde & ~GUEST_PAGE_MASK) + (region & 1) * (WALK_PAGES * 4);
+    gpa = phys_a20(v->vm, gpa);
+    return phys_kind(v->vm, gpa) & PAGE_MMIO ? NULL : v->vm->ram + gpa;
+}
+
+static inline uint64_t walk_pte(const uint8_t *ptes, unsigned i, bool pae)
+{
+    uint64_t pte = 0;
+
+    if (pae)
+        memcpy(&pte, ptes + i * 8, 8);
+    else
+        memcpy(&pte, ptes + i * 4, 4);
+    return pte;
+}
+
+/* Does the entry mean something else than its copy? D is looked at separately, as is G. */
+static inline bool entry_changed(uint64_t now, uint64_t copy)
+{
+    return (now ^ copy) & ~(uint64_t)(0xe00u | PTE_G | PTE_D | 0x18u);
 }
 
 /* Bytes of one page, whatever kind it is. gpa has A20 applied; [gpa, gpa+len) does not leave the

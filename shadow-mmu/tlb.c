@@ -139,8 +139,7 @@ static void flush_jumps(struct vcpu *v, gla_t gla, bool big)
     if (!v->translator)
         return;
     if (big) {
-        jump_map_flush(v, 0);
-        jump_map_flush(v, 1);
+        jump_maps_flush(v);
     } else {
         jump_map_flush_page(v, PAGE_BASE(gla));
     }

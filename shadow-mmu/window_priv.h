@@ -15,8 +15,8 @@
 #include "shadow-mmu/window.h"
 
 #define WINDOW_BYTES (1ull << 32)
-#define LEAF_SHIFT   21 /* a leaf is inside one page-directory entry in both table formats */
-#define LEAF_PAGES   512u
+#define LEAF_SHIFT   WALK_SHIFT /* a leaf is a region of mmu_priv.h */
+#define LEAF_PAGES   WALK_PAGES
 #define LEAF_REGIONS 2048u
 #define LEAF_WORDS   (LEAF_PAGES / 64)
 #define LEAF_COUNT   4096u /* record 0 is not used */
@@ -155,11 +155,5 @@ unsigned window_differs(const struct vcpu *v, unsigned n, bool keep_global);
 /* Unmaps everything in window n. If even that is refused, there are no windows from then on. */
 void window_drop(struct vcpu *v, unsigned n);
 void window_drop_all(struct vcpu *v);
-
-/* May entries that differ in these bits stay? D is looked at separately. */
-static inline bool entry_changed(uint64_t now, uint64_t copy)
-{
-    return (now ^ copy) & ~(uint64_t)(0xe00u | PTE_G | PTE_D | 0x18u);
-}
 
 #endif

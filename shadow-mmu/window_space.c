@@ -41,6 +41,7 @@ void window_select(struct vcpu *v)
                 ws->current = n;
     }
     ws->win[ws->current].last_use = ++ws->clock;
+    v->bt.super = ws->super;
     v->bt.window[0] = h->window_base[ws->super];
     v->bt.window[1] = h->window_base[ws->current];
 }

@@ -27,49 +27,6 @@ uint64_t window_mode(const struct vcpu *v)
            (uint64_t)(v->cr4 & (CR4_PSE | CR4_PAE | CR4_SMAP)) << 32;
 }
 
-/* The page directory of the present address space that maps a region (512 of them at a time under
- * PAE, else all); NULL: there is none. */
-static const uint8_t *directory_now(const struct vcpu *v, unsigned region)
-{
-    bool pae = v->cr4 & CR4_PAE;
-    uint64_t pdpte = v->pdpte[region >> 9];
-    gpa_t gpa = phys_a20(v->vm, pae ? pdpte & PAE_ADDR : v->cr3 & ~GUEST_PAGE_MASK);
-
-    if ((pae && !(pdpte & PTE_P)) || (phys_kind(v->vm, gpa) & PAGE_MMIO))
-        return NULL;
-    return v->vm->ram + gpa;
-}
-
-/* The entry for a region in that directory; 0: none. */
-static uint64_t pde_of(const struct vcpu *v, const uint8_t *directory, unsigned region)
-{
-    uint64_t pde = 0;
-
-    if (directory && v->cr4 & CR4_PAE)
-        memcpy(&pde, directory + (region & 511) * 8, 8);
-    else if (directory)
-        memcpy(&pde, directory + (region >> 1) * 4, 4);
-    return pde;
-}
-
-static uint64_t pde_now(const struct vcpu *v, unsigned region)
-{
-    return pde_of(v, directory_now(v, region), region);
-}
-
-/* The 512 page-table entries behind a small leaf, or NULL. */
-static const uint8_t *ptes_now(const struct vcpu *v, const struct leaf *l, uint64_t pde)
-{
-    gpa_t gpa;
-
-    if (v->cr4 & CR4_PAE)
-        gpa = pde & PAE_ADDR;
-    else
-        gpa = ((uint32_t)pde & ~GUEST_PAGE_MASK) + (l->region & 1) * (LEAF_PAGES * 4);
-    gpa = phys_a20(v->vm, gpa);
-    return phys_kind(v->vm, gpa) & PAGE_MMIO ? NULL : v->vm->ram + gpa;
-}
-
 /* Calls op for each run of set bits. False: the window is gone. */
 static bool for_runs(struct vcpu *v, struct leaf *l, const uint64_t *map,
                      bool (*op)(struct vcpu *, struct leaf *, unsigned first, unsigned count))
@@ -94,29 +51,35 @@ static bool make_readonly(struct vcpu *v, struct leaf *l, unsigned first, unsign
     return leaf_protect(v, l, first, count, false);
 }
 
-static uint64_t pte_of(const uint8_t *ptes, unsigned i, bool pae)
-{
-    uint64_t pte = 0;
-
-    if (pae)
-        memcpy(&pte, ptes + i * 8, 8);
-    else
-        memcpy(&pte, ptes + i * 4, 4);
-    return pte;
-}
-
-/* Is one of the 64 entries from `first` on that are named in `which` not what its copy is? */
-static bool word_differs(const uint8_t *ptes, const uint64_t *copy, unsigned first, uint64_t which,
-                         bool pae)
+/* Is one of the entries first.. not what its copy is, in any bit? */
+static bool run_differs(const uint8_t *ptes, const uint64_t *copy, unsigned first, unsigned count,
+                        bool pae)
 {
     uint64_t diff = 0;
 
-    for (; which; which &= which - 1) {
-        unsigned i = first + (unsigned)__builtin_ctzll(which);
-
-        diff |= pte_of(ptes, i, pae) ^ copy[i];
-    }
+    if (pae)
+        for (unsigned i = first; i < first + count; i++)
+            diff |= walk_pte(ptes, i, true) ^ copy[i];
+    else
+        for (unsigned i = first; i < first + count; i++)
+            diff |= walk_pte(ptes, i, false) ^ copy[i];
     return diff;
+}
+
+/* The same for those of 64 entries that are named in `which`. */
+static bool word_differs(const uint8_t *ptes, const uint64_t *copy, unsigned first, uint64_t which,
+                         bool pae)
+{
+    while (which) {
+        unsigned i = (unsigned)__builtin_ctzll(which);
+        uint64_t rest = ~(which >> i); /* zero where all 64 are named */
+        unsigned count = rest ? (unsigned)__builtin_ctzll(rest) : 64;
+
+        if (run_differs(ptes, copy, first + i, count, pae))
+            return true;
+        which = i + count < 64 ? which & ~0ull << (i + count) : 0;
+    }
+    return false;
 }
 
 /* Compares the pages in `which` with their entries. False: the window is gone. */
@@ -131,7 +94,7 @@ static bool check_small(struct vcpu *v, struct leaf *l, const uint8_t *ptes, con
 
         for (m = word_differs(ptes, copy, k * 64, m, pae) ? m : 0; m; m &= m - 1) {
             unsigned i = k * 64 + (unsigned)__builtin_ctzll(m);
-            uint64_t bit = m & -m, pte = pte_of(ptes, i, pae);
+            uint64_t bit = m & -m, pte = walk_pte(ptes, i, pae);
 
             nonglobal |= !(pte & PTE_G);
             if (entry_changed(pte, copy[i]))
@@ -166,11 +129,11 @@ static bool leaf_check(struct vcpu *v, struct leaf *l, const uint64_t *which)
 
     if (l->kind == LEAF_FLAT)
         return true;
-    pde = pde_now(v, l->region);
+    pde = walk_pde(v, walk_directory(v, l->region), l->region);
     if (entry_changed(pde, win->pde[l->region]))
         return leaf_drop(v, l);
     if (l->kind == LEAF_SMALL) {
-        ptes = ptes_now(v, l, pde);
+        ptes = walk_ptes(v, l->region, pde);
         win->pde[l->region] = pde;
         return ptes ? check_small(v, l, ptes, which) : leaf_drop(v, l);
     }
@@ -203,9 +166,9 @@ unsigned window_differs(const struct vcpu *v, unsigned n, bool keep_global)
             unsigned region = k * 64 + (unsigned)__builtin_ctzll(m);
 
             if (region >> 9 != last)
-                directory = directory_now(v, region);
+                directory = walk_directory(v, region);
             last = region >> 9;
-            count += pde_differs(pde_of(v, directory, region), win->pde[region]);
+            count += pde_differs(walk_pde(v, directory, region), win->pde[region]);
         }
     return count;
 }

@@ -123,8 +123,7 @@ void cache_flush(struct vcpu *v, struct code_cache *c)
     memset(c->hash, 0, (c->hash_mask + 1) * sizeof *c->hash);
     c->at = c->fixed;
     c->block_count = c->site_count = c->slot_count = c->sites_done = c->slots_done = 0;
-    jump_map_flush(v, 0);
-    jump_map_flush(v, 1);
+    jump_maps_flush(v);
 }
 
 /* ---- blocks ---- */

@@ -168,18 +168,18 @@ void cache_pages_forget(struct vcpu *v, struct code_cache *c);
 /* ---- jump map (vcpu.bt.jump[]) ---- */
 /* `host` is everywhere the host address of a block's entry. */
 
-/* Empties both maps. bt.jump_miss is set. */
+/* Empties all maps. bt.jump_miss is set. */
 void jump_map_init(struct vcpu *v);
 /* May make room by emptying parts of the map. Without memory from the host nothing is put. */
-void jump_map_put(struct vcpu *v, unsigned user, gla_t gla, uint64_t host);
+void jump_map_put(struct vcpu *v, unsigned map, gla_t gla, uint64_t host);
 /* 0: it is not in the map. */
-uint64_t jump_map_find(struct vcpu *v, unsigned user, gla_t gla);
-void jump_map_remove(struct vcpu *v, gla_t gla,
-                     uint64_t host); /* both classes, if it leads there */
-void jump_map_flush(struct vcpu *v, unsigned user);
+uint64_t jump_map_find(struct vcpu *v, unsigned map, gla_t gla);
+void jump_map_remove(struct vcpu *v, gla_t gla, uint64_t host); /* all maps, if it leads there */
+void jump_map_flush(struct vcpu *v, unsigned map);
+void jump_maps_flush(struct vcpu *v);
 /* Now and then: gives back what a map has not needed for a while. Empties it then. */
 void jump_map_rest(struct vcpu *v, ns_t now);
-/* All addresses of one linear page, both classes (INVLPG). Cheap when none is in the map. */
+/* All addresses of one linear page, all maps (INVLPG). Cheap when none is in the map. */
 void jump_map_flush_page(struct vcpu *v, gla_t page);
 
 #endif

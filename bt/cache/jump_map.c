@@ -59,9 +59,9 @@ static bool is_written(struct bt_jump_map *m, gla_t gla)
 
 /* ---- all of it ---- */
 
-static void forget_all(struct vcpu *v, unsigned user)
+static void forget_all(struct vcpu *v, unsigned map)
 {
-    struct bt_jump_map *m = &v->bt.jump[user];
+    struct bt_jump_map *m = &v->bt.jump[map];
 
     for (unsigned n = 0; n < BT_JUMP_BLOCKS; n++)
         if (m->block_written[n])
@@ -70,26 +70,26 @@ static void forget_all(struct vcpu *v, unsigned user)
     memset(m->page_live, 0, sizeof m->page_live);
     memset(m->open, 0, sizeof m->open);
     m->used_count = m->written_count = m->full_count = 0;
-    m->written_max = BT_JUMP_WRITTEN(user);
+    m->written_max = BT_JUMP_WRITTEN(map);
 }
 
 /* The memory goes back to the host, with the tables of its pages. */
-static void clear(struct vcpu *v, unsigned user)
+static void clear(struct vcpu *v, unsigned map)
 {
     const struct vmm_host *h = v->vm->host;
 
-    h->jump_map_clear(h->opaque, (uint64_t)(uintptr_t)v->bt.jump[user].entry);
-    forget_all(v, user);
+    h->jump_map_clear(h->opaque, (uint64_t)(uintptr_t)v->bt.jump[map].entry);
+    forget_all(v, map);
     v->stats.bt_jump_clears++;
 }
 
 void jump_map_rest(struct vcpu *v, ns_t now)
 {
-    for (unsigned user = 0; user < 2; user++) {
-        struct bt_jump_map *m = &v->bt.jump[user];
+    for (unsigned map = 0; map < HOST_JUMP_MAPS; map++) {
+        struct bt_jump_map *m = &v->bt.jump[map];
 
-        if (m->written_max > BT_JUMP_WRITTEN(user) && now - m->full_at >= REST_NS)
-            clear(v, user);
+        if (m->written_max > BT_JUMP_WRITTEN(map) && now - m->full_at >= REST_NS)
+            clear(v, map);
     }
 }
 
@@ -177,16 +177,16 @@ void jump_map_init(struct vcpu *v)
 {
     const struct vmm_host *h = v->vm->host;
 
-    for (unsigned user = 0; user < 2; user++) {
-        h->jump_map_clear(h->opaque, h->jump_map[user]);
-        v->bt.jump[user].entry = (int32_t *)(uintptr_t)h->jump_map[user];
-        forget_all(v, user);
+    for (unsigned map = 0; map < HOST_JUMP_MAPS; map++) {
+        h->jump_map_clear(h->opaque, h->jump_map[map]);
+        v->bt.jump[map].entry = (int32_t *)(uintptr_t)h->jump_map[map];
+        forget_all(v, map);
     }
 }
 
-void jump_map_put(struct vcpu *v, unsigned user, gla_t gla, uint64_t host)
+void jump_map_put(struct vcpu *v, unsigned map, gla_t gla, uint64_t host)
 {
-    struct bt_jump_map *m = &v->bt.jump[user];
+    struct bt_jump_map *m = &v->bt.jump[map];
 
     if (!make_room(v, m, gla))
         return;
@@ -199,9 +199,9 @@ void jump_map_put(struct vcpu *v, unsigned user, gla_t gla, uint64_t host)
     m->entry[gla] = (int32_t)(host - v->bt.jump_miss);
 }
 
-uint64_t jump_map_find(struct vcpu *v, unsigned user, gla_t gla)
+uint64_t jump_map_find(struct vcpu *v, unsigned map, gla_t gla)
 {
-    struct bt_jump_map *m = &v->bt.jump[user];
+    struct bt_jump_map *m = &v->bt.jump[map];
 
     if (!is_written(m, gla) || !m->entry[gla])
         return 0;
@@ -210,9 +210,9 @@ uint64_t jump_map_find(struct vcpu *v, unsigned user, gla_t gla)
 
 void jump_map_remove(struct vcpu *v, gla_t gla, uint64_t host)
 {
-    for (unsigned user = 0; user < 2; user++)
-        if (jump_map_find(v, user, gla) == host)
-            entry_empty(&v->bt.jump[user], gla);
+    for (unsigned map = 0; map < HOST_JUMP_MAPS; map++)
+        if (jump_map_find(v, map, gla) == host)
+            entry_empty(&v->bt.jump[map], gla);
 }
 
 /* Every piece: more was put than used[] can tell. */
@@ -228,9 +228,9 @@ static void empty_all(struct bt_jump_map *m)
     memset(m->page_live, 0, sizeof m->page_live);
 }
 
-void jump_map_flush(struct vcpu *v, unsigned user)
+void jump_map_flush(struct vcpu *v, unsigned map)
 {
-    struct bt_jump_map *m = &v->bt.jump[user];
+    struct bt_jump_map *m = &v->bt.jump[map];
 
     if (m->used_count > BT_JUMP_USED)
         empty_all(m);
@@ -240,11 +240,17 @@ void jump_map_flush(struct vcpu *v, unsigned user)
     m->used_count = 0;
 }
 
+void jump_maps_flush(struct vcpu *v)
+{
+    for (unsigned map = 0; map < HOST_JUMP_MAPS; map++)
+        jump_map_flush(v, map);
+}
+
 void jump_map_flush_page(struct vcpu *v, gla_t page)
 {
     page &= ~(gla_t)GUEST_PAGE_MASK;
-    for (unsigned user = 0; user < 2; user++) {
-        struct bt_jump_map *m = &v->bt.jump[user];
+    for (unsigned map = 0; map < HOST_JUMP_MAPS; map++) {
+        struct bt_jump_map *m = &v->bt.jump[map];
         const uint32_t *live = live_of(m, page);
 
         for (gla_t piece = page; *live && piece - page < GUEST_PAGE_SIZE; piece += PIECE)

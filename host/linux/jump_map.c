@@ -45,13 +45,13 @@ static void jump_map_clear(void *opaque, uint64_t map)
 
 int jump_maps_create(struct vmm_host *h)
 {
-    void *p = mmap(NULL, 2 * BYTES, PROT_READ, FLAGS, -1, 0);
+    void *p = mmap(NULL, HOST_JUMP_MAPS * BYTES, PROT_READ, FLAGS, -1, 0);
 
     if (p == MAP_FAILED)
         return -errno;
-    for (unsigned user = 0; user < 2; user++) {
-        h->jump_map[user] = (uintptr_t)p + user * BYTES;
-        small_pages(h->jump_map[user]);
+    for (unsigned n = 0; n < HOST_JUMP_MAPS; n++) {
+        h->jump_map[n] = (uintptr_t)p + n * BYTES;
+        small_pages(h->jump_map[n]);
     }
     h->jump_map_open = jump_map_open;
     h->jump_map_drop = jump_map_drop;
@@ -62,6 +62,7 @@ int jump_maps_create(struct vmm_host *h)
 void jump_maps_destroy(struct vmm_host *h)
 {
     if (h->jump_map[0])
-        munmap((void *)(uintptr_t)h->jump_map[0], 2 * BYTES);
-    h->jump_map[0] = h->jump_map[1] = 0;
+        munmap((void *)(uintptr_t)h->jump_map[0], HOST_JUMP_MAPS * BYTES);
+    for (unsigned n = 0; n < HOST_JUMP_MAPS; n++)
+        h->jump_map[n] = 0;
 }

@@ -24,7 +24,8 @@ struct host_code_arena {
     size_t size; /* bytes */
 };
 
-#define HOST_WINDOWS 11u
+#define HOST_WINDOWS   11u
+#define HOST_JUMP_MAPS 5u
 
 /* Operands of a generated FPU stub (monitor/interp/fpu_stub.h). */
 struct fpu_io;
@@ -73,11 +74,11 @@ struct vmm_host {
 
     struct host_code_arena cache; /* translated code (bt/); size 0: none. Executable less than 2
                                    * GiB below its vCPU. */
-    /* FPU-SAFE. Maps of 2^32 entries of 4 bytes, for CPL 0-2 and CPL 3 (bt/cpu.h): zeroes, all of
+    /* FPU-SAFE. Maps of 2^32 entries of 4 bytes (bt/cpu.h): zeroes, all of
      * which can be read. Opening makes part of one writable (returns 0 or -error); what is written
      * takes memory. Dropping makes an open part zero and gives its memory back; clearing makes a
      * map as it was at first. */
-    uint64_t jump_map[2];
+    uint64_t jump_map[HOST_JUMP_MAPS];
     int (*jump_map_open)(void *opaque, uint64_t at, uint64_t bytes);
     void (*jump_map_drop)(void *opaque, uint64_t at, uint64_t bytes);
     void (*jump_map_clear)(void *opaque, uint64_t map);

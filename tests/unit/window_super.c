@@ -89,7 +89,7 @@ Test(window_super, isolated)
     program = here(v);
     cr_expect(program != kernel && program < WINDOW_SUPERS);
     host_calls = 0;
-    for (unsigned round = 0; round < 100; round++)
+    for (unsigned round = 0; round < 25; round++)
         for (unsigned space = 0; space < 4; space++) {
             cr_expect(run_in(v, space, space & 1 ? 1 : BIGS) == 0);
             cr_expect(here(v) == (space & 1 ? program : kernel));
@@ -277,7 +277,7 @@ Test(window_super, random_against_walker, .timeout = 200)
     uint32_t seed = 0x13579bd;
     unsigned used = 0;
 
-    for (unsigned step = 0; step < 60000; step++) {
+    for (unsigned step = 0; step < 24000; step++) {
         gla_t gla = KERNEL + (rnd(&seed) % (BIGS + 1)) * BIG + (rnd(&seed) & 0xffff);
         bool write = rnd(&seed) & 1;
 
@@ -289,7 +289,8 @@ Test(window_super, random_against_walker, .timeout = 200)
             cr_assert(mmu_load_cr3(v, (uint32_t)pd_of(rnd(&seed) % SPACES)));
         else if (shows(v, gla, write) || window_fill(v, gla, write))
             cr_assert(shows(v, gla, write), "step %u: %x: not mapped", step, gla);
-        check_window(v, v->windows->super, 0, step);
+        if (step % 8 == 0)
+            check_window(v, v->windows->super, 0, step);
         cr_assert(here(v) == v->windows->super && here(v) < WINDOW_SUPERS);
         used |= 1u << here(v);
     }
