@@ -194,6 +194,25 @@ def two_at_once(ring1, guest):
         identity(boot, 256)
 
 
+def isolated(ring1, guest):
+    """Page-table isolation: two loads of CR3 in each system call. What a load costs is counted: neither is the kernel's memory mapped
+    again, nor its code looked up again."""
+    script = ("dmesg | grep -c 'page tables isolation: enabled'; i=0; while [ $i -lt 100 ]; do /bin/true; i=$((i+1)); done;"
+              "dd if=/dev/zero of=/dev/null bs=1 count=50000 2>/dev/null")
+    boot = Boot(ring1, guest, script, "686-pae", ["--stats"], "pti=on").clean()
+    boot.demand(re.search(r"^1$", boot.output, re.M), "isolation is on")
+    count = {m[1]: int(m[2]) for m in re.finditer(r"^(\w+) +(\d+) ", boot.output + boot.errors, re.M)}
+    loads = count["tlb_flushes"]
+    boot.demand(loads > 200000, f"{loads} loads of CR3")
+    for what in ("window_maps", "hidden_faults", "exit_lookup"):
+        boot.demand(count[what] < 2 * loads, f"{what} {count[what]} in {loads} loads of CR3")
+
+
+def lockstep_isolated(ring1, guest):
+    boot = Boot(ring1, guest, "uname -m; /bin/true | cat", "686-pae", ["--exec=lockstep", "-m", "64"], "pti=on", 3400).clean()
+    boot.demand("lockstep: no difference in" in boot.errors, "the two executed the same")
+
+
 def lockstep(ring1, guest):
     """Translator and interpreter side by side, from the kernel's first instruction to a shell command and power-off: some 6400
     million instructions in 360 million blocks, two minutes of CPU time."""
@@ -228,6 +247,8 @@ CASES = {
     "tiny-cache": simple(options=["--cache-size", "1M"]),
     "two-at-once": two_at_once,
     "lockstep": lockstep,
+    "isolated": isolated,
+    "lockstep-isolated": lockstep_isolated,
     "repeat10": repeat(10),
     "repeat30": repeat(30),
 }
