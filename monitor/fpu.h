@@ -8,8 +8,8 @@
 
 #include "monitor/vcpu.h"
 
-/* State after power-up (SDM vol. 3A, table 10-1): FCW = 0x40, every x87 register a valid +0, MXCSR =
- * 0x1f80, XMM = 0. */
+/* State after power-up (SDM vol. 3A, table 10-1): FCW = 0x40, every x87 register a valid +0,
+ * MXCSR = 0x1f80, XMM = 0. */
 void fpu_reset(struct vcpu *v);
 /* Saves the guest's registers if live, or its partner's, and gives the host's x87 control word and
  * MXCSR their C defaults. Idempotent. */
