@@ -32,7 +32,7 @@ void bt_init(struct vcpu *v, void *memory, const struct bt_options *options)
     bt->gs = h->gs_base_free && !options->no_gs;
     cache_init(&bt->cache, (uint8_t *)memory + ((sizeof *bt + 63) & ~(size_t)63), &h->cache);
     bt_stubs_make(v, bt);
-    jump_map_init(v);
+    jump_map_init(v, bt->jump);
     code_page_init(v);
     v->translator = bt;
     v->bt.in_cache = v->bt.stepping = false;

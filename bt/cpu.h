@@ -32,27 +32,9 @@ _Static_assert(BT_PTR_BIAS % 32 == GUEST_PAGE_SHIFT, "shrx by r15d shifts by a p
  * coming back to more (256 MiB). A kernel has much code that runs at its start only; big programs
  * come back to all of theirs. */
 #define BT_JUMP_WRITTEN(map) ((map) == BT_JUMP_USER ? 4096u : 1536u)
-#define BT_JUMP_WRITTEN_MOST  65536u
-#define BT_JUMP_USED          65536u
-#define BT_JUMP_PAGES         65536u
-
-struct bt_jump_map {
-    /* Of guest address 0: host address minus bt.jump_miss, so that 0 leads to that stub. */
-    int32_t *entry;
-    /* Not for translated code, but for bt/cache/jump_map.c: */
-    uint32_t used_count;                 /* of used[]; beyond its size: any entry may be in use */
-    uint32_t written_count, written_max; /* pieces */
-    uint32_t full_count;                 /* of them were left when the map was full last */
-    ns_t full_at;                        /* when that was */
-    uint32_t random;
-    gla_t used[BT_JUMP_USED]; /* entries that are not empty; some twice, some emptied since */
-    /* Entries on linear pages of this number modulo the size, which keeps code and data apart that
-     * lie within 256 MiB. */
-    uint32_t page_live[BT_JUMP_PAGES];
-    bool open[BT_JUMP_CHUNKS];                             /* is writable; else it is empty */
-    uint16_t block_written[BT_JUMP_BLOCKS];                /* pieces of each */
-    uint64_t written[BT_JUMP_BLOCKS][BT_JUMP_PIECES / 64]; /* a bit for each piece */
-};
+#define BT_JUMP_WRITTEN_MOST 65536u
+#define BT_JUMP_USED         65536u
+#define BT_JUMP_PAGES        65536u
 
 /* Pages that hold code and are written beside it (bt/code_page.h): reached by the lower bits of the
  * linear page number, for each privilege class. */
@@ -86,6 +68,8 @@ enum bt_exit {
     BT_EXIT_TRAP,     /* a host trap at vcpu.eip, described in trap_*: run that instruction again */
     BT_EXIT_BREAK,    /* the host broke in at vcpu.eip: see bt_break_in() */
 };
+
+struct bt_jump_map;
 
 struct bt_cpu {
     uint32_t exit_arg;    /* see enum bt_exit */
@@ -125,10 +109,10 @@ struct bt_cpu {
     /* Mirrors of state that blocks were found under; see bt_run(). */
     uint32_t context;
     uint32_t generation_all, generation_fetch;
-    struct bt_jump_map jump[HOST_JUMP_MAPS];
-    bool write_missed;   /* the write at write_gla must take the slow path */
-    uint8_t write_shift; /* 64 - size of the write in question */
-    uint8_t code_writes; /* slow writes to the page of code_writes_gla, one after the other */
+    struct bt_jump_map *jump; /* HOST_JUMP_MAPS of them (bt/cache/cache.h) */
+    bool write_missed;        /* the write at write_gla must take the slow path */
+    uint8_t write_shift;      /* 64 - size of the write in question */
+    uint8_t code_writes;      /* slow writes to the page of code_writes_gla, one after the other */
     gla_t write_gla, code_writes_gla;
     unsigned code_page_count;
     struct bt_write_tag write_tag[2][BT_WRITE_TAGS];

@@ -68,6 +68,7 @@ struct bt {
     struct bt_wake wake;
     struct bt_options opt;
     struct code_cache cache;
+    struct bt_jump_map jump[HOST_JUMP_MAPS];
     struct bt_stubs stubs;
     uint32_t return_last; /* from r15 to the return stack's last byte */
     uint32_t jump_miss;   /* from r15 to the stub that empty entries of the jump map lead to */

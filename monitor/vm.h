@@ -46,8 +46,8 @@ struct vm {
      * 0: none. Its entry of page[] is PAGE_MMIO, what it was without the APIC is in cover_kind. */
     gpa_t cover;
     uint8_t cover_kind;
-    bool a20; /* false: physical address bit 20 reads as 0 */
-    bool implicit;     /* the access at hand is a page walk's or a fetch: how many of them there are
+    bool a20;      /* false: physical address bit 20 reads as 0 */
+    bool implicit; /* the access at hand is a page walk's or a fetch: how many of them there are
                           is the engine's affair (monitor/lockstep.h) */
     struct bus mem, port;
     struct decoder decoder;

@@ -74,7 +74,7 @@ struct windows {
     uint32_t budget;  /* of runs: WINDOW_RUNS, less after the host has refused */
     unsigned granted; /* operations since it changed */
     bool off;         /* the host refused too often */
-    uint32_t losses; /* see window_space.c */
+    uint32_t losses;  /* see window_space.c */
     struct window_hint hint[WINDOW_HINTS];
     uint16_t leaf_free, leaf_used, table_free, table_used;
     struct window win[HOST_WINDOWS];

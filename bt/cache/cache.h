@@ -166,10 +166,27 @@ void cache_page_add(struct vcpu *v, struct code_cache *c, struct bt_block *b);
 void cache_pages_forget(struct vcpu *v, struct code_cache *c);
 
 /* ---- jump map (vcpu.bt.jump[]) ---- */
+struct bt_jump_map {
+    /* Of guest address 0: host address minus bt.jump_miss, so that 0 leads to that stub. */
+    int32_t *entry;
+    uint32_t used_count;                 /* of used[]; beyond its size: any entry may be in use */
+    uint32_t written_count, written_max; /* pieces */
+    uint32_t full_count;                 /* of them were left when the map was full last */
+    ns_t full_at;                        /* when that was */
+    uint32_t random;
+    gla_t used[BT_JUMP_USED]; /* entries that are not empty; some twice, some emptied since */
+    /* Entries on linear pages of this number modulo the size, which keeps code and data apart that
+     * lie within 256 MiB. */
+    uint32_t page_live[BT_JUMP_PAGES];
+    bool open[BT_JUMP_CHUNKS];                             /* is writable; else it is empty */
+    uint16_t block_written[BT_JUMP_BLOCKS];                /* pieces of each */
+    uint64_t written[BT_JUMP_BLOCKS][BT_JUMP_PIECES / 64]; /* a bit for each piece */
+};
+
 /* `host` is everywhere the host address of a block's entry. */
 
-/* Empties all maps. bt.jump_miss is set. */
-void jump_map_init(struct vcpu *v);
+/* v->bt.jump = maps, HOST_JUMP_MAPS of them, zeroed; empties the host's. bt.jump_miss is set. */
+void jump_map_init(struct vcpu *v, struct bt_jump_map *maps);
 /* May make room by emptying parts of the map. Without memory from the host nothing is put. */
 void jump_map_put(struct vcpu *v, unsigned map, gla_t gla, uint64_t host);
 /* 0: it is not in the map. */

@@ -173,10 +173,11 @@ static bool make_room(struct vcpu *v, struct bt_jump_map *m, gla_t gla)
 
 /* ---- entries ---- */
 
-void jump_map_init(struct vcpu *v)
+void jump_map_init(struct vcpu *v, struct bt_jump_map *maps)
 {
     const struct vmm_host *h = v->vm->host;
 
+    v->bt.jump = maps;
     for (unsigned map = 0; map < HOST_JUMP_MAPS; map++) {
         h->jump_map_clear(h->opaque, h->jump_map[map]);
         v->bt.jump[map].entry = (int32_t *)(uintptr_t)h->jump_map[map];

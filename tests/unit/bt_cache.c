@@ -58,9 +58,10 @@ static void start(void)
     v->vm = &vm;
     v->bt.jump_miss = (uintptr_t)arena.rx;
     cr_assert(host.jump_map[0] || jump_maps_create(&host) == 0);
-    jump_map_init(v);
+    jump_map_init(v, zeroed(HOST_JUMP_MAPS * sizeof *v->bt.jump));
     mmu_flush_all(v);
-    c = zeroed(sizeof *c);
+    v->translator = zeroed(sizeof *v->translator);
+    c = &v->translator->cache;
     cache_init(c, zeroed(cache_size(ARENA)), &arena);
     c->fixed = c->at = FIXED;
 }
@@ -477,6 +478,7 @@ Test(bt_cache, marking_a_page_drops_its_write_tags)
     /* Two CPUs: the mark stays as long as one of them has a block. */
     struct vcpu *w = vm.cpu[1] = zeroed(sizeof *w);
     struct bt *theirs = w->translator = zeroed(sizeof *theirs);
+    w->bt.jump = theirs->jump;
     w->vm = &vm;
     vm.cpu_count = 2;
     mmu_flush_all(w);

@@ -142,7 +142,7 @@ static void emit_entry(struct bench *b, struct emit *e, int32_t delta)
     emit_jmp(e, BODY);
     b->exit = e->at;
     for (unsigned n = 0; n < GPR_COUNT; n++)
-        emit_mov_mr64(e, HMEM(R15, BT_OFF(bt.jump[0].written[0]) + 8 * (int32_t)n), host_gpr(n));
+        emit_mov_mr64(e, HMEM(R15, BT_OFF(tlb.global[1]) + 8 * (int32_t)n), host_gpr(n));
     emit8(e, 0x9c); /* pushfq */
     push_pop(e, 0x58, R8);
     emit_mov_mr32(e, VCPU(eflags), R8);
@@ -211,8 +211,8 @@ static enum outcome native_run(struct bench *b, const uint8_t *window)
     }
     fn(v, window);
     for (unsigned n = 0; n < GPR_COUNT; n++) {
-        cr_expect(v->bt.jump[0].written[0][n] >> 32 == 0, "upper half of register %u", n);
-        v->gpr[n] = (uint32_t)v->bt.jump[0].written[0][n];
+        cr_expect(v->tlb.global[1][n] >> 32 == 0, "upper half of register %u", n);
+        v->gpr[n] = (uint32_t)v->tlb.global[1][n];
     }
     return (enum outcome)v->bt.exit_arg;
 }

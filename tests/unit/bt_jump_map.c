@@ -40,7 +40,7 @@ static void start(void)
     cr_assert(v);
     v->vm = &vm;
     v->bt.jump_miss = MISS;
-    jump_map_init(v);
+    jump_map_init(v, calloc(HOST_JUMP_MAPS, sizeof *v->bt.jump));
 }
 
 /* As translated code sees it, which adds the entry to the stub's address. */
