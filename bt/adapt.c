@@ -16,11 +16,13 @@
 #define LEVEL_MAX_FILLED 1u
 /* Of a page, all instructions together. */
 #define TRAPS_PAGE 4096u
-/* Microseconds: a trap; dropping all windows and making what is needed again. */
-#define WASTE_TRAP 4u
+/* A trap for an access that is emulated costs some 4 us; making windows again that became empty,
+ * 30. The first has other remedies, so it weighs less. */
+#define WASTE_TRAP 1u
 #define WASTE_DROP 30u
-#define WASTE_MUCH 4000u /* in SWEEP_NS */
-
+#define WASTE_MUCH 1000u /* in SWEEP_NS */
+/* A change of context costs some 0.1 us and the jump map. */
+#define SEG_CHANGES_MUCH 2000u /* in SWEEP_NS */
 static uint32_t hash(gpa_t gpa)
 {
     return (uint32_t)gpa * 2654435761u;
@@ -143,23 +145,32 @@ static bool note(struct vcpu *v, struct adapt_site *s, enum adapt_form form, enu
     return true;
 }
 
-/* ---- no windows ---- */
+/* ---- doing without for a while ---- */
 
-static void note_waste(struct vcpu *v, unsigned us)
+/* `much` in SWEEP_NS is too much. */
+static void back_off_note(struct vcpu *v, struct adapt_back_off *b, unsigned cost, unsigned much)
 {
-    struct adapt *a = &v->translator->adapt;
-
-    a->waste += us;
-    if (a->waste < WASTE_MUCH)
+    b->cost += cost;
+    if (b->cost < much)
         return;
     ns_t now = vm_now(v->vm);
-    if (now - a->waste_since < SWEEP_NS) {
-        a->windowless = true;
-        a->windowless_until = now + (SWEEP_NS << a->windowless_level);
-        a->windowless_level += a->windowless_level < LEVEL_MAX;
+    if (now - b->since < SWEEP_NS) {
+        b->on = true;
+        b->until = now + (SWEEP_NS << b->level);
+        b->level += b->level < LEVEL_MAX;
     }
-    a->waste = 0;
-    a->waste_since = now;
+    b->cost = 0;
+    b->since = now;
+}
+
+static void back_off_sweep(struct adapt_back_off *b, ns_t now)
+{
+    if (!b->on && !b->cost && b->level)
+        b->level--;
+    if (b->until <= now)
+        b->on = false;
+    b->cost = 0;
+    b->since = now;
 }
 
 void adapt_flushed(struct vcpu *v)
@@ -170,17 +181,15 @@ void adapt_flushed(struct vcpu *v)
     if (mode == a->mode)
         return;
     a->mode = mode;
-    note_waste(v, WASTE_DROP);
+    back_off_note(v, &a->windowless, WASTE_DROP, WASTE_MUCH);
 }
 
-static void sweep_windowless(struct adapt *a, ns_t now)
+#define CTX_DATA_SEGS (3u << (CTX_SEG_SHIFT + 2 * SEG_ES) | 3u << (CTX_SEG_SHIFT + 2 * SEG_DS))
+
+void adapt_context(struct vcpu *v, uint32_t old, uint32_t new)
 {
-    if (!a->windowless && !a->waste && a->windowless_level)
-        a->windowless_level--;
-    if (a->windowless_until <= now)
-        a->windowless = false;
-    a->waste = 0;
-    a->waste_since = now;
+    if ((old ^ new) & CTX_DATA_SEGS)
+        back_off_note(v, &v->translator->adapt.general, 1, SEG_CHANGES_MUCH);
 }
 
 /* ---- traps ---- */
@@ -195,7 +204,7 @@ void adapt_trap(struct vcpu *v, gpa_t gpa, gla_t at, enum adapt_why why)
     uint8_t user = why == ADAPT_OTHER || !(site || page) ? 0 : (uint8_t)user_operands(v, at);
 
     if (why == ADAPT_EMULATED)
-        note_waste(v, WASTE_TRAP);
+        back_off_note(v, &a->windowless, WASTE_TRAP, WASTE_MUCH);
     if (site) {
         s->user = user;
         retranslate_site(v, s);
@@ -220,7 +229,8 @@ static bool is_over(struct adapt_site *s, ns_t now)
 
 static void sweep(struct vcpu *v, struct adapt *a, ns_t now)
 {
-    sweep_windowless(a, now);
+    back_off_sweep(&a->windowless, now);
+    back_off_sweep(&a->general, now);
     for (unsigned n = 0; n < ADAPT_SITES; n++)
         if (is_over(&a->site[n], now))
             retranslate_site(v, &a->site[n]);
@@ -264,7 +274,7 @@ static bool space_is_hot(const struct vcpu *v)
 
 bool adapt_window(const struct vcpu *v)
 {
-    return !v->translator->adapt.windowless && (v->cpl != 3 || space_is_hot(v));
+    return !v->translator->adapt.windowless.on && (v->cpl != 3 || space_is_hot(v));
 }
 
 void adapt_tick(struct vcpu *v)

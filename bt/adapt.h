@@ -11,6 +11,8 @@
  *            and SSE errors) becomes a callout.
  *            A guest that keeps changing what entries of page tables mean (CR0.WP, CR0.PG, A20), or
  *            traps at too many places, does without windows for a while.
+ *            A guest that keeps changing the kind of its data segments runs code for a while that
+ *            looks at base and limit of all of them.
  * Bounds     Two sites share each place of the table. Where both are taken by such instructions,
  *            the third's page becomes soft as a whole.
  * Promises   Only speed depends on what is decided here.
@@ -57,19 +59,23 @@ struct adapt_space {
     uint32_t last_use;
 };
 
+/* What is done for a while because something else cost much. */
+struct adapt_back_off {
+    bool on;
+    uint8_t level; /* how often that was decided: the next time is twice as long */
+    uint32_t cost; /* since `since` */
+    ns_t since, until;
+};
+
 struct adapt {
     struct adapt_site site[ADAPT_SITES];
     struct adapt_site page[ADAPT_PAGES]; /* with more instructions that trap than site[] can hold */
     struct adapt_space space[ADAPT_SPACES];
     uint32_t clock;
-    /* No code uses a window until then; how often that was decided; whether it is so */
-    ns_t windowless_until;
-    uint8_t windowless_level;
-    bool windowless;
-    uint32_t waste; /* microseconds that windows have cost since waste_since, about */
-    ns_t waste_since;
-    uint64_t mode;      /* window_mode() at the last flush of everything */
-    uint32_t known_cr3; /* the answer of space_is_hot() for it, while known_valid */
+    struct adapt_back_off windowless; /* no code uses a window */
+    struct adapt_back_off general;    /* all code looks at base and limit of DS and ES */
+    uint64_t mode;                    /* window_mode() at the last flush of everything */
+    uint32_t known_cr3;               /* the answer of space_is_hot() for it, while known_valid */
     bool known_valid, known_hot;
     ns_t next_sweep;
 };
@@ -86,6 +92,9 @@ void adapt_trap(struct vcpu *v, gpa_t gpa, gla_t at, enum adapt_why why);
 
 /* The TLB was flushed as a whole. */
 void adapt_flushed(struct vcpu *v);
+
+/* Code of the privilege class ran in context `old` and is now to run in `new`. */
+void adapt_context(struct vcpu *v, uint32_t old, uint32_t new);
 
 /* The host broke into translated code, about once in a millisecond. */
 void adapt_tick(struct vcpu *v);

@@ -63,7 +63,8 @@ uint32_t bt_context(const struct vcpu *v)
     if ((v->eflags & EFL_AC) && v->cpl == 3 && (v->cr0 & CR0_AM))
         return 0;
     for (unsigned n = 0; n < ARRAY_LEN(data); n++)
-        ctx |= (uint32_t)bt_seg_state(&v->seg[data[n]]) << (CTX_SEG_SHIFT + 2 * data[n]);
+        ctx |= (uint32_t)bt_seg_state(v->translator, data[n], &v->seg[data[n]])
+               << (CTX_SEG_SHIFT + 2 * data[n]);
     ctx |= (uint32_t)CTX_SEG_FLAT << (CTX_SEG_SHIFT + 2 * SEG_CS);
     if (v->seg[SEG_SS].attr & SEGA_DB)
         ctx |= CTX_STACK32;
@@ -149,6 +150,8 @@ static unsigned sync_jumps(struct vcpu *v, struct bt *bt, uint32_t ctx)
     if (o->context != ctx ||
         (o->nonglobal != v->flushes_nonglobal && !fetch_set_holds(v, &o->pages)))
         forget_jumps(v, bt, map);
+    if (o->context != ctx)
+        adapt_context(v, o->context, ctx);
     o->context = ctx;
     o->nonglobal = v->flushes_nonglobal;
     v->bt.generation_all = v->flushes_all;
@@ -192,8 +195,9 @@ void bt_cool(struct bt *bt, gla_t gla, gpa_t gpa)
  * address belongs to a program or library that each process maps somewhere else: most of it runs a
  * few times in each, and the interpreter has it decoded already. Code that keeps being written may
  * be written again before it has run for as long as its translation takes. */
-static bool is_cold(struct bt *bt, gla_t gla, gpa_t gpa)
+static bool is_cold(const struct vcpu *v, gla_t gla, gpa_t gpa)
 {
+    struct bt *bt = v->translator;
     uint16_t *heat = heat_of(bt, gla, gpa);
     unsigned runs = bt->opt.heat;
 
@@ -201,7 +205,7 @@ static bool is_cold(struct bt *bt, gla_t gla, gpa_t gpa)
     if (!bt->opt.no_elsewhere) {
         if (cache_is_elsewhere(&bt->cache, gla, gpa))
             runs += BT_HEAT_ELSEWHERE;
-        if (cache_page_invalidations(&bt->cache, gpa) >= BT_WRITTEN_OFTEN) {
+        if (cache_page_invalidations(v, &bt->cache, gpa) >= BT_WRITTEN_OFTEN) {
             runs += BT_HEAT_WRITTEN;
             bt->cold_insns = BT_WRITTEN_INSNS;
         }
@@ -234,7 +238,7 @@ static uint64_t find(struct vcpu *v, struct bt *bt, struct bt_block **out)
     gpa_t gpa = page | (v->eip & GUEST_PAGE_MASK);
     struct bt_block *b = cache_find(&bt->cache, v->eip, gpa, v->bt.context);
     if (!b) {
-        if (is_cold(bt, v->eip, gpa))
+        if (is_cold(v, v->eip, gpa))
             return 0;
         ns_t start = vm_now(v->vm);
         b = bt_translate(v, v->bt.context, gpa, bytes);
@@ -502,7 +506,7 @@ void bt_tick(struct vcpu *v)
 
 void bt_invalidate(struct vcpu *v, gpa_t page, unsigned first, unsigned last)
 {
-    if (!cache_invalidate(v, &v->translator->cache, page, first, last))
+    if (!cache_written(v, &v->translator->cache, page, first, last))
         return;
     bt_return_stack_reset(v);
     vcpu_attend(v, ATT_SMC);

@@ -51,14 +51,31 @@ static bool undisturbed(const struct vcpu *v)
            v->fetch_generation == v->bt.generation_fetch;
 }
 
+/* Interprets the instruction at v->eip; can it have changed the context? */
+static bool step(struct vcpu *v)
+{
+    const struct xinsn *x = block_get_insn(v);
+    bool may = may_change_context(&x->insn);
+
+    if (UINT32_MAX - v->eip < x->insn.len - 1u) { /* beyond the segment's limit */
+        interp_step(v);
+        return true;
+    }
+    v->next_eip = v->eip + x->insn.len;
+    v->stats.insns++;
+    x->fn(v, &x->insn);
+    v->eip = v->next_eip;
+    return may;
+}
+
 uint64_t bt_callout_step(struct vcpu *v, uint32_t site)
 {
     v->eip = v->translator->cache.sites[site].eip;
     v->stats.bt_interpreted++;
     bt_x87_settle(v, NULL);
-    interp_step(v);
+    bool may = step(v);
     v->bt.exit_arg = site;
-    if (!undisturbed(v) || bt_context(v) != v->bt.context || v->translator->opt.no_chain)
+    if (!undisturbed(v) || (may && bt_context(v) != v->bt.context) || v->translator->opt.no_chain)
         return 0;
     uint64_t host = jump_map_find(v, v->bt.jump_index, v->eip);
     if (host)

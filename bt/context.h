@@ -14,10 +14,10 @@
 /* State of a data or stack segment, two bits each. FS and GS are always CTX_SEG_BASED: kernels load
  * other selectors into them at every entry and exit, so their limits are looked at at run time. */
 enum ctx_seg {
-    /* a real limit, read-only, unusable, expand-down: the interpreter's handler looks */
-    CTX_SEG_OTHER,
-    CTX_SEG_FLAT,  /* base 0, limit 4 GiB, readable and writable */
-    CTX_SEG_BASED, /* the same with a base that is not 0, read from vcpu.seg[].base at run time */
+    CTX_SEG_OTHER,   /* read-only, unusable, expand-down: the interpreter's handler looks */
+    CTX_SEG_FLAT,    /* base 0, limit 4 GiB, readable and writable */
+    CTX_SEG_BASED,   /* the same with a base that is not 0, read from vcpu.seg[].base at run time */
+    CTX_SEG_LIMITED, /* the same with any base and a lower limit, both read at run time */
 };
 
 #define CTX_CPL       0x0003u

@@ -33,7 +33,7 @@ _Static_assert(BT_PTR_BIAS % 32 == GUEST_PAGE_SHIFT, "shrx by r15d shifts by a p
  * come back to all of theirs. */
 #define BT_JUMP_WRITTEN(map) ((map) == BT_JUMP_USER ? 4096u : 1536u)
 #define BT_JUMP_WRITTEN_MOST 65536u
-#define BT_JUMP_USED         65536u
+#define BT_JUMP_USED         32768u
 #define BT_JUMP_PAGES        65536u
 
 /* Pages that hold code and are written beside it (bt/code_page.h): reached by the lower bits of the

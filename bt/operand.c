@@ -11,7 +11,8 @@
  *            RFLAGS. Window: an address that may well lie beyond 4 GiB before it wraps around (a
  *            large displacement, an index) is left to gs:[...] with 32-bit addresses, or else
  *            computed in r8d, so that it does not trap.
- * Not here   Segment limits and types: CTX_SEG_OTHER is the interpreter's.
+ *            A segment's limit is compared by an addition whose upper half says who was greater.
+ * Not here   Segment types: CTX_SEG_OTHER is the interpreter's.
  * Source     SDM vol. 1, section 3.7.5 (effective address); vol. 3A, section 5.3 (limit checks).
  */
 #include "bt/priv.h"
@@ -196,17 +197,38 @@ static void straddle_check(struct tu *t, unsigned size)
     emit_mov_rr64(e, RCX, R10);
 }
 
+#define SEG_FIELD(seg, field)                                                                      \
+    HMEM(R15, BT_OFF(seg[0].field) + (int32_t)sizeof(struct seg) * (int32_t)(seg))
+
 /* FS and GS may hold anything (bt/context.h). */
 static void limit_check(struct tu *t, unsigned seg)
 {
     struct emit *e = &t->e;
 
     emit_mov_rr64(e, R10, RCX);
-    emit_insn_m(e, 0, MAP_0F, 0xb6, RCX,
-                HMEM(R15, BT_OFF(seg[0].limited) + (int32_t)sizeof(struct seg) * (int32_t)seg));
+    emit_insn_m(e, 0, MAP_0F, 0xb6, RCX, SEG_FIELD(seg, limited));
     uint32_t plain = emit_jrcxz8(e);
     tu_cold_jump(t, true);
     emit_here8(e, plain);
+    emit_mov_rr64(e, RCX, R10);
+}
+
+/* The offset is in r8d: goes to the cold path unless it is below seg.room, where 8 bytes lie within
+ * the limit. Of larger operands the last byte is looked at as well. */
+static void room_check(struct tu *t, unsigned seg, unsigned size)
+{
+    struct emit *e = &t->e;
+
+    emit_mov_rr64(e, R10, RCX);
+    emit_lea64(e, RCX, HMEM(R8, size > 8 ? (int32_t)size : 0));
+    emit_insn_r(e, EMIT_W, MAP_1, 0xf7, 2, RCX); /* not: minus one, minus the offset */
+    emit_mov_rm32(e, R9, SEG_FIELD(seg, room));
+    emit_lea64(e, RCX, HMEM_INDEX(RCX, R9, 0, 0));
+    emit_mov_mr64(e, VCPU(bt.shift), RCX);
+    emit_mov_rm32(e, RCX, HMEM(R15, BT_OFF(bt.shift) + 4));
+    uint32_t inside = emit_jrcxz8(e);
+    tu_cold_jump(t, true);
+    emit_here8(e, inside);
     emit_mov_rr64(e, RCX, R10);
 }
 
@@ -216,11 +238,12 @@ static struct hmem operand_at_r8(struct tu *t, unsigned seg, unsigned size, unsi
     VMM_CHECK(size >= 1 && size <= 512);
     if (seg >= SEG_FS)
         limit_check(t, seg);
-    if (may_straddle && ctx_seg(t->ctx, seg) == CTX_SEG_BASED)
+    if (ctx_seg(t->ctx, seg) == CTX_SEG_LIMITED)
+        room_check(t, seg, size);
+    else if (may_straddle && ctx_seg(t->ctx, seg) == CTX_SEG_BASED)
         straddle_check(t, size);
-    if (ctx_seg(t->ctx, seg) == CTX_SEG_BASED) {
-        emit_mov_rm32(&t->e, R9,
-                      HMEM(R15, BT_OFF(seg[0].base) + (int32_t)sizeof(struct seg) * (int32_t)seg));
+    if (ctx_seg(t->ctx, seg) != CTX_SEG_FLAT) {
+        emit_mov_rm32(&t->e, R9, SEG_FIELD(seg, base));
         emit_lea32(&t->e, R8, HMEM_INDEX(R8, R9, 0, 0));
     }
     if (t->window)

@@ -102,10 +102,12 @@ enum bt_inspection { BT_LAR, BT_LSL, BT_VERR, BT_VERW };
 #define BT_INSPECTED                1u
 
 /* What the context says of a data or stack segment. */
-static inline enum ctx_seg bt_seg_state(const struct seg *s)
+static inline enum ctx_seg bt_seg_state(const struct bt *bt, unsigned seg, const struct seg *s)
 {
     if (s->limited)
-        return CTX_SEG_OTHER;
+        return s->acc == (SEG_ACC_R | SEG_ACC_W) && s->lo == 0 ? CTX_SEG_LIMITED : CTX_SEG_OTHER;
+    if (bt->adapt.general.on && seg != SEG_SS)
+        return CTX_SEG_LIMITED;
     return s->base ? CTX_SEG_BASED : CTX_SEG_FLAT;
 }
 

@@ -248,7 +248,7 @@ bool bt_load_segment(struct vcpu *v, unsigned seg, unsigned sel)
         return true;
     }
     const struct seg *now = load_result(v, sel);
-    if (!now || (!any && bt_seg_state(now) != ctx_seg(v->bt.context, seg)))
+    if (!now || (!any && bt_seg_state(v->translator, seg, now) != ctx_seg(v->bt.context, seg)))
         return false;
     *s = *now;
     return true;

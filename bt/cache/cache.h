@@ -88,7 +88,8 @@ struct cache_page {
     uint64_t chunks; /* bit n: bytes 64n..64n+63 may be part of a block */
     struct bt_block *blocks;
     struct cache_page *hash_next;
-    unsigned invalidations; /* writes that killed blocks */
+    unsigned invalidations; /* writes that killed blocks, lately: since a pause of WRITTEN_PAUSE */
+    ns_t written_at;        /* when the last of them came */
 };
 
 struct code_cache {
@@ -141,11 +142,15 @@ void cache_unlink(struct code_cache *c, struct bt_slot *slot);
 unsigned cache_invalidate(struct vcpu *v, struct code_cache *c, gpa_t page, unsigned first,
                           unsigned last);
 
+/* The same because the guest wrote there: counts it. */
+unsigned cache_written(struct vcpu *v, struct code_cache *c, gpa_t page, unsigned first,
+                       unsigned last);
+
 /* Was the first of the page's live translations made for another linear page? */
 bool cache_is_elsewhere(const struct code_cache *c, gla_t gla, gpa_t gpa);
 
-/* How many writes killed blocks of the page since the last flush. */
-unsigned cache_page_invalidations(const struct code_cache *c, gpa_t page);
+/* How many writes killed blocks of the page lately, without a longer pause. */
+unsigned cache_page_invalidations(const struct vcpu *v, const struct code_cache *c, gpa_t page);
 
 /* Marks the bytes of the page that are part of a block (bt/code_page.h). */
 void cache_mark_code(const struct code_cache *c, gpa_t page, uint8_t *bits);
@@ -173,6 +178,7 @@ struct bt_jump_map {
     uint32_t written_count, written_max; /* pieces */
     uint32_t full_count;                 /* of them were left when the map was full last */
     ns_t full_at;                        /* when that was */
+    uint64_t full_blocks;                /* stats.bt_blocks then */
     uint32_t random;
     gla_t used[BT_JUMP_USED]; /* entries that are not empty; some twice, some emptied since */
     /* Entries on linear pages of this number modulo the size, which keeps code and data apart that

@@ -6,13 +6,16 @@
  *            another 64-byte chunk of the page. A block dies exactly when a byte that it was made
  *            from may have changed.
  * Lifetime   The record of a page outlives its blocks until the cache is flushed: it counts how
- *            often they were written to.
+ *            often they were written to lately.
  */
 #include "bt/cache/cache.h"
 #include "bt/code_page.h"
 #include "bt/priv.h"
 #include "include/ring1/mem.h"
 #include "shadow-mmu/mmu.h"
+
+/* A page that was not written for so long is one of those that never were. */
+#define WRITTEN_PAUSE 200000000ull
 
 static unsigned first_byte(const struct bt_block *b)
 {
@@ -51,11 +54,23 @@ bool cache_is_elsewhere(const struct code_cache *c, gla_t gla, gpa_t gpa)
     return p && p->blocks && p->gla != (gla & ~(gla_t)GUEST_PAGE_MASK);
 }
 
-unsigned cache_page_invalidations(const struct code_cache *c, gpa_t page)
+unsigned cache_page_invalidations(const struct vcpu *v, const struct code_cache *c, gpa_t page)
 {
     const struct cache_page *p = cache_page_find(c, page & ~(gpa_t)GUEST_PAGE_MASK);
 
-    return p ? p->invalidations : 0;
+    if (!p || !p->invalidations || vm_now(v->vm) - p->written_at > WRITTEN_PAUSE)
+        return 0;
+    return p->invalidations;
+}
+
+static void count_invalidation(const struct vcpu *v, struct cache_page *p)
+{
+    ns_t now = vm_now(v->vm);
+
+    if (now - p->written_at > WRITTEN_PAUSE)
+        p->invalidations = 0;
+    p->invalidations++;
+    p->written_at = now;
 }
 
 /* ---- PAGE_TRANSLATED ---- */
@@ -141,7 +156,8 @@ static void kill(struct vcpu *v, struct code_cache *c, struct bt_block *b)
     cache_unhash(c, b);
     jump_map_remove(v, b->gla, (uint64_t)(uintptr_t)(c->arena->rx + b->entry));
     b->dead = true;
-    bt_cool(v->translator, b->gla, b->gpa);
+    if (v->translator)
+        bt_cool(v->translator, b->gla, b->gpa);
     v->stats.bt_invalidations++;
 }
 
@@ -166,9 +182,17 @@ unsigned cache_invalidate(struct vcpu *v, struct code_cache *c, gpa_t page, unsi
         }
     }
     p->chunks = chunks;
-    if (killed)
-        p->invalidations++;
     if (!p->blocks)
         page_unmark(v, page);
+    return killed;
+}
+
+unsigned cache_written(struct vcpu *v, struct code_cache *c, gpa_t page, unsigned first,
+                       unsigned last)
+{
+    unsigned killed = cache_invalidate(v, c, page, first, last);
+
+    if (killed)
+        count_invalidation(v, cache_page_find(c, page));
     return killed;
 }

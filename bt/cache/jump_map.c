@@ -8,11 +8,12 @@
  *            costs in proportion to what was put since it was empty, because used[] remembers
  *            where. page_live[] counts the entries per linear page, so that INVLPG of a page
  *            without any costs two loads.
- * Memory     Pieces are counted. A full map may have twice as many if it became full soon: filling
- *            a piece again costs some 2 us, so less than a tenth of the time goes into that. At
- *            the last bound, or when there is time, memory goes back block by block, chosen at
- *            random: of a working set that is a little too large most stays. A map that has not
- *            been full for seconds begins anew with the first bound.
+ * Memory     Pieces are counted. A full map may have twice as many if it became full soon, by code
+ *            that had been translated before: filling a piece again costs some 2 us, so less than
+ *            an eighth of the time goes into that. At the last bound, or when there is time, memory
+ *            goes back block by block, chosen at random: of a working set that is a little too
+ *            large most stays. A map that has not been full for seconds begins anew with the first
+ *            bound.
  * Invariant  Every entry that is not empty is named in used[], unless used_count exceeds its size;
  *            lies on a piece whose bit is set in written[]; and counts in page_live[].
  */
@@ -22,7 +23,7 @@
 #include "monitor/vm.h"
 
 /* A piece more often than this: the map is too small. */
-#define PIECE_NS 32000ull
+#define PIECE_NS 16000ull
 #define REST_NS  4000000000ull
 #define PIECE    (1u << BT_JUMP_PIECE_SHIFT)
 #define BLOCK    (1u << BT_JUMP_BLOCK_SHIFT)
@@ -67,7 +68,8 @@ static void forget_all(struct vcpu *v, unsigned map)
         if (m->block_written[n])
             memset(m->written[n], 0, sizeof m->written[n]);
     memset(m->block_written, 0, sizeof m->block_written);
-    memset(m->page_live, 0, sizeof m->page_live);
+    if (m->written_count) /* else it is empty, and perhaps has no memory yet */
+        memset(m->page_live, 0, sizeof m->page_live);
     memset(m->open, 0, sizeof m->open);
     m->used_count = m->written_count = m->full_count = 0;
     m->written_max = BT_JUMP_WRITTEN(map);
@@ -134,8 +136,10 @@ static void when_full(struct vcpu *v, struct bt_jump_map *m)
 {
     ns_t now = vm_now(v->vm);
     uint32_t more = m->written_count - m->full_count;
+    uint64_t blocks = v->stats.bt_blocks;
 
-    if (now - m->full_at < more * PIECE_NS && m->written_max < BT_JUMP_WRITTEN_MOST) {
+    if (now - m->full_at < more * PIECE_NS && blocks - m->full_blocks < more / 2 &&
+        m->written_max < BT_JUMP_WRITTEN_MOST) {
         m->written_max *= 2;
         if (m->written_max > BT_JUMP_WRITTEN_MOST)
             m->written_max = BT_JUMP_WRITTEN_MOST;
@@ -143,6 +147,7 @@ static void when_full(struct vcpu *v, struct bt_jump_map *m)
         shrink(v, m, m->written_max - m->written_max / 8);
     }
     m->full_at = now;
+    m->full_blocks = blocks;
     m->full_count = m->written_count;
 }
 

@@ -380,6 +380,8 @@ static void prepare(struct bt_rig *r, const struct program *p, const struct op *
         struct adapt *a = &r->cpu->translator->adapt;
         a->known_valid = a->known_hot = true;
         a->known_cr3 = DIRECTORY;
+        /* CR0.WP changes from program to program, and no time passes */
+        a->windowless = (struct adapt_back_off){0};
     }
 }
 
@@ -471,7 +473,8 @@ static uint32_t start_of(uint32_t usual)
 static void escape(bool windows, bool gs, uint32_t start)
 {
     struct bt_rig *a = bt_rig_zeroed(sizeof *a), *b = bt_rig_zeroed(sizeof *b);
-    struct bt_options options = {.soft_only = !windows, .no_gs = !gs};
+    /* no_elsewhere: each program is written where another was, and is to be translated */
+    struct bt_options options = {.soft_only = !windows, .no_gs = !gs, .no_elsewhere = true};
     struct program p;
     unsigned bad = 0;
 

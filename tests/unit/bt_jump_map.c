@@ -195,6 +195,21 @@ Test(bt_jump_map, memory_is_bounded)
     cr_expect(taken < may_take, "%lu KiB", taken);
 }
 
+/* Nor does new code make it grow. */
+Test(bt_jump_map, new_code)
+{
+    start();
+    struct bt_jump_map *m = &v->bt.jump[0];
+
+    for (gla_t gla = 0x40000000; gla < 0x40000000 + 40 * BLOCK; gla += PIECE) {
+        v->stats.bt_blocks++;
+        jump_map_put(v, 0, gla, MISS + 1);
+    }
+    cr_expect(m->written_max == BT_JUMP_WRITTEN(0) && v->stats.bt_jump_drops > 0);
+    fill(0, 0x40000000, 40);
+    cr_expect(m->written_max > 40 * BT_JUMP_PIECES, "the same again: it is not new");
+}
+
 /* What is put all at once is in use: the map grows, up to a last bound, and a working set that is
  * larger keeps most of what it has. When it is quiet, the memory goes back. */
 Test(bt_jump_map, memory_follows_use)

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* targets_cr3.S - 20,000 targets of jumps, and CR3 loaded after each round of them. */
+#define ROUNDS 20000
+#include "slow.inc"
+#include "targets.inc"
+setup:
+    mov dword ptr [0x300000], 0x400000
+    jmp targets_setup
+rounds:
+    mov esi, [0x300000]
+1:  call esi
+    add esi, 112
+    cmp esi, 0x622e00
+    jae 2f
+    dec ebp
+    jnz 1b
+    mov [0x300000], esi
+    ret
+2:  mov esi, 0x400000
+    mov eax, cr3
+    mov cr3, eax
+    dec ebp
+    jnz 1b
+    mov [0x300000], esi
+    ret
