@@ -11,6 +11,8 @@
 
 #include <criterion/criterion.h>
 
+#include "bt/priv.h"
+
 #define RAM     (64u << 10)
 #define GDT     0x1000u
 #define IDT     0x1400u
@@ -84,6 +86,14 @@ static void gate(uint8_t *ram, unsigned vector, const uint8_t *handler, unsigned
     memcpy(ram + IDT + 8 * vector, raw, sizeof raw);
 }
 
+/* What repeats in each run is not to become rare: no instruction gets another form for its traps. */
+static void forget_traps(struct adapt *a)
+{
+    memset(a->site, 0, sizeof a->site);
+    memset(a->page, 0, sizeof a->page);
+    a->windowless = a->general = (struct adapt_back_off){.on = false};
+}
+
 /* All but the code, which stays translated. */
 static void reset(struct bt_rig *r)
 {
@@ -103,6 +113,8 @@ static void reset(struct bt_rig *r)
     struct vcpu *v = r->cpu;
     uint8_t *ram = r->vm.ram;
 
+    if (v->translator)
+        forget_traps(&v->translator->adapt);
     bt_rig_flat(r, 0);
     memset(ram, 0, CODE);
     memset(ram + COUNTER, 0, 4);
