@@ -9,7 +9,7 @@
  * Source     SDM vol. 3B, sections 18.2 and 18.3.
  */
 #include "monitor/control.h"
-#include "monitor/exception.h"
+#include "monitor/fault.h"
 #include "shadow-mmu/mmu.h"
 
 #define DR6_ONES     0xffff0ff0u

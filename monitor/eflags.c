@@ -9,7 +9,7 @@
  * Source     SDM vol. 2, CLI, STI (table 4-19), PUSHF, POPF (table 4-16); vol. 3B, sections 21.3.3
  * and 21.4 (VME, PVI).
  */
-#include "monitor/exception.h"
+#include "monitor/fault.h"
 #include "monitor/far.h"
 
 #define EFL_DEFINED                                                                                \

@@ -5,7 +5,7 @@
  * Promises   Returns when the access is allowed, raises #GP(0) otherwise; touches no port.
  * Source     SDM vol. 1, section 19.5; vol. 3B, section 21.3.2 (virtual-8086 mode).
  */
-#include "monitor/exception.h"
+#include "monitor/fault.h"
 #include "monitor/segment.h"
 #include "shadow-mmu/access.h"
 

@@ -12,7 +12,7 @@
 #include "include/ring1/mem.h"
 #include "monitor/control.h"
 #include "monitor/cpuid.h"
-#include "monitor/exception.h"
+#include "monitor/fault.h"
 #include "monitor/trace.h"
 #include "monitor/vm.h"
 #include "shadow-mmu/mmu.h"

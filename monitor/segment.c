@@ -10,7 +10,7 @@
  */
 #include "monitor/segment.h"
 
-#include "monitor/exception.h"
+#include "monitor/fault.h"
 #include "shadow-mmu/access.h"
 
 enum { SYS_TSS16 = 1, SYS_LDT = 2, SYS_TSS32 = 9 };

@@ -7,7 +7,7 @@
  * Source     SDM vol. 3B, section 18.17.
  */
 #include "monitor/control.h"
-#include "monitor/exception.h"
+#include "monitor/fault.h"
 #include "monitor/vm.h"
 
 uint64_t control_guest_tsc(const struct vcpu *v)

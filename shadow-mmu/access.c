@@ -13,7 +13,7 @@
 #include "shadow-mmu/access.h"
 #include "include/ring1/mem.h"
 #include "monitor/control.h"
-#include "monitor/exception.h"
+#include "monitor/fault.h"
 #include "shadow-mmu/mmu_priv.h"
 
 /* Where [gla, gla+size) is, in at most two pages. */
