@@ -5,7 +5,7 @@
 #include "bt/cache/cache.h"
 #include "bt/priv.h"
 #include "include/ring1/mem.h"
-#include "monitor/control.h"
+#include "monitor/breakpoint.h"
 #include "monitor/interp/interp.h"
 
 /* So many harmless writes to the same page, each a callout, pay for making its map. */
@@ -83,7 +83,7 @@ static bool is_writable(const struct vcpu *v, const struct tlb_entry *e, gla_t g
     const struct vm *vm = v->vm;
 
     if (((e->flags ^ gla) & ~(uint32_t)GUEST_PAGE_MASK) || !(e->flags & TLB_F_W) ||
-        e->gpa >= vm->ram_size || debug_page_watched(v, gla))
+        e->gpa >= vm->ram_size || breakpoint_on_page(v, gla))
         return false;
     uint8_t kind = vm->page[e->gpa >> GUEST_PAGE_SHIFT];
     return kind != PAGE_RAM && !(kind & ~(PAGE_CODE | PAGE_TRANSLATED));

@@ -25,13 +25,4 @@ uint64_t control_guest_tsc(const struct vcpu *v); /* no checks */
 void control_umip_check(
     struct vcpu *v); /* SGDT SIDT SLDT STR SMSW at CPL 3 under CR4.UMIP: #GP(0) */
 
-/* Instruction breakpoints: does one match linear `gla` (and RF is clear)? Raises #DB with DR6
- * set. */
-void debug_check_insn(struct vcpu *v, gla_t gla);
-/* Data and I/O breakpoints: collects matches in v->dr6_pending and sets ATT_TRAP. rw: 1 write, 2
- * I/O, 3 read/write. */
-void debug_note_access(struct vcpu *v, uint32_t addr, unsigned size, unsigned rw);
-/* Does any enabled data breakpoint lie in the page of gla? (the TLB must not cache it) */
-bool debug_page_watched(const struct vcpu *v, gla_t gla);
-
 #endif

@@ -9,7 +9,7 @@
  */
 #include "bt/bt.h"
 #include "include/ring1/mem.h"
-#include "monitor/control.h"
+#include "monitor/breakpoint.h"
 #include "monitor/exception.h"
 #include "monitor/interp/interp.h"
 #include "monitor/lockstep.h"
@@ -27,17 +27,6 @@ static void run_timers(struct vm *vm, ns_t now)
     /* What chips report while they run (deadline_changed) is contained in the answer. */
     vm->next_deadline = vm->board_ops->run_until(vm->board, now);
     vcpu_attended(vm->cpu[0], ATT_TIME);
-}
-
-/* Does DR7 enable an instruction breakpoint? (R/W field 00: SDM vol. 3B, section 18.2.4) */
-static bool code_breakpoint_armed(const struct vcpu *v)
-{
-    if (!v->dr_armed)
-        return false;
-    for (unsigned n = 0; n < 4; n++)
-        if ((v->dr[7] >> (2 * n) & 3) && !(v->dr[7] >> (16 + 4 * n) & 3))
-            return true;
-    return false;
 }
 
 static void deliver_debug_trap(struct vcpu *v)
@@ -102,7 +91,7 @@ static void step(struct vcpu *v, void *arg)
 
     (void)arg;
     if (v->dr_armed)
-        debug_check_insn(v, v->seg[SEG_CS].base + v->eip);
+        breakpoint_check_insn(v, v->seg[SEG_CS].base + v->eip);
     if (trace_wants(v->vm, TRACE_BIT(TRACE_EXEC)))
         trace_exec(v, interp_peek(v));
     interp_step(v);
@@ -133,7 +122,7 @@ static void run_translated(struct vcpu *v, void *arg)
 
 static void execute(struct vcpu *v)
 {
-    bool single = v->shadow || (v->eflags & (EFL_TF | EFL_RF)) || code_breakpoint_armed(v) ||
+    bool single = v->shadow || (v->eflags & (EFL_TF | EFL_RF)) || breakpoint_any_insn(v) ||
                   trace_wants(v->vm, TRACE_BIT(TRACE_EXEC));
     struct fault f;
     bool faulted = v->vm->lockstep ? lockstep_run(v, single ? step : NULL, &f)

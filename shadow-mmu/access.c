@@ -12,7 +12,7 @@
  */
 #include "shadow-mmu/access.h"
 #include "include/ring1/mem.h"
-#include "monitor/control.h"
+#include "monitor/breakpoint.h"
 #include "monitor/fault.h"
 #include "shadow-mmu/mmu_priv.h"
 
@@ -87,7 +87,7 @@ static void span_store(struct vcpu *v, const struct span *s, const void *in)
 static void note(struct vcpu *v, gla_t gla, unsigned size, unsigned how)
 {
     if (unlikely(v->dr_armed))
-        debug_note_access(v, gla, size, how & MMU_WRITE ? 1 : 3);
+        breakpoint_note_access(v, gla, size, how & MMU_WRITE ? BREAK_WRITE : BREAK_ACCESS);
 }
 
 /* ---- linear ---- */

@@ -12,7 +12,7 @@
  */
 #include "bt/cache/cache.h"
 #include "bt/code_page.h"
-#include "monitor/control.h"
+#include "monitor/breakpoint.h"
 #include "monitor/trace.h"
 #include "shadow-mmu/mmu_priv.h"
 #include "shadow-mmu/window.h"
@@ -233,7 +233,7 @@ void tlb_fill(struct vcpu *v, gla_t gla, unsigned how, const struct mmu_walk *w)
     struct tlb_entry *e;
     uint32_t flags;
     uint8_t kind = phys_kind(v->vm, w->gpa);
-    bool watched = debug_page_watched(v, gla);
+    bool watched = breakpoint_on_page(v, gla);
 
     if (!t->ready)
         tlb_init(t);
@@ -279,6 +279,6 @@ void tlb_upgrade(struct vcpu *v, struct tlb_entry *e)
     gla_t page = PAGE_BASE(e->flags);
 
     if ((e->flags & TLB_F_W) && phys_kind(v->vm, e->gpa) == PAGE_RAM &&
-        !debug_page_watched(v, page))
+        !breakpoint_on_page(v, page))
         e->tag_w = -page;
 }

@@ -9,7 +9,7 @@
  * Not here   The mappings themselves (window_map.c), what becomes of them later (window_sync.c).
  * Source     SDM vol. 3A, sections 4.6 (rights), 4.8 (A and D), 4.10.2.3 (what a TLB may hold).
  */
-#include "monitor/control.h"
+#include "monitor/breakpoint.h"
 #include "shadow-mmu/access.h"
 #include "shadow-mmu/window_priv.h"
 
@@ -63,7 +63,7 @@ static enum rights rights_of(struct vcpu *v, bool user, gla_t gla, const struct 
     uint8_t kind = phys_kind(v->vm, w->gpa);
     bool write = w->writable;
 
-    if ((kind & PAGE_MMIO) || debug_page_watched(v, gla))
+    if ((kind & PAGE_MMIO) || breakpoint_on_page(v, gla))
         return RIGHTS_NONE;
     if (user) {
         if (!w->user)

@@ -12,7 +12,7 @@
  *            global pages too: no INVLPG reached them.
  * Source     SDM vol. 3A, section 4.10.4.
  */
-#include "monitor/control.h"
+#include "monitor/breakpoint.h"
 #include "shadow-mmu/access.h"
 #include "shadow-mmu/window_priv.h"
 
@@ -215,7 +215,7 @@ static void drop_watched(struct vcpu *v)
             struct leaf *l = leaf_find(v->windows, n, v->dr[d]);
             unsigned i = v->dr[d] >> GUEST_PAGE_SHIFT & (LEAF_PAGES - 1);
 
-            if (l && bit_test(l->mapped, i) && debug_page_watched(v, v->dr[d]) &&
+            if (l && bit_test(l->mapped, i) && breakpoint_on_page(v, v->dr[d]) &&
                 leaf_unmap(v, l, i, 1))
                 leaf_trim(v->windows, l);
         }

@@ -8,15 +8,13 @@
  *            are not written.
  * Source     SDM vol. 1, chapter 19; vol. 2A: IN, INS; vol. 2B: OUT, OUTS.
  */
+#include "monitor/breakpoint.h"
 #include "monitor/control.h"
 #include "monitor/interp/rep.h"
 #include "monitor/segment.h"
 #include "monitor/trace.h"
 
 #define PORT_LAST 0xffffu
-
-/* Breakpoint condition: debug_note_access()'s rw for ports. */
-#define WATCH_IO 2u
 
 static uint32_t bus_in(struct vm *vm, uint32_t port, unsigned size)
 {
@@ -41,7 +39,7 @@ static uint32_t port_read(struct vcpu *v, uint16_t port, unsigned size)
 
     v->stats.port_reads++;
     if (v->dr_armed)
-        debug_note_access(v, port, size, WATCH_IO);
+        breakpoint_note_access(v, port, size, BREAK_IO);
     if (port + size - 1 <= PORT_LAST)
         return bus_in(v->vm, port, size);
     for (n = 0; port + n <= PORT_LAST; n++) {
@@ -57,7 +55,7 @@ static void port_write(struct vcpu *v, uint16_t port, unsigned size, uint32_t va
 
     v->stats.port_writes++;
     if (v->dr_armed)
-        debug_note_access(v, port, size, WATCH_IO);
+        breakpoint_note_access(v, port, size, BREAK_IO);
     if (size < 4)
         val &= (1u << 8 * size) - 1;
     if (port + size - 1 <= PORT_LAST) {

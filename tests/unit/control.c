@@ -2,6 +2,7 @@
 /* uses: shadow-mmu monitor/control.c monitor/debugreg.c monitor/tsc.c monitor/cpuid.c */
 /* control.c - the rules of control and debug registers and of the TSC (SDM vol. 3A, 2.5; vol. 3B,
  * 17). */
+#include "monitor/breakpoint.h"
 #include "tests/unit/mmu_fixture.h"
 
 struct reg_op {
@@ -198,7 +199,7 @@ Test(control, pae_and_flushes)
 
 static void check_insn(struct vcpu *v, void *arg)
 {
-    debug_check_insn(v, *(gla_t *)arg);
+    breakpoint_check_insn(v, *(gla_t *)arg);
 }
 
 Test(control, debug_registers)
@@ -256,15 +257,15 @@ Test(control, debug_registers)
         reg_try('d', 1, rows[i].bp, NULL);
         reg_try('d', 7, 1u << 3 | (rows[i].kind | rows[i].len << 2) << 20, NULL);
         v->dr6_pending = 0;
-        debug_note_access(v, rows[i].addr, rows[i].size, rows[i].rw);
+        breakpoint_note_access(v, rows[i].addr, rows[i].size, rows[i].rw);
         cr_expect((v->dr6_pending == 2) == rows[i].match, "row %u", i);
-        cr_expect(debug_page_watched(v, rows[i].bp) == (rows[i].kind & 1), "row %u: page", i);
+        cr_expect(breakpoint_on_page(v, rows[i].bp) == (rows[i].kind & 1), "row %u: page", i);
     }
     v->cr4 = 0;
     reg_try('d', 1, 0x60, NULL);
     reg_try('d', 7, 1u << 2 | 2u << 20, NULL);
     v->dr6_pending = 0;
-    debug_note_access(v, 0x60, 1, 2);
+    breakpoint_note_access(v, 0x60, 1, 2);
     cr_expect(v->dr6_pending == 0, "no I/O breakpoints without CR4.DE");
 }
 
