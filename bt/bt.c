@@ -35,6 +35,7 @@ void bt_init(struct vcpu *v, void *memory, const struct bt_options *options)
     jump_map_init(v, bt->jump);
     code_page_init(v);
     v->translator = bt;
+    bt_hear(v);
     v->bt.in_cache = v->bt.stepping = false;
     v->bt.break_at = 0;
     v->bt.return_limit = h->return_limit;
@@ -500,16 +501,6 @@ unsigned bt_run_block(struct vcpu *v)
 void bt_tick(struct vcpu *v)
 {
     adapt_tick(v);
-}
-
-/* ---- invalidation ---- */
-
-void bt_invalidate(struct vcpu *v, gpa_t page, unsigned first, unsigned last)
-{
-    if (!cache_written(v, &v->translator->cache, page, first, last))
-        return;
-    bt_return_stack_reset(v);
-    vcpu_attend(v, ATT_SMC);
 }
 
 void bt_flush(struct vcpu *v)

@@ -58,10 +58,6 @@ unsigned bt_run_block(struct vcpu *v);
 /* Where the host's timer would break in if lockstep had one: who computes now gets windows. */
 void bt_tick(struct vcpu *v);
 
-/* The bytes first..last of the physical page were written: drops the blocks made from them. Resets
- * the return stack; sets ATT_SMC when a block was dropped. */
-void bt_invalidate(struct vcpu *v, gpa_t page, unsigned first, unsigned last);
-
 /* Drops everything: the arena is empty afterwards. Only outside the cache, or from a callout (which
  * then leaves through the dispatcher). */
 void bt_flush(struct vcpu *v);

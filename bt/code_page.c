@@ -7,6 +7,7 @@
 #include "include/ring1/mem.h"
 #include "monitor/breakpoint.h"
 #include "monitor/interp/interp.h"
+#include "monitor/page.h"
 
 /* So many harmless writes to the same page, each a callout, pay for making its map. */
 #define WRITES_WORTH 8u
@@ -34,23 +35,13 @@ void code_page_forget(struct vcpu *v)
     b->code_writes = 0;
 }
 
-void code_page_drop(struct vm *vm, gpa_t page)
+void code_page_forget_page(struct vcpu *v, gpa_t page)
 {
-    for (unsigned c = 0; c < vm->cpu_count; c++) {
-        struct vcpu *v = vm->cpu[c];
-
-        for (unsigned n = 0; n < v->bt.code_page_count; n++)
-            if (v->bt.code_page[n].page == page) {
-                code_page_forget(v);
-                break;
-            }
-    }
-}
-
-void code_page_mark(uint8_t *bits, unsigned first, unsigned last)
-{
-    for (unsigned n = first; n <= last; n++)
-        bits[n / 8] |= (uint8_t)(1u << n % 8);
+    for (unsigned n = 0; n < v->bt.code_page_count; n++)
+        if (v->bt.code_page[n].page == page) {
+            code_page_forget(v);
+            break;
+        }
 }
 
 static void entry_make(struct vcpu *v, unsigned user, const struct tlb_entry *e, gla_t gla)

@@ -28,13 +28,10 @@ void code_page_init(struct vcpu *v);
  * some. */
 void code_page_note(struct vcpu *v);
 
-/* Forgets the entries of a physical page, on all CPUs. */
-void code_page_drop(struct vm *vm, gpa_t page);
+/* Forgets the entries of a physical page: more of its bytes are code. */
+void code_page_forget_page(struct vcpu *v, gpa_t page);
 
 /* Forgets all entries of the CPU. */
 void code_page_forget(struct vcpu *v);
-
-/* Sets bits first..last of a map. */
-void code_page_mark(uint8_t *bits, unsigned first, unsigned last);
 
 #endif

@@ -174,6 +174,9 @@ void tu_write_cold(struct tu *t);
 /* bt/bt.c: empties the host return stack. Async-signal-safe. */
 void bt_return_stack_reset(struct vcpu *v);
 
+/* Makes the translator a watcher of pages and a listener to flushes (hears.c). */
+void bt_hear(struct vcpu *v);
+
 /* May instructions of BMI2 be emitted? */
 static inline bool bt_bmi2(const struct vcpu *v, const struct bt *bt)
 {

@@ -6,6 +6,8 @@
 #include "monitor/interp/decode_cache.h"
 #include "monitor/interp/interp.h"
 #include "monitor/lockstep.h"
+#include "monitor/page.h"
+#include "shadow-mmu/mmu.h"
 
 void vm_set_model(struct vm *vm, const struct cpu_model *model)
 {
@@ -30,6 +32,7 @@ void vm_assemble(struct vm *vm, const struct vm_parts *parts)
     };
     parts->cpu->vm = vm;
     vm_set_model(vm, parts->cpu_model ? parts->cpu_model : cpu_model_at(0));
+    mmu_init(parts->cpu);
     interp_init(parts->cpu, parts->interp);
 }
 

@@ -7,6 +7,7 @@
 #include "include/ring1/mem.h"
 #include "monitor/interp/fpu_image.h"
 #include "monitor/lockstep.h"
+#include "monitor/page.h"
 #include "shadow-mmu/mmu.h"
 
 static const char *const gpr_names[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};

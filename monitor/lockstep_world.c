@@ -8,6 +8,8 @@
 #include "monitor/cpuid.h"
 #include "monitor/interp/interp.h"
 #include "monitor/lockstep.h"
+#include "monitor/page.h"
+#include "shadow-mmu/mmu.h"
 
 /* ---- recording ---- */
 
@@ -348,6 +350,7 @@ void lockstep_init(struct lockstep *ls, struct vm *vm, const struct lockstep_con
     decoder_init(&ls->shadow.decoder, cpu_instructions(ls->a));
     VMM_CHECK(!bus_add(&ls->shadow.mem, 0, UINT32_MAX, &replay_mem, ls, 0) &&
               !bus_add(&ls->shadow.port, 0, 0xffff, &replay_port, ls, 0));
+    mmu_init(ls->b);
     interp_init(ls->b, cfg->interp);
     vcpu_reset(ls->b);
 }

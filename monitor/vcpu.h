@@ -13,6 +13,7 @@
 
 #include "bt/cpu.h"
 #include "include/ring1/types.h"
+#include "monitor/listener.h"
 #include "shadow-mmu/tlb.h"
 
 struct vm;
@@ -137,6 +138,8 @@ struct vcpu {
     /* Two parts of it: flushes of everything, and flushes that keep global
      * pages. */
     uint32_t flushes_all, flushes_nonglobal;
+    const struct mmu_listener *listener[MMU_LISTENERS]; /* listener.h */
+    unsigned listener_count;
     struct vcpu_fpu fpu;
     /* NULL, or the CPU that takes turns with this one on the host's FPU (monitor/lockstep.h) */
     struct vcpu *fpu_partner;

@@ -17,8 +17,10 @@
 #define PAGE_ROM        0x02u /* reads come from ram[], writes are dropped (PAM, SeaBIOS shadow) */
 #define PAGE_CODE       0x04u /* holds decoded instructions: writes take the slow path */
 #define PAGE_TRANSLATED 0x08u /* translated code was made from it: the same */
-#define PAGE_LOGGED                                                                                \
-    0x10u /* the dirty log waits for its first write: the same (shadow-mmu/dirty.h) */
+#define PAGE_LOGGED     0x10u /* the dirty log waits for its first write: the same (monitor/dirty.h) */
+#define PAGE_MARKS      (PAGE_CODE | PAGE_TRANSLATED | PAGE_LOGGED) /* set by watchers: page.h */
+
+#define VM_CPUS 8u
 
 /* What the CPU asks of the board. Any member may be NULL except where said. */
 struct board_ops {
@@ -36,12 +38,14 @@ struct board_ops {
 
 #define VM_COVERED 1u
 
+struct page_watcher;
+
 struct vm {
     const struct vmm_host *host;
     uint8_t *ram;      /* linear mapping of guest RAM, physical address 0 first */
     uint64_t ram_size; /* bytes, multiple of a page, at most 0xe0000000 */
     uint8_t *page;     /* PAGE_* of each page below ram_size */
-    uint64_t *dirty;   /* the dirty log's bitmap, NULL while it is off (shadow-mmu/dirty.h) */
+    uint64_t *dirty;   /* the dirty log's bitmap, NULL while it is off (monitor/dirty.h) */
     /* The page of RAM, or of any kind below ram_size, that the local APIC lies over, | VM_COVERED;
      * 0: none. Its entry of page[] is PAGE_MMIO, what it was without the APIC is in cover_kind. */
     gpa_t cover;
@@ -53,11 +57,16 @@ struct vm {
     struct decoder decoder;
     const struct cpu_model *cpu_model; /* monitor/cpuid.h */
     unsigned cpu_count;
-    struct vcpu *cpu[8];
+    struct vcpu *cpu[VM_CPUS];
     const struct board_ops *board_ops;
     void *board;
     ns_t next_deadline;        /* earliest device deadline known */
     struct lockstep *lockstep; /* -exec lockstep: monitor/lockstep.h; else NULL */
+    struct {
+        const struct page_watcher *ops;
+        void *self;
+    } watcher[2 * VM_CPUS + 1]; /* page.h */
+    unsigned watcher_count;
 };
 
 static inline ns_t vm_now(const struct vm *vm)
@@ -71,29 +80,10 @@ void vm_set_intr(struct vm *vm, unsigned cpu, bool level);
 /* Raises NMI at CPU `cpu`. */
 void vm_raise_nmi(struct vm *vm, unsigned cpu);
 
-/* Opens or closes the A20 gate; flushes what depends on it. */
-void vm_set_a20(struct vm *vm, bool enabled);
-
 /* A device deadline moved: the run loop looks again before the next instruction but one. */
 void vm_deadline_changed(struct vm *vm);
 
 /* The board asks the run loop to return to the host with `reason` (enum exit_reason) and `code`. */
 void vm_request_exit(struct vm *vm, unsigned reason, uint32_t code);
-
-/* Host pointer to guest-physical RAM [gpa, gpa+len) if it is plain RAM or ROM inside ram_size, else
- * NULL.
- * For loaders, DMA and tables; a writer calls vm_ram_written() afterwards. */
-uint8_t *vm_ram_ptr(struct vm *vm, gpa_t gpa, uint64_t len);
-
-/* Decoded code in [gpa, gpa+len) is stale: DMA or a device wrote there. */
-void vm_ram_written(struct vm *vm, gpa_t gpa, uint64_t len);
-
-/* Sets PAGE_ROM / PAGE_MMIO / PAGE_RAM for whole pages [gpa, gpa+len) and flushes TLBs. A page
- * under the local APIC becomes so when the APIC goes. */
-void vm_set_page_kind(struct vm *vm, gpa_t gpa, uint64_t len, uint8_t kind);
-
-/* The local APIC's registers are at the page gpa from now on, and nowhere else: where there is RAM
- * or ROM, they win. Any address of a page; UINT64_MAX: nowhere. */
-void vm_cover_page(struct vm *vm, gpa_t gpa);
 
 #endif

@@ -4,7 +4,7 @@
  * unwind.
  *
  * Promises   A function that cannot complete raises the architectural exception (fault_raise() of
- *            monitor/exception.h does not return) before anything was written, also when an access
+ *            monitor/fault.h does not return) before anything was written, also when an access
  *            straddles two pages.
  * Fast path  Inline software-TLB hit (access_inline.h). Everything else (miss, MMIO, ROM, code
  *            pages, page crossing, alignment checks, data breakpoints) is in access.c.
@@ -15,6 +15,7 @@
 #ifndef RING1_SHADOW_MMU_ACCESS_H
 #define RING1_SHADOW_MMU_ACCESS_H
 
+#include "monitor/phys.h"
 #include "monitor/vcpu.h"
 #include "shadow-mmu/mmu.h"
 
@@ -67,13 +68,6 @@ uint8_t *lin_run(struct vcpu *v, gla_t gla, unsigned how, uint32_t *len);
 /* Code fetch at linear gla, current CPL: host pointer to the page's first byte and its physical
  * page; raises #PF. NULL: not RAM. */
 const uint8_t *lin_fetch_page(struct vcpu *v, gla_t gla, gpa_t *page);
-
-/* Guest-physical accesses of any kind of page, no checks: page tables, devices. size 1, 2, 4, 8. */
-uint64_t phys_read(struct vm *vm, gpa_t gpa, unsigned size);
-void phys_write(struct vm *vm, gpa_t gpa, unsigned size, uint64_t val);
-/* The same for page walks and fetches. */
-uint64_t phys_read_implicit(struct vm *vm, gpa_t gpa, unsigned size);
-void phys_write_implicit(struct vm *vm, gpa_t gpa, unsigned size, uint64_t val);
 
 #include "shadow-mmu/access_inline.h"
 

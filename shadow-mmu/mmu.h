@@ -9,6 +9,7 @@
 #define RING1_SHADOW_MMU_MMU_H
 
 #include "include/ring1/types.h"
+#include "monitor/listener.h"
 
 struct vcpu;
 struct vm;
@@ -47,10 +48,10 @@ bool mmu_load_cr3(struct vcpu *v, uint32_t value);
  * bit. */
 bool mmu_load_pdptes(struct vcpu *v, uint32_t cr3);
 
-void mmu_flush_all(struct vcpu *v); /* global pages too */
-void mmu_flush_nonglobal(struct vcpu *v);
-void mmu_flush_page(struct vcpu *v, gla_t gla); /* INVLPG */
-/* Physical page became CODE, ROM, MMIO or changed: drop its write (and other) tags. */
-void mmu_flush_gpa(struct vm *vm, gpa_t page);
+/* INVLPG: what the walks of linear address gla said is forgotten (listener.h). */
+void mmu_flush_page(struct vcpu *v, gla_t gla);
+
+/* Makes the software TLB of a zeroed vCPU a listener. */
+void mmu_init(struct vcpu *v);
 
 #endif

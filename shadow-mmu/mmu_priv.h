@@ -4,7 +4,7 @@
 #define RING1_SHADOW_MMU_MMU_PRIV_H
 
 #include "include/ring1/mem.h"
-#include "monitor/vm.h"
+#include "monitor/phys.h"
 #include "shadow-mmu/mmu.h"
 
 #define PAGE_BASE(a) ((a) & ~(uint32_t)GUEST_PAGE_MASK)
@@ -37,18 +37,6 @@ struct walk_trail {
 bool walk_tables(struct vcpu *v, gla_t gla, struct walk_trail *t);
 /* The rights of all levels together; D as it is. */
 void walk_combine(const struct vcpu *v, const struct walk_trail *t, struct mmu_walk *w);
-
-/* The A20 gate as every physical access of the CPU sees it. */
-static inline gpa_t phys_a20(const struct vm *vm, gpa_t gpa)
-{
-    return vm->a20 ? gpa : gpa & ~(gpa_t)(1u << 20);
-}
-
-/* PAGE_* of the page that holds gpa. */
-static inline uint8_t phys_kind(const struct vm *vm, gpa_t gpa)
-{
-    return gpa < vm->ram_size ? vm->page[gpa >> GUEST_PAGE_SHIFT] : PAGE_MMIO;
-}
 
 /* ---- entries of the present address space, for those who keep copies of them ---- */
 
@@ -111,11 +99,6 @@ static inline bool entry_changed(uint64_t now, uint64_t copy)
 {
     return (now ^ copy) & ~(uint64_t)(0xe00u | PTE_G | PTE_D | 0x18u);
 }
-
-/* Bytes of one page, whatever kind it is. gpa has A20 applied; [gpa, gpa+len) does not leave the
- * page. */
-void phys_load(struct vm *vm, gpa_t gpa, void *out, unsigned len);
-void phys_store(struct vm *vm, gpa_t gpa, const void *in, unsigned len);
 
 /* Enters a successful walk of `gla` into the TLB: in the set of `how`'s privilege, or (a supervisor
  * access to a user page while SMAP is on) in the user set, where entries do not depend on

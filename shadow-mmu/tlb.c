@@ -10,12 +10,9 @@
  * Not here   Walking the tables (walk.c), the accesses themselves (access.c, access_inline.h).
  * Source     SDM vol. 3A, section 4.10 (what must be invalidated when).
  */
-#include "bt/cache/cache.h"
-#include "bt/code_page.h"
+#include "include/ring1/mem.h"
 #include "monitor/breakpoint.h"
-#include "monitor/trace.h"
 #include "shadow-mmu/mmu_priv.h"
-#include "shadow-mmu/window.h"
 
 static void entry_drop(struct soft_tlb *t, unsigned set, unsigned n)
 {
@@ -55,12 +52,6 @@ static void tlb_init(struct soft_tlb *t)
     t->ready = true;
 }
 
-static void trace_flush(const struct vcpu *v, const char *what)
-{
-    if (trace_wants(v->vm, TRACE_BIT(TRACE_MMU)))
-        trace_line(v->vm, TRACE_MMU, "flush %s at 0x%04x:0x%08x", what, v->seg[SEG_CS].sel, v->eip);
-}
-
 /* Drops the entries of one word of `used`. */
 static void drop_word(struct soft_tlb *t, unsigned set, unsigned word, uint64_t bits)
 {
@@ -78,46 +69,6 @@ static void drop_set(struct soft_tlb *t, unsigned set, bool keep_global)
         }
 }
 
-void mmu_flush_all(struct vcpu *v)
-{
-    struct soft_tlb *t = &v->tlb;
-
-    trace_flush(v, "all");
-    v->stats.tlb_flushes++;
-    v->fetch_generation++;
-    v->flushes_all++;
-    code_page_forget(v);
-    if (v->windows)
-        window_flush(v, false);
-    if (!t->ready) {
-        tlb_init(t);
-        return;
-    }
-    for (unsigned set = 0; set < 2; set++)
-        drop_set(t, set, false);
-    for (unsigned i = 0; i < ARRAY_LEN(t->big); i++)
-        t->big[i] = 0;
-}
-
-void mmu_flush_nonglobal(struct vcpu *v)
-{
-    struct soft_tlb *t = &v->tlb;
-
-    trace_flush(v, "all but global");
-    v->stats.tlb_flushes++;
-    v->fetch_generation++;
-    v->flushes_nonglobal++;
-    code_page_forget(v);
-    if (v->windows)
-        window_flush(v, true);
-    if (!t->ready) {
-        tlb_init(t);
-        return;
-    }
-    for (unsigned set = 0; set < 2; set++)
-        drop_set(t, set, true);
-}
-
 /* Drops every entry that came from a big page in the 4-MiB region of gla. */
 static void drop_big(struct soft_tlb *t, unsigned set, gla_t gla)
 {
@@ -133,31 +84,16 @@ static void drop_big(struct soft_tlb *t, unsigned set, gla_t gla)
         }
 }
 
-/* Translated code found through the page's linear addresses. */
-static void flush_jumps(struct vcpu *v, gla_t gla, bool big)
+/* Was some page of the aligned 4 MiB around gla filled from a big one? */
+static bool has_big(const struct soft_tlb *t, gla_t gla)
 {
-    if (!v->translator)
-        return;
-    if (big) {
-        jump_maps_flush(v);
-    } else {
-        jump_map_flush_page(v, PAGE_BASE(gla));
-    }
+    return t->big[gla >> 28] & 1ull << ((gla >> 22) & 63);
 }
 
-void mmu_flush_page(struct vcpu *v, gla_t gla)
+static void drop_page(struct soft_tlb *t, gla_t gla, bool big)
 {
-    struct soft_tlb *t = &v->tlb;
     unsigned n = tlb_index(gla);
-    bool big = t->big[gla >> 28] & 1ull << ((gla >> 22) & 63);
 
-    code_page_forget(v);
-    if (trace_wants(v->vm, TRACE_BIT(TRACE_MMU)))
-        trace_line(v->vm, TRACE_MMU, "flush page 0x%08x at 0x%04x:0x%08x", PAGE_BASE(gla),
-                   v->seg[SEG_CS].sel, v->eip);
-    v->fetch_generation++;
-    if (!t->ready)
-        tlb_init(t);
     for (unsigned set = 0; set < 2; set++) {
         if (t->entry[set][n].flags && PAGE_BASE(t->entry[set][n].flags ^ gla) == 0)
             entry_drop(t, set, n);
@@ -165,9 +101,6 @@ void mmu_flush_page(struct vcpu *v, gla_t gla)
             drop_big(t, set, gla);
     }
     t->big[gla >> 28] &= ~(1ull << ((gla >> 22) & 63));
-    flush_jumps(v, gla, big);
-    if (v->windows)
-        window_flush_page(v, gla);
 }
 
 static void drop_gpa(struct soft_tlb *t, unsigned set, gpa_t page)
@@ -185,18 +118,40 @@ static void drop_gpa(struct soft_tlb *t, unsigned set, gpa_t page)
         }
 }
 
-void mmu_flush_gpa(struct vm *vm, gpa_t page)
+static void flushed(struct vcpu *v, enum flush_kind kind, gla_t gla)
 {
-    page &= ~(gpa_t)GUEST_PAGE_MASK;
-    for (unsigned c = 0; c < vm->cpu_count; c++) {
-        struct vcpu *v = vm->cpu[c];
+    struct soft_tlb *t = &v->tlb;
 
-        code_page_forget(v);
-        for (unsigned set = 0; v->tlb.ready && set < 2; set++)
-            drop_gpa(&v->tlb, set, page);
-        if (v->windows)
-            window_flush_gpa(v, page);
+    if (!t->ready) {
+        tlb_init(t);
+        return;
     }
+    if (kind == FLUSH_PAGE || kind == FLUSH_REGION) {
+        drop_page(t, gla, kind == FLUSH_REGION);
+        return;
+    }
+    for (unsigned set = 0; set < 2; set++)
+        drop_set(t, set, kind == FLUSH_NONGLOBAL);
+    if (kind == FLUSH_ALL)
+        memset(t->big, 0, sizeof t->big);
+}
+
+static void page_changed(struct vcpu *v, gpa_t page)
+{
+    for (unsigned set = 0; v->tlb.ready && set < 2; set++)
+        drop_gpa(&v->tlb, set, page);
+}
+
+void mmu_init(struct vcpu *v)
+{
+    static const struct mmu_listener listener = {.flushed = flushed, .page_changed = page_changed};
+
+    mmu_listen(v, &listener);
+}
+
+void mmu_flush_page(struct vcpu *v, gla_t gla)
+{
+    mmu_flush(v, has_big(&v->tlb, gla) ? FLUSH_REGION : FLUSH_PAGE, gla);
 }
 
 /* What the set `user` may do with the page, judged by the combined rights of a walk. */

@@ -44,6 +44,7 @@ size_t window_size(void)
 
 void window_init(struct vcpu *v, void *memory)
 {
+    mmu_listen(v, &window_listener);
     v->windows = memory;
     v->windows->budget = WINDOW_RUNS;
     v->windows->current = v->vm->host->window_count ? window_empty(v) : 0;

@@ -52,12 +52,4 @@ bool window_fill(struct vcpu *v, gla_t gla, bool write);
 /* Sets v->bt.window[] for the present CR3. The flushes do so by themselves. */
 void window_select(struct vcpu *v);
 
-/* ---- for tlb.c: the flushes of mmu.h ---- */
-
-/* CR3, CR0, CR4, EFER, A20 were loaded, or breakpoints changed. */
-void window_flush(struct vcpu *v, bool keep_global);
-void window_flush_page(struct vcpu *v, gla_t gla);
-/* The physical page is not plain RAM any more (vm.page[]). */
-void window_flush_gpa(struct vcpu *v, gpa_t page);
-
 #endif

@@ -11,6 +11,7 @@
 #ifndef RING1_SHADOW_MMU_WINDOW_PRIV_H
 #define RING1_SHADOW_MMU_WINDOW_PRIV_H
 
+#include "monitor/listener.h"
 #include "shadow-mmu/mmu_priv.h"
 #include "shadow-mmu/window.h"
 
@@ -121,6 +122,9 @@ static inline gla_t leaf_gla(const struct leaf *l, unsigned i)
 
 /* Physical address of page i, which is mapped. */
 gpa_t leaf_gpa(const struct vcpu *v, const struct leaf *l, unsigned i);
+
+/* What the flushes do to all windows (window_sync.c). */
+extern const struct mmu_listener window_listener;
 
 /* Is there room for some runs? */
 bool window_has_room(const struct vcpu *v);

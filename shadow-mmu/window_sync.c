@@ -221,7 +221,7 @@ static void drop_watched(struct vcpu *v)
         }
 }
 
-void window_flush(struct vcpu *v, bool keep_global)
+static void window_flush(struct vcpu *v, bool keep_global)
 {
     struct windows *ws = v->windows;
     uint64_t mode = window_mode(v);
@@ -258,16 +258,26 @@ static void flush_in(struct vcpu *v, unsigned n, gla_t gla)
         leaf_check(v, l, which);
 }
 
-void window_flush_page(struct vcpu *v, gla_t gla)
+static void window_flush_page(struct vcpu *v, gla_t gla)
 {
     flush_in(v, v->windows->super, gla);
     flush_in(v, v->windows->current, gla);
 }
 
-void window_flush_gpa(struct vcpu *v, gpa_t page)
+static void window_flush_gpa(struct vcpu *v, gpa_t page)
 {
     if (phys_kind(v->vm, page) & PAGE_MMIO)
         window_drop_all(v); /* read-only mappings are on no map */
     else
         window_protect_gpa(v, page);
 }
+
+static void flushed(struct vcpu *v, enum flush_kind kind, gla_t gla)
+{
+    if (kind == FLUSH_PAGE || kind == FLUSH_REGION)
+        window_flush_page(v, gla);
+    else
+        window_flush(v, kind == FLUSH_NONGLOBAL);
+}
+
+const struct mmu_listener window_listener = {.flushed = flushed, .page_changed = window_flush_gpa};

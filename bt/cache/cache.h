@@ -3,7 +3,7 @@
  * cache.h - holds translated blocks and finds them again; links them, and takes the links back.
  *
  * Promises   A live block matches guest memory: every physical page that blocks were made from
- *            carries PAGE_TRANSLATED, so that writes to it reach bt_invalidate().
+ *            carries PAGE_TRANSLATED, so that bt/hears.c hears of writes to it.
  * Invariant  A block lies on one guest page. Direct links lead only from one block to another of
  *            the same physical and linear page and context; everything else goes through the jump
  *            map, which holds what is true now.

@@ -9,10 +9,9 @@
  *            often they were written to lately.
  */
 #include "bt/cache/cache.h"
-#include "bt/code_page.h"
 #include "bt/priv.h"
 #include "include/ring1/mem.h"
-#include "shadow-mmu/mmu.h"
+#include "monitor/page.h"
 
 /* A page that was not written for so long is one of those that never were. */
 #define WRITTEN_PAUSE 200000000ull
@@ -73,37 +72,6 @@ static void count_invalidation(const struct vcpu *v, struct cache_page *p)
     p->written_at = now;
 }
 
-/* ---- PAGE_TRANSLATED ---- */
-
-/* What is not below ram_size has no mark: nothing there can be written (vm.h). */
-static void page_mark(struct vcpu *v, gpa_t page)
-{
-    if (page >= v->vm->ram_size)
-        return;
-    uint8_t *kind = &v->vm->page[page >> GUEST_PAGE_SHIFT];
-    if (!(*kind & PAGE_TRANSLATED)) {
-        *kind |= PAGE_TRANSLATED;
-        mmu_flush_gpa(v->vm, page);
-    }
-}
-
-/* The CPUs of a VM have caches of their own and share the mark. */
-static void page_unmark(struct vcpu *v, gpa_t page)
-{
-    if (page >= v->vm->ram_size)
-        return;
-    for (unsigned n = 0; n < v->vm->cpu_count; n++) {
-        const struct vcpu *other = v->vm->cpu[n];
-
-        if (other == v || !other->translator)
-            continue;
-        const struct cache_page *p = cache_page_find(&other->translator->cache, page);
-        if (p && p->blocks)
-            return;
-    }
-    v->vm->page[page >> GUEST_PAGE_SHIFT] &= (uint8_t)~PAGE_TRANSLATED;
-}
-
 void cache_page_add(struct vcpu *v, struct code_cache *c, struct bt_block *b)
 {
     gpa_t page = b->gpa & ~(gpa_t)GUEST_PAGE_MASK;
@@ -123,8 +91,7 @@ void cache_page_add(struct vcpu *v, struct code_cache *c, struct bt_block *b)
     b->page_next = p->blocks;
     p->blocks = b;
     p->chunks |= chunk_mask(first_byte(b), last_byte(b));
-    page_mark(v, page);
-    code_page_drop(v->vm, page);
+    page_mark(v->vm, page, PAGE_TRANSLATED);
 }
 
 void cache_mark_code(const struct code_cache *c, gpa_t page, uint8_t *bits)
@@ -132,13 +99,15 @@ void cache_mark_code(const struct code_cache *c, gpa_t page, uint8_t *bits)
     const struct cache_page *p = cache_page_find(c, page);
 
     for (const struct bt_block *b = p ? p->blocks : NULL; b; b = b->page_next)
-        code_page_mark(bits, first_byte(b), last_byte(b));
+        page_bits_set(bits, first_byte(b), last_byte(b));
 }
 
 void cache_pages_forget(struct vcpu *v, struct code_cache *c)
 {
-    for (uint32_t n = 0; n < c->page_count; n++)
-        page_unmark(v, c->pages[n].page);
+    for (uint32_t n = 0; n < c->page_count; n++) {
+        c->pages[n].blocks = NULL;
+        page_unmark(v->vm, c->pages[n].page, PAGE_TRANSLATED);
+    }
     memset(c->page_hash, 0, (c->page_hash_mask + 1) * sizeof *c->page_hash);
     c->page_count = 0;
 }
@@ -183,7 +152,7 @@ unsigned cache_invalidate(struct vcpu *v, struct code_cache *c, gpa_t page, unsi
     }
     p->chunks = chunks;
     if (!p->blocks)
-        page_unmark(v, page);
+        page_unmark(v->vm, page, PAGE_TRANSLATED);
     return killed;
 }
 

@@ -14,6 +14,7 @@
 #include "monitor/fpu.h"
 #include "monitor/interp/interp.h"
 #include "monitor/lockstep.h"
+#include "monitor/page.h"
 #include "shadow-mmu/window.h"
 
 #define VGA_HOLE     0xa0000u

@@ -2,10 +2,10 @@
 /* block.c - see block.h: fill, look up, invalidate. */
 #include "monitor/interp/block.h"
 
-#include "bt/code_page.h"
 #include "include/ring1/mem.h"
 #include "monitor/cpuid.h"
 #include "monitor/interp/interp.h"
+#include "monitor/page.h"
 #include "monitor/trace.h"
 
 static unsigned hash_gpa(gpa_t gpa)
@@ -24,9 +24,8 @@ void block_flush(struct vcpu *v)
     struct interp *in = v->interp;
 
     for (unsigned i = 0; i < in->page_count; i++) {
-        gpa_t page = in->pages[i].page;
-        if (page < v->vm->ram_size)
-            v->vm->page[page >> GUEST_PAGE_SHIFT] &= (uint8_t)~PAGE_CODE;
+        in->pages[i].blocks = NULL;
+        page_unmark(v->vm, in->pages[i].page, PAGE_CODE);
     }
     memset(in->hash, 0, sizeof in->hash);
     memset(in->page_hash, 0, sizeof in->page_hash);
@@ -58,11 +57,6 @@ static struct code_page *page_add(struct vcpu *v, gpa_t page)
         if (trace_wants(v->vm, TRACE_BIT(TRACE_FETCH)))
             trace_line(v->vm, TRACE_FETCH, "page 0x%08llx at 0x%04x:0x%08x",
                        (unsigned long long)page, v->seg[SEG_CS].sel, v->eip);
-    }
-    uint8_t *kind = &v->vm->page[page >> GUEST_PAGE_SHIFT];
-    if (!(*kind & PAGE_CODE)) {
-        *kind |= PAGE_CODE;
-        mmu_flush_gpa(v->vm, page);
     }
     return p;
 }
@@ -180,9 +174,9 @@ static void block_insert(struct vcpu *v, struct block *b)
     page_link(page_add(v, page), b, 0, first, last > GUEST_PAGE_MASK ? GUEST_PAGE_MASK : last);
     if (b->page2 != NO_PAGE)
         page_link(page_add(v, b->page2), b, 1, 0, last - GUEST_PAGE_SIZE);
-    code_page_drop(v->vm, page);
+    page_mark(v->vm, page, PAGE_CODE);
     if (b->page2 != NO_PAGE)
-        code_page_drop(v->vm, b->page2);
+        page_mark(v->vm, b->page2, PAGE_CODE);
     b->cached = true;
     v->stats.blocks_decoded++;
 }
@@ -348,12 +342,14 @@ void interp_mark_code(const struct vcpu *v, gpa_t page, uint8_t *bits)
         if (l->block->dead)
             continue;
         link_range(l, &first, &last);
-        code_page_mark(bits, first, last);
+        page_bits_set(bits, first, last);
     }
 }
 
-void interp_invalidate(struct vcpu *v, gpa_t page, unsigned first, unsigned last)
+/* Drops the blocks made of bytes first..last of the page. */
+static void written(void *self, gpa_t page, unsigned first, unsigned last)
 {
+    struct vcpu *v = self;
     struct interp *in = v->interp;
     struct code_page *p = page_find(in, page);
     uint64_t mask = (~0ull << (first / 64)) & (~0ull >> (63 - last / 64));
@@ -381,6 +377,22 @@ void interp_invalidate(struct vcpu *v, gpa_t page, unsigned first, unsigned last
         at = &(*at)->next;
     }
     p->chunks = chunks;
-    if (!p->blocks && page < v->vm->ram_size)
-        v->vm->page[page >> GUEST_PAGE_SHIFT] &= (uint8_t)~PAGE_CODE;
+    if (!p->blocks)
+        page_unmark(v->vm, page, PAGE_CODE);
+}
+
+static bool holds(void *self, gpa_t page)
+{
+    const struct vcpu *v = self;
+    const struct code_page *p = page_find(v->interp, page);
+
+    return p && p->blocks;
+}
+
+void block_init(struct vcpu *v)
+{
+    static const struct page_watcher watcher = {
+        .mark = PAGE_CODE, .written = written, .holds = holds};
+
+    page_watch(v->vm, &watcher, v);
 }

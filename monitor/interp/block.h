@@ -4,8 +4,7 @@
  * address.
  *
  * Promises   A block found here matches guest memory: every page that holds one carries PAGE_CODE,
- *            so that writes to it take the slow path of shadow-mmu/access.c, which calls
- *            interp_invalidate().
+ *            so that a write to it drops the blocks whose bytes it touches (monitor/page.h).
  * Invariant  A block lies on one page, except a block of the single instruction which crosses into
  *            the next; that one is on both pages' lists and names the second page in page2.
  * Lifetime   Records are bump-allocated and reused only by block_flush() followed by a decode: the
@@ -110,6 +109,9 @@ struct block *block_get(struct vcpu *v);
  * block_get(). Valid until the next whole flush (vcpu.stats.cache_flush_full counts them), whatever
  * becomes of its block. */
 const struct xinsn *block_get_insn(struct vcpu *v);
+
+/* For interp_init(): v->interp and v->vm are set. */
+void block_init(struct vcpu *v);
 
 /* Forgets everything. */
 void block_flush(struct vcpu *v);

@@ -18,6 +18,7 @@ size_t interp_size(void)
 void interp_init(struct vcpu *v, void *memory)
 {
     v->interp = memory;
+    block_init(v);
 }
 
 void interp_flush(struct vcpu *v)

@@ -14,6 +14,7 @@
 
 /* Bytes of memory the interpreter of one vCPU needs; the host allocates it zeroed. */
 size_t interp_size(void);
+/* v->vm is set. */
 void interp_init(struct vcpu *v, void *memory);
 
 /* Runs until v->attention is non-zero or about `budget` instructions were executed. Faults of guest
@@ -35,9 +36,7 @@ bool interp_at_rep(struct vcpu *v);
 /* The decoded instruction at v->eip, for traces and debug traps; raises like a fetch. */
 const struct insn *interp_peek(struct vcpu *v);
 
-/* Drops decoded blocks of the physical page (bytes first..last within it). Sets ATT_SMC. */
-void interp_invalidate(struct vcpu *v, gpa_t page, unsigned first, unsigned last);
-/* Marks the bytes of the page that are part of a decoded block (bt/code_page.h). */
+/* Marks the bytes of the page that are part of a decoded block (page_bits_set()). */
 void interp_mark_code(const struct vcpu *v, gpa_t page, uint8_t *bits);
 void interp_flush(struct vcpu *v);
 

@@ -14,6 +14,7 @@
 #include "monitor/cpuid.h"
 #include "monitor/fpu.h"
 #include "monitor/interp/interp.h"
+#include "monitor/page.h"
 #include "monitor/trace.h"
 #include "tests/fuzz/cpu_fuzz.h"
 #include "tests/fuzz/fuzz.h"

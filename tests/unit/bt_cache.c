@@ -65,8 +65,10 @@ static void start(void)
     v->bt.jump_miss = (uintptr_t)arena.rx;
     cr_assert(host.jump_map[0] || jump_maps_create(&host) == 0);
     jump_map_init(v, zeroed(HOST_JUMP_MAPS * sizeof *v->bt.jump));
-    mmu_flush_all(v);
+    mmu_init(v);
     v->translator = zeroed(sizeof *v->translator);
+    bt_hear(v);
+    mmu_flush_all(v);
     c = &v->translator->cache;
     cache_init(c, zeroed(cache_size(ARENA)), &arena);
     c->fixed = c->at = FIXED;
@@ -487,6 +489,8 @@ Test(bt_cache, marking_a_page_drops_its_write_tags)
     w->bt.jump = theirs->jump;
     w->vm = &vm;
     vm.cpu_count = 2;
+    mmu_init(w);
+    bt_hear(w);
     mmu_flush_all(w);
     cache_init(&theirs->cache, zeroed(cache_size(ARENA)), &arena);
     make_block(0x5100, 0x5100, 1, 2, 0);

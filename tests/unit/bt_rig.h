@@ -36,6 +36,7 @@
 #include "monitor/assemble.h"
 #include "monitor/fpu.h"
 #include "monitor/interp/interp.h"
+#include "monitor/page.h"
 #include "monitor/segment.h"
 #include "monitor/vm.h"
 #include "shadow-mmu/mmu.h"

@@ -4,6 +4,7 @@
 #include "interp_rig.h"
 
 #include "monitor/interp/quick.h"
+#include "monitor/page.h"
 
 #define ROUNDS 400000u
 
@@ -108,7 +109,7 @@ static void put_code(struct rig *r, const uint8_t *bytes, unsigned len)
     memcpy(r->vm.ram + RIG_EIP, bytes, len);
     r->vm.ram[RIG_EIP + len] = 0x0f; /* ud2 */
     r->vm.ram[RIG_EIP + len + 1] = 0x0b;
-    interp_invalidate(&r->cpu, RIG_EIP, 0, 31);
+    vm_ram_written(&r->vm, RIG_EIP, 32);
     r->cpu.attention = 0;
 }
 

@@ -15,6 +15,7 @@
 #include "monitor/exception.h"
 #include "monitor/interp/interp.h"
 #include "monitor/msr.h"
+#include "monitor/page.h"
 #include "monitor/vm.h"
 #include "shadow-mmu/access.h"
 
@@ -102,6 +103,7 @@ static struct vcpu *fx_open(const char *model)
         fx_cpu->seg[i] =
             (struct seg){.attr = 0xc093, .limit = ~0u, .hi = ~0u, .acc = SEG_ACC_R | SEG_ACC_W};
     fx_interp = calloc(1, interp_size());
+    mmu_init(fx_cpu);
     interp_init(fx_cpu, fx_interp);
     msr_reset(fx_cpu);
     mmu_flush_all(fx_cpu);

@@ -251,6 +251,7 @@ static inline struct machine *machine_new(void)
     m->vm.cpu_count = 1;
     m->vm.cpu[0] = &m->v;
     m->v.vm = &m->vm;
+    mmu_init(&m->v);
     mmu_flush_all(&m->v);
     machine_start(m);
     return m;

@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * phys.c - guest-physical accesses to any kind of page: RAM, ROM, decoded code, devices.
- *
- * Promises   A device sees naturally aligned accesses of 1, 2 or 4 bytes, in ascending order. A
- *            write which changes no byte of a code page invalidates nothing.
- * Not here   Translation and its checks (walk.c, access.c).
- */
+/* phys.c - see phys.h. */
+#include "monitor/phys.h"
+
 #include "include/ring1/mem.h"
+#include "monitor/page.h"
 #include "monitor/trace.h"
-#include "shadow-mmu/access.h"
-#include "shadow-mmu/dirty.h"
-#include "shadow-mmu/mmu_priv.h"
 
 /* Largest naturally aligned piece at gpa of at most `len` bytes that a bus takes. */
 static unsigned bus_piece(gpa_t gpa, unsigned len)
@@ -93,13 +87,14 @@ void phys_store(struct vm *vm, gpa_t gpa, const void *in, unsigned len)
                    (unsigned long long)gpa, len);
         return;
     }
-    if (kind & PAGE_LOGGED)
-        dirty_log_note(vm, gpa);
-    if (kind & (PAGE_CODE | PAGE_TRANSLATED)) {
-        if (memcmp(vm->ram + gpa, in, len) == 0)
-            return;
-        ram_copy(vm->ram + gpa, in, len);
-        vm_ram_written(vm, gpa, len);
+    if (kind & PAGE_MARKS) {
+        gpa_t page = gpa & ~(gpa_t)GUEST_PAGE_MASK;
+        unsigned first = (unsigned)(gpa - page);
+        bool same = memcmp(vm->ram + gpa, in, len) == 0;
+
+        if (!same)
+            ram_copy(vm->ram + gpa, in, len);
+        page_written(vm, page, first, first + len - 1, same);
         return;
     }
     ram_copy(vm->ram + gpa, in, len);

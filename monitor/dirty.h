@@ -11,8 +11,8 @@
  *            left.
  * Writer     The thread that runs the vCPU, between two calls of vcpu_run().
  */
-#ifndef RING1_SHADOW_MMU_DIRTY_H
-#define RING1_SHADOW_MMU_DIRTY_H
+#ifndef RING1_MONITOR_DIRTY_H
+#define RING1_MONITOR_DIRTY_H
 
 #include "include/ring1/types.h"
 
@@ -30,7 +30,7 @@ void dirty_log_stop(struct vm *vm);
  * many they are. */
 unsigned dirty_log_collect(struct vm *vm, uint64_t *out);
 
-/* For phys.c and vm.c: the page of gpa, below ram_size and PAGE_LOGGED, is about to change. */
-void dirty_log_note(struct vm *vm, gpa_t gpa);
+/* The page, below ram_size, changed without a store that the log could see. */
+void dirty_log_note(struct vm *vm, gpa_t page);
 
 #endif

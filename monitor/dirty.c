@@ -1,24 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 /* dirty.c - see dirty.h. */
-#include "shadow-mmu/dirty.h"
+#include "monitor/dirty.h"
 
-#include "monitor/vm.h"
-#include "shadow-mmu/mmu.h"
+#include "monitor/listener.h"
+#include "monitor/page.h"
 
 size_t dirty_log_words(const struct vm *vm)
 {
     return (size_t)((vm->ram_size >> GUEST_PAGE_SHIFT) + 63) / 64;
 }
 
+void dirty_log_note(struct vm *vm, gpa_t page)
+{
+    gpa_t n = page >> GUEST_PAGE_SHIFT;
+
+    page_unmark(vm, page, PAGE_LOGGED);
+    if (vm->dirty)
+        vm->dirty[n / 64] |= 1ull << (n % 64);
+}
+
+static void written(void *self, gpa_t page, unsigned first, unsigned last)
+{
+    (void)first, (void)last;
+    dirty_log_note(self, page);
+}
+
+static const struct page_watcher watcher = {
+    .mark = PAGE_LOGGED,
+    .same_too = true,
+    .written = written,
+};
+
 /* Devices are not memory; ROM changes only by vm_set_page_kind(). */
 static void watch(struct vm *vm, gpa_t page)
 {
-    uint8_t *kind = &vm->page[page >> GUEST_PAGE_SHIFT];
-
-    if (*kind & (PAGE_MMIO | PAGE_LOGGED))
-        return;
-    *kind |= PAGE_LOGGED;
-    mmu_flush_gpa(vm, page);
+    if (!(vm->page[page >> GUEST_PAGE_SHIFT] & (PAGE_MMIO | PAGE_LOGGED)))
+        page_mark(vm, page, PAGE_LOGGED);
 }
 
 void dirty_log_start(struct vm *vm, uint64_t *bitmap)
@@ -26,6 +43,7 @@ void dirty_log_start(struct vm *vm, uint64_t *bitmap)
     for (size_t n = 0; n < dirty_log_words(vm); n++)
         bitmap[n] = 0;
     vm->dirty = bitmap;
+    page_watch(vm, &watcher, vm);
     for (unsigned c = 0; c < vm->cpu_count; c++)
         mmu_flush_all(vm->cpu[c]); /* an empty TLB makes the flushes by page cheap */
     for (gpa_t page = 0; page < vm->ram_size; page += GUEST_PAGE_SIZE)
@@ -35,7 +53,7 @@ void dirty_log_start(struct vm *vm, uint64_t *bitmap)
 void dirty_log_stop(struct vm *vm)
 {
     for (gpa_t page = 0; page < vm->ram_size; page += GUEST_PAGE_SIZE)
-        vm->page[page >> GUEST_PAGE_SHIFT] &= (uint8_t)~PAGE_LOGGED;
+        page_unmark(vm, page, PAGE_LOGGED);
     vm->dirty = NULL;
 }
 
@@ -53,13 +71,4 @@ unsigned dirty_log_collect(struct vm *vm, uint64_t *out)
         }
     }
     return count;
-}
-
-void dirty_log_note(struct vm *vm, gpa_t gpa)
-{
-    gpa_t n = gpa >> GUEST_PAGE_SHIFT;
-
-    vm->page[n] &= (uint8_t)~PAGE_LOGGED;
-    if (vm->dirty)
-        vm->dirty[n / 64] |= 1ull << (n % 64);
 }
