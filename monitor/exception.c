@@ -14,7 +14,6 @@
 
 #include "include/ring1/fmt.h"
 #include "monitor/far_priv.h"
-#include "monitor/lockstep.h"
 #include "monitor/trace.h"
 
 #define NOT_DELIVERING 0xffu
@@ -177,6 +176,7 @@ static void deliver_chain(struct vcpu *v, struct event *e)
 
 void event_deliver(struct vcpu *v, enum event_type type, unsigned vector, uint32_t error)
 {
+    const struct vm_observer *o = v->vm->observer;
     struct event e = event_make(v, type, vector, error);
 
     v->rf_lent = false;
@@ -190,12 +190,12 @@ void event_deliver(struct vcpu *v, enum event_type type, unsigned vector, uint32
     }
     if (type == EVENT_NMI)
         v->nmi_blocked = true;
-    if (unlikely(v->vm->lockstep != NULL))
-        lockstep_event_begins(v->vm->lockstep);
+    if (unlikely(o != NULL))
+        o->event_begins(v->vm->observer_self);
     v->halted = false;
     deliver_chain(v, &e);
-    if (unlikely(v->vm->lockstep != NULL))
-        lockstep_event_ends(v->vm->lockstep, type, vector, error);
+    if (unlikely(o != NULL))
+        o->event_ends(v->vm->observer_self, type, vector, error);
 }
 
 void fault_deliver(struct vcpu *v, const struct fault *f)

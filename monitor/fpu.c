@@ -14,7 +14,7 @@
 #include "monitor/fpu.h"
 
 #include "include/ring1/mem.h"
-#include "monitor/interp/fpu_image.h"
+#include "monitor/fpu_image.h"
 #include "monitor/vm.h"
 
 #define FCW_RESET     0x0040u

@@ -81,8 +81,11 @@ void lockstep_sync(struct lockstep *ls)
     ls->syncs++;
 }
 
-void lockstep_event_begins(struct lockstep *ls)
+/* The way to a handler may lead through device memory (the stack, the IDT, a TSS), so it is recorded
+ * as a block is. */
+static void event_begins(void *self)
 {
+    struct lockstep *ls = self;
     struct vcpu *a = ls->a, *b = ls->b;
 
     if (ls->diverged)
@@ -100,8 +103,10 @@ void lockstep_event_begins(struct lockstep *ls)
     ls->running = true;
 }
 
-void lockstep_event_ends(struct lockstep *ls, enum event_type type, unsigned vector, uint32_t error)
+static void event_ends(void *self, unsigned type, unsigned vector, uint32_t error)
 {
+    struct lockstep *ls = self;
+
     if (ls->diverged)
         return;
     ls->running = false;
@@ -111,11 +116,14 @@ void lockstep_event_ends(struct lockstep *ls, enum event_type type, unsigned vec
         return;
     }
     lockstep_replay_map(ls);
-    event_deliver(ls->b, type, vector, error);
+    event_deliver(ls->b, (enum event_type)type, vector, error);
     if (ls->taken != ls->used && !ls->why[0])
         fmt_line(ls->why, sizeof ls->why, ACCESSES_MISSING);
     ls->now += ls->used * LOCKSTEP_ACCESS_NS;
 }
+
+const struct vm_observer lockstep_observer = {.event_begins = event_begins,
+                                              .event_ends = event_ends};
 
 /* ---- a step of both ---- */
 

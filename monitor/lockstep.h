@@ -118,12 +118,8 @@ bool lockstep_wait(struct lockstep *ls);
  * differ, which was reported. */
 bool lockstep_end(struct lockstep *ls);
 
-/* For event_deliver(): the real guest is about to take an event; it has taken this one. The way
- * there may lead through device memory (the stack, the IDT, a TSS), so it is recorded as a block
- * is. */
-void lockstep_event_begins(struct lockstep *ls);
-void lockstep_event_ends(struct lockstep *ls, enum event_type type, unsigned vector,
-                         uint32_t error);
+/* Has the events of the real guest delivered to the shadow as well. */
+extern const struct vm_observer lockstep_observer;
 
 /* For the host: what the board does to the real guest's memory map. */
 void lockstep_note_a20(struct lockstep *ls, bool on);

@@ -5,7 +5,7 @@
  */
 #include "include/ring1/fmt.h"
 #include "include/ring1/mem.h"
-#include "monitor/interp/fpu_image.h"
+#include "monitor/fpu_image.h"
 #include "monitor/lockstep.h"
 #include "monitor/page.h"
 #include "shadow-mmu/mmu.h"

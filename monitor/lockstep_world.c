@@ -309,6 +309,8 @@ static void put_between(struct lockstep *ls, struct vm *vm)
     ls->real_host.window_protect = world_protect;
     vm->host = &ls->real_host;
     vm->lockstep = ls;
+    vm->observer = &lockstep_observer;
+    vm->observer_self = ls;
     ls->mem = vm->mem;
     ls->port = vm->port;
     vm->mem = (struct bus){.name = ls->mem.name};

@@ -40,6 +40,13 @@ struct board_ops {
 
 struct page_watcher;
 
+/* Hears of each interrupt, NMI and exception before and after its delivery through the IDT; not of
+ * INT n, which is an instruction. type: enum event_type of exception.h. */
+struct vm_observer {
+    void (*event_begins)(void *self);
+    void (*event_ends)(void *self, unsigned type, unsigned vector, uint32_t error);
+};
+
 struct vm {
     const struct vmm_host *host;
     uint8_t *ram;      /* linear mapping of guest RAM, physical address 0 first */
@@ -60,7 +67,9 @@ struct vm {
     struct vcpu *cpu[VM_CPUS];
     const struct board_ops *board_ops;
     void *board;
-    ns_t next_deadline;        /* earliest device deadline known */
+    ns_t next_deadline;                 /* earliest device deadline known */
+    const struct vm_observer *observer; /* NULL: nobody observes */
+    void *observer_self;
     struct lockstep *lockstep; /* -exec lockstep: monitor/lockstep.h; else NULL */
     struct {
         const struct page_watcher *ops;

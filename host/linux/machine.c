@@ -209,6 +209,7 @@ int machine_reset(struct machine *m, struct error *e)
     rsdp = pc_build_tables(m->pc);
     if (boot_load(&m->boot, m->ram.base, m->ram.size, rsdp, &entry, e))
         return -1;
+    vm_ram_written(&m->vm, 0, m->ram.size); /* what was made from the last boot's code is stale */
     boot_enter(m->vcpu, &entry);
     if (m->lockstep)
         lockstep_sync(m->lockstep);

@@ -11,7 +11,7 @@
 #define RING1_MONITOR_INTERP_FPU_EXEC_H
 
 #include "monitor/fpu.h"
-#include "monitor/interp/fpu_image.h"
+#include "monitor/fpu_image.h"
 #include "monitor/interp/fpu_stub.h"
 #include "monitor/interp/handler.h"
 #include "monitor/vm.h"

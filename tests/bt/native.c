@@ -25,7 +25,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "monitor/interp/fpu_image.h"
+#include "monitor/fpu_image.h"
 #include "monitor/trace.h"
 
 #define SHARED_BYTES (NATIVE_RAM + NATIVE_IO_BYTES)

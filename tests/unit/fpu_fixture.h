@@ -23,7 +23,7 @@
 #include "monitor/assemble.h"
 #include "monitor/exception.h"
 #include "monitor/fpu.h"
-#include "monitor/interp/fpu_image.h"
+#include "monitor/fpu_image.h"
 #include "monitor/interp/handler.h"
 #include "monitor/interp/interp.h"
 #include "monitor/segment.h"

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* vcpu.c - the state after RESET. Source: SDM vol. 3A, section 10.1.1 and table 10-1. */
+/* reset.c - vcpu_reset(): the state after RESET. Source: SDM vol. 3A, section 10.1.1 and table 10-1. */
 #include "monitor/vcpu.h"
 
 #include "include/ring1/mem.h"
 #include "monitor/cpuid.h"
 #include "monitor/fpu.h"
-#include "monitor/interp/interp.h"
 #include "monitor/msr.h"
 #include "monitor/segment.h"
 #include "monitor/vm.h"
@@ -56,5 +55,4 @@ void vcpu_reset(struct vcpu *v)
     fpu_park(v);
     fpu_reset(v);
     mmu_flush_all(v);
-    interp_flush(v);
 }

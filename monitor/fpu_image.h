@@ -4,8 +4,8 @@
  * images.
  * Source     SDM vol. 1, section 8.1 (x87 state), table 10-2 (FXSAVE, legacy 32-bit layout).
  */
-#ifndef RING1_MONITOR_INTERP_FPU_IMAGE_H
-#define RING1_MONITOR_INTERP_FPU_IMAGE_H
+#ifndef RING1_MONITOR_FPU_IMAGE_H
+#define RING1_MONITOR_FPU_IMAGE_H
 
 #include "include/ring1/types.h"
 
