@@ -9,8 +9,8 @@
  * Source     SDM vol. 2, CLI, STI (table 4-19), PUSHF, POPF (table 4-16); vol. 3B, sections 21.3.3
  * and 21.4 (VME, PVI).
  */
-#include "monitor/fault.h"
 #include "monitor/far.h"
+#include "monitor/fault.h"
 
 #define EFL_DEFINED                                                                                \
     (EFL_ARITH | EFL_TF | EFL_IF | EFL_DF | EFL_IOPL | EFL_NT | EFL_RF | EFL_VM | EFL_AC |         \

@@ -3,7 +3,7 @@
  * page.h - physical pages: what each is (vm.page[]), who watches writes to it.
  *
  * Promises   Whoever keeps something that was made from the bytes of a page (decoded instructions,
- *            translated code, a dirty log) marks it and hears of every write to it: by instructions,
+ *            translated code, a dirty log) marks it and hears of each write to it: by instructions,
  *            by the walker (A and D), by DMA. A marked page is writable in no TLB and no window.
  * Invariant  A watcher takes its own mark away only: page_unmark() asks the others that use the
  *            same mark, on other CPUs, whether they still need it.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* reset.c - vcpu_reset(): the state after RESET. Source: SDM vol. 3A, section 10.1.1 and table 10-1. */
+/* reset.c - vcpu_reset(): the state after RESET (SDM vol. 3A, section 10.1.1, table 10-1). */
 #include "monitor/vcpu.h"
 
 #include "include/ring1/mem.h"

@@ -17,7 +17,7 @@
 #define PAGE_ROM        0x02u /* reads come from ram[], writes are dropped (PAM, SeaBIOS shadow) */
 #define PAGE_CODE       0x04u /* holds decoded instructions: writes take the slow path */
 #define PAGE_TRANSLATED 0x08u /* translated code was made from it: the same */
-#define PAGE_LOGGED     0x10u /* the dirty log waits for its first write: the same (monitor/dirty.h) */
+#define PAGE_LOGGED     0x10u /* the dirty log waits for its first write: the same (dirty.h) */
 #define PAGE_MARKS      (PAGE_CODE | PAGE_TRANSLATED | PAGE_LOGGED) /* set by watchers: page.h */
 
 #define VM_CPUS 8u
