@@ -89,7 +89,12 @@ struct vcpu_stats {
 #undef STAT
 };
 
+struct vcpu;
+
 struct vcpu_fpu {
+    /* The stubs that run x87, MMX and SSE instructions (interp/fpu_stub.h) are made anew: whoever
+     * keeps their addresses must forget them. */
+    void (*stubs_lost)(struct vcpu *v);
     bool live;                      /* guest state is in the host's registers; otherwise in area */
     _Alignas(64) uint8_t area[512]; /* FXSAVE (32-bit layout) image */
     /* Last non-control x87 instruction, as the guest must see it. */

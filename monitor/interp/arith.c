@@ -10,8 +10,8 @@
  *            checked that it is legal, and one host thread runs the VM's CPUs.
  */
 #include "monitor/interp/alu.h"
+#include "monitor/interp/forms.h"
 #include "monitor/interp/operand.h"
-#include "monitor/interp/select.h"
 
 /* ---- two operands, destination written ---- */
 

@@ -10,7 +10,7 @@
  */
 #include "monitor/far.h"
 #include "monitor/interp/alu.h"
-#include "monitor/interp/select.h"
+#include "monitor/interp/forms.h"
 #include "monitor/interp/stack.h"
 
 /* Checks a near target and returns it masked to the operand size. */

@@ -9,8 +9,8 @@
  * Not here   MOV of segment, control and debug registers (seg_insn.c, system.c).
  */
 #include "monitor/interp/alu.h"
+#include "monitor/interp/forms.h"
 #include "monitor/interp/operand.h"
-#include "monitor/interp/select.h"
 #include "monitor/vm.h"
 
 /* ---- MOV ---- */

@@ -14,7 +14,6 @@
 
 #include "include/ring1/mem.h"
 #include "monitor/fpu.h"
-#include "monitor/interp/interp.h"
 #include "monitor/vm.h"
 
 #define TABLE_MAGIC 0x62757473u
@@ -283,7 +282,7 @@ const struct fpu_stub *fpu_stub_make(struct vcpu *v, const struct insn *i)
             /* Decoded instructions point into the arena: they go too, before the next of them
              * runs. */
             table_reset(t, a->size);
-            interp_flush(v);
+            v->fpu.stubs_lost(v);
             vcpu_attend(v, ATT_SMC);
             slot = slot_find(t, key);
         }

@@ -18,6 +18,7 @@ size_t interp_size(void)
 void interp_init(struct vcpu *v, void *memory)
 {
     v->interp = memory;
+    v->fpu.stubs_lost = block_flush;
     block_init(v);
 }
 

@@ -7,8 +7,8 @@
  * Source     SDM vol. 2A: DIV, IDIV, IMUL; vol. 2B: MUL.
  */
 #include "monitor/interp/alu.h"
+#include "monitor/interp/forms.h"
 #include "monitor/interp/operand.h"
-#include "monitor/interp/select.h"
 
 /* The accumulator pair of a 16- or 32-bit operation. */
 static void pair_put16(struct vcpu *v, uint16_t lo, uint16_t hi)

@@ -5,7 +5,7 @@
  * Promises   Called once per decoded instruction, so it may look at everything; what it returns
  *            needs to look at nothing that the record already decided.
  */
-#include "monitor/interp/select.h"
+#include "monitor/interp/forms.h"
 
 static insn_fn *const general_table[OP_COUNT] = {
     [OP_INVALID] = i_ud,

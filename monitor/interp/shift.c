@@ -7,8 +7,8 @@
  * Source     SDM vol. 2B: RCL/RCR/ROL/ROR, SAL/SAR/SHL/SHR, SHLD, SHRD.
  */
 #include "monitor/interp/alu.h"
+#include "monitor/interp/forms.h"
 #include "monitor/interp/operand.h"
-#include "monitor/interp/select.h"
 
 /* D0/D1 shift by 1, D2/D3 by CL, C0/C1 by an immediate. */
 static inline uint8_t shift_count(const struct vcpu *v, const struct insn *i)

@@ -9,7 +9,7 @@
  */
 #include "monitor/interp/stack.h"
 #include "monitor/far.h"
-#include "monitor/interp/select.h"
+#include "monitor/interp/forms.h"
 #include "monitor/segment.h"
 
 /* ---- PUSH, POP ---- */

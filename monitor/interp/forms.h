@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* select.h - each file's specialised handlers, chosen by operand form and size; NULL: take the
+/* forms.h - each file's specialised handlers, chosen by operand form and size; NULL: take the
  * general one. */
-#ifndef RING1_MONITOR_INTERP_SELECT_H
-#define RING1_MONITOR_INTERP_SELECT_H
+#ifndef RING1_MONITOR_INTERP_FORMS_H
+#define RING1_MONITOR_INTERP_FORMS_H
 
 #include "monitor/interp/handler.h"
 
