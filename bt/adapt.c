@@ -23,6 +23,11 @@
 #define WASTE_MUCH 1000u /* in SWEEP_NS */
 /* A change of context costs some 0.1 us and the jump map. */
 #define SEG_CHANGES_MUCH 2000u /* in SWEEP_NS */
+void adapt_init(struct vcpu *v)
+{
+    v->translator->adapt.dense.seen = v->stats.exceptions;
+}
+
 static uint32_t hash(gpa_t gpa)
 {
     return (uint32_t)gpa * 2654435761u;
@@ -190,6 +195,67 @@ void adapt_context(struct vcpu *v, uint32_t old, uint32_t new)
 {
     if ((old ^ new) & CTX_DATA_SEGS)
         back_off_note(v, &v->translator->adapt.general, 1, SEG_CHANGES_MUCH);
+}
+
+/* ---- exceptions ---- */
+
+#define DENSE_COUNT 256u
+#define DENSE_NS    1000u  /* an exception more often than this, in the mean */
+#define DENSE_QUIET 10000u /* interpreted instructions without one: it is over */
+
+/* DENSE_COUNT more exceptions have come, in `took`. */
+static void dense_next(struct adapt_dense *d, ns_t now, ns_t took)
+{
+    switch (d->how) {
+    case DENSE_TRANSLATE:
+        if (took > DENSE_COUNT * DENSE_NS || now < d->until)
+            return;
+        d->translated = took;
+        d->how = DENSE_TRIAL;
+        return;
+    case DENSE_TRIAL:
+        if (took < d->translated) {
+            d->how = DENSE_INTERPRET;
+            d->level += d->level < LEVEL_MAX;
+        } else {
+            d->how = DENSE_TRANSLATE;
+            d->level = 0;
+        }
+        d->until = now + (SWEEP_NS << d->level);
+        return;
+    case DENSE_INTERPRET:
+        if (now < d->until)
+            return;
+        d->how = DENSE_TRANSLATE;
+        d->until = 0;
+        return;
+    }
+}
+
+bool adapt_interprets(struct vcpu *v)
+{
+    struct adapt_dense *d = &v->translator->adapt.dense;
+    uint64_t more = v->stats.exceptions - d->seen;
+
+    d->seen += more;
+    if (!more) {
+        if (d->how != DENSE_TRANSLATE && v->stats.insns - d->insns > DENSE_QUIET) {
+            d->how = DENSE_TRANSLATE;
+            d->count = 0;
+            d->since = vm_now(v->vm);
+        }
+        return d->how != DENSE_TRANSLATE;
+    }
+    d->insns = v->stats.insns;
+    d->count += (uint32_t)more;
+    if (d->count >= DENSE_COUNT) {
+        ns_t now = vm_now(v->vm);
+
+        dense_next(d, now, now - d->since);
+        d->count = 0;
+        d->since = now;
+    }
+    return d->how != DENSE_TRANSLATE;
 }
 
 /* ---- traps ---- */

@@ -13,6 +13,9 @@
  *            traps at too many places, does without windows for a while.
  *            A guest that keeps changing the kind of its data segments runs code for a while that
  *            looks at base and limit of all of them.
+ *            Where one exception follows the other, entering and leaving the cache may cost more
+ *            than what runs there gains: both ways are measured, and the faster one is taken for a
+ *            while.
  * Bounds     Two sites share each place of the table. Where both are taken by such instructions,
  *            the third's page becomes soft as a whole.
  * Promises   Only speed depends on what is decided here.
@@ -67,6 +70,16 @@ struct adapt_back_off {
     ns_t since, until;
 };
 
+/* Exceptions one right after the other. */
+struct adapt_dense {
+    enum { DENSE_TRANSLATE, DENSE_TRIAL, DENSE_INTERPRET } how;
+    uint8_t level;        /* how often the interpreter was found faster in succession */
+    uint64_t seen, insns; /* stats.exceptions when looked at last; stats.insns when one had come */
+    uint32_t count;
+    ns_t since, translated; /* `count` began; so long it took, translated */
+    ns_t until;             /* interpret, or do not try that, until then */
+};
+
 struct adapt {
     struct adapt_site site[ADAPT_SITES];
     struct adapt_site page[ADAPT_PAGES]; /* with more instructions that trap than site[] can hold */
@@ -74,11 +87,15 @@ struct adapt {
     uint32_t clock;
     struct adapt_back_off windowless; /* no code uses a window */
     struct adapt_back_off general;    /* all code looks at base and limit of DS and ES */
-    uint64_t mode;                    /* window_mode() at the last flush of everything */
-    uint32_t known_cr3;               /* the answer of space_is_hot() for it, while known_valid */
+    struct adapt_dense dense;
+    uint64_t mode;      /* window_mode() at the last flush of everything */
+    uint32_t known_cr3; /* the answer of space_is_hot() for it, while known_valid */
     bool known_valid, known_hot;
     ns_t next_sweep;
 };
+
+/* After zeroed memory. */
+void adapt_init(struct vcpu *v);
 
 /* May code of the present privilege level and address space use a window? */
 bool adapt_window(const struct vcpu *v);
@@ -89,6 +106,9 @@ enum adapt_form adapt_form(const struct bt *bt, gpa_t gpa, uint8_t *user);
 /* The instruction at gpa trapped, if for memory at linear address `at`. May drop the blocks that
  * contain it. */
 void adapt_trap(struct vcpu *v, gpa_t gpa, gla_t at, enum adapt_why why);
+
+/* Asked each time the run loop is about to run code: is that the interpreter's at present? */
+bool adapt_interprets(struct vcpu *v);
 
 /* The TLB was flushed as a whole. */
 void adapt_flushed(struct vcpu *v);

@@ -36,6 +36,7 @@ void bt_init(struct vcpu *v, void *memory, const struct bt_options *options)
     code_page_init(v);
     v->translator = bt;
     bt_hear(v);
+    adapt_init(v);
     v->bt.in_cache = v->bt.stepping = false;
     v->bt.break_at = 0;
     v->bt.return_limit = h->return_limit;
@@ -80,9 +81,9 @@ uint32_t bt_context(const struct vcpu *v)
     return ctx;
 }
 
-bool bt_usable(const struct vcpu *v)
+bool bt_usable(struct vcpu *v)
 {
-    return v->translator && bt_context(v) != 0;
+    return v->translator && !adapt_interprets(v) && bt_context(v) != 0;
 }
 
 /* ---- staleness ---- */

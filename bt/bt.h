@@ -42,9 +42,9 @@ size_t bt_size(size_t arena_size);
  * v->translator = memory. */
 void bt_init(struct vcpu *v, void *memory, const struct bt_options *options);
 
-/* Can the translator run the code at the present state (32-bit flat code, no TF, no shadow...)?
- * When not, the caller interprets. */
-bool bt_usable(const struct vcpu *v);
+/* Can the translator run the code at the present state (32-bit flat code, no TF, no shadow...), and
+ * is that worth it? When not, the caller interprets some thousand instructions. */
+bool bt_usable(struct vcpu *v);
 
 /* Runs translated code until v->attention is set or the state is no longer bt_usable(). */
 void bt_run(struct vcpu *v);
