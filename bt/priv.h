@@ -42,7 +42,7 @@ struct bt_stubs {
 #define BT_HEAT_ELSEWHERE 16u
 /* So often is code interpreted that has been written lately: about what a translation costs. Who
  * writes it again before that has lost nothing, who runs it for long pays twice at most. */
-#define BT_HEAT_WRITTEN 32u
+#define BT_HEAT_WRITTEN 100u
 /* Writes that killed blocks of a page, until its code counts as written. */
 #define BT_WRITTEN_OFTEN 8u
 #define BT_WRITTEN_INSNS 32u /* interpreted at once */
