@@ -81,8 +81,8 @@ void lockstep_sync(struct lockstep *ls)
     ls->syncs++;
 }
 
-/* The way to a handler may lead through device memory (the stack, the IDT, a TSS), so it is recorded
- * as a block is. */
+/* The way to a handler may lead through device memory (the stack, the IDT, a TSS), so it is
+ * recorded as a block is. */
 static void event_begins(void *self)
 {
     struct lockstep *ls = self;

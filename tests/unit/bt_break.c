@@ -365,7 +365,7 @@ static void on_walk_alarm(int sig, siginfo_t *info, void *context)
 
 static void walks(bool soft_only)
 {
-    struct bt_options options = {.soft_only = soft_only};
+    struct bt_options options = {.soft_only = soft_only, .no_elsewhere = true};
     struct sigaction sa = {.sa_sigaction = on_step, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 
     rigs(&options);
@@ -397,7 +397,7 @@ Test(bt_break, advance_software_tlb)
 
 static void all(bool soft_only)
 {
-    struct bt_options options = {.soft_only = soft_only};
+    struct bt_options options = {.soft_only = soft_only, .no_elsewhere = true};
 
     rigs(&options);
     bt_rig_break_signal(on_alarm);

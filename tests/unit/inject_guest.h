@@ -86,12 +86,14 @@ static void gate(uint8_t *ram, unsigned vector, const uint8_t *handler, unsigned
     memcpy(ram + IDT + 8 * vector, raw, sizeof raw);
 }
 
-/* What repeats in each run is not to become rare: no instruction gets another form for its traps. */
+/* What repeats in each run is not to become rare: no instruction gets another form for its traps,
+ * no exception gives the run to the interpreter. */
 static void forget_traps(struct adapt *a)
 {
     memset(a->site, 0, sizeof a->site);
     memset(a->page, 0, sizeof a->page);
     a->windowless = a->general = (struct adapt_back_off){.on = false};
+    a->dense = (struct adapt_dense){.until = NS_NEVER, .seen = a->dense.seen};
 }
 
 /* All but the code, which stays translated. */
