@@ -10,9 +10,9 @@
 #include "bt/code_page.h"
 #include "bt/priv.h"
 #include "include/ring1/mem.h"
-#include "monitor/fpu.h"
+#include "monitor/cpu/fpu.h"
+#include "monitor/cpu/trace.h"
 #include "monitor/interp/interp.h"
-#include "monitor/trace.h"
 #include "shadow-mmu/access.h"
 #include "shadow-mmu/window.h"
 

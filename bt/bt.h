@@ -8,13 +8,13 @@
  * How        docs/codegen.md is the reference of the emitted code; bt/tu.h is what emitters share;
  *            bt/cache/ holds the blocks. What is not translated is a callout into the interpreter's
  *            handler of that one instruction, so every instruction works from the first day.
- * Not here   Interrupt delivery, timers, HLT (monitor/run.c); guest memory (shadow-mmu/).
+ * Not here   Interrupt delivery, timers, HLT (monitor/run/run.c); guest memory (shadow-mmu/).
  */
 #ifndef RING1_BT_BT_H
 #define RING1_BT_BT_H
 
 #include "include/ring1/host.h"
-#include "monitor/vcpu.h"
+#include "monitor/cpu/vcpu.h"
 
 /* Knobs for tests and measurements; zero is the default for all. */
 struct bt_options {

@@ -8,7 +8,7 @@
  */
 #include "bt/code_page.h"
 #include "bt/priv.h"
-#include "monitor/fpu.h"
+#include "monitor/cpu/fpu.h"
 #include "monitor/interp/interp.h"
 
 /* Can the instruction change what bt_context() looks at, other than through vcpu.attention? */

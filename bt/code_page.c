@@ -5,9 +5,9 @@
 #include "bt/cache/cache.h"
 #include "bt/priv.h"
 #include "include/ring1/mem.h"
-#include "monitor/breakpoint.h"
+#include "monitor/cpu/breakpoint.h"
 #include "monitor/interp/interp.h"
-#include "monitor/page.h"
+#include "monitor/memory/page.h"
 
 /* So many harmless writes to the same page, each a callout, pay for making its map. */
 #define WRITES_WORTH 8u

@@ -9,7 +9,7 @@
 #ifndef RING1_BT_CONTEXT_H
 #define RING1_BT_CONTEXT_H
 
-#include "monitor/vcpu.h"
+#include "monitor/cpu/vcpu.h"
 
 /* State of a data or stack segment, two bits each. FS and GS are always CTX_SEG_BASED: kernels load
  * other selectors into them at every entry and exit, so their limits are looked at at run time. */

@@ -9,7 +9,7 @@
 
 #include "bt/priv.h"
 #include "include/ring1/fmt.h"
-#include "monitor/fpu.h"
+#include "monitor/cpu/fpu.h"
 
 #define HOST_INSN_MAX 15u
 

@@ -9,7 +9,7 @@
 #define RING1_BT_DUMP_H
 
 #include "bt/cache/cache.h"
-#include "monitor/trace.h"
+#include "monitor/cpu/trace.h"
 
 #define BT_TRACE_STAGES (TRACE_BIT(TRACE_BT) | TRACE_BIT(TRACE_EMIT))
 

@@ -13,7 +13,7 @@
  *            (CR0.EM, TS; CR4.OSFXSR) and 13.1.
  */
 #include "bt/priv.h"
-#include "monitor/cpuid.h"
+#include "monitor/cpu/cpuid.h"
 
 #define CPUID_7_EBX_FDP_EXCPTN_ONLY (1u << 6)
 

@@ -9,8 +9,8 @@
  */
 #include "bt/code_page.h"
 #include "bt/priv.h"
-#include "monitor/listener.h"
-#include "monitor/page.h"
+#include "monitor/cpu/listener.h"
+#include "monitor/memory/page.h"
 
 static void written(void *self, gpa_t page, unsigned first, unsigned last)
 {

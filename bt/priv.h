@@ -6,7 +6,7 @@
 #include "bt/adapt.h"
 #include "bt/tu.h"
 #include "bt/wake.h"
-#include "monitor/vm.h"
+#include "monitor/cpu/vm.h"
 #include "shadow-mmu/fetch_set.h"
 
 /* Arena offsets of the routines that bt_stubs_make() emits. */

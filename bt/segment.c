@@ -9,7 +9,7 @@
  *            what follows from its bytes is remembered.
  * Source     SDM vol. 2A: MOV; vol. 2B: POP, PUSH; vol. 3A, section 5.6.
  */
-#include "monitor/segment.h"
+#include "monitor/arch/segment.h"
 #include "bt/priv.h"
 #include "include/ring1/mem.h"
 

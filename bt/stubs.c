@@ -12,7 +12,7 @@
  * Source     System V ABI for x86-64, section 3.2.
  */
 #include "bt/priv.h"
-#include "monitor/control.h"
+#include "monitor/arch/control.h"
 
 #define LIVE_FLAGS (EFL_ARITH | EFL_DF)
 #define IF_BIT     9

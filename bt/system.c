@@ -357,7 +357,7 @@ void t_store_table(struct tu *t, const struct insn *i)
     emit_mov_mr32(e, m, R10);
 }
 
-/* The counter follows the host's clock (monitor/tsc.c), so C code reads it. */
+/* The counter follows the host's clock (monitor/arch/tsc.c), so C code reads it. */
 void t_rdtsc(struct tu *t, const struct insn *i)
 {
     (void)i;

@@ -139,7 +139,7 @@ struct decoder {
 void decoder_init(struct decoder *d, uint32_t features);
 
 /* Decodes the instruction at bytes[0..len), len <= 15, into *out. Calls Zydis: the caller has
- * parked the guest's FPU (monitor/fpu.h). *out is undefined unless DECODE_OK is returned.
+ * parked the guest's FPU (monitor/cpu/fpu.h). *out is undefined unless DECODE_OK is returned.
  * Instructions outside the virtual CPU's repertoire (VEX, EVEX, 3DNow!, SSE4a, VMX, ...) are
  * DECODE_UD, and so are those whose feature was not given to decoder_init(). Where a CPU without
  * the feature sees another instruction (LZCNT and TZCNT: BSR and BSF), so does this. */

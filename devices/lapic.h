@@ -7,7 +7,7 @@
  *            INTR unchanged. Timer counts are exact: the bus clock is 1 GHz, so one count is 1 ns
  *            times the divider. Periodic ticks that could not be delivered in time are delivered
  *            later, one at each EOI, not dropped.
- * Not here   x2APIC; the IA32_APIC_BASE and IA32_TSC_DEADLINE registers (monitor/msr.c).
+ * Not here   x2APIC; the IA32_APIC_BASE and IA32_TSC_DEADLINE registers (monitor/arch/msr.c).
  * Source     SDM vol. 3A, chapter 11.
  */
 #ifndef RING1_DEVICES_LAPIC_H

@@ -12,8 +12,8 @@
  */
 #include "shadow-mmu/access.h"
 #include "include/ring1/mem.h"
-#include "monitor/breakpoint.h"
-#include "monitor/fault.h"
+#include "monitor/cpu/breakpoint.h"
+#include "monitor/cpu/fault.h"
 #include "shadow-mmu/mmu_priv.h"
 
 /* Where [gla, gla+size) is, in at most two pages. */

@@ -4,7 +4,7 @@
  * unwind.
  *
  * Promises   A function that cannot complete raises the architectural exception (fault_raise() of
- *            monitor/fault.h does not return) before anything was written, also when an access
+ *            monitor/cpu/fault.h does not return) before anything was written, also when an access
  *            straddles two pages.
  * Fast path  Inline software-TLB hit (access_inline.h). Everything else (miss, MMIO, ROM, code
  *            pages, page crossing, alignment checks, data breakpoints) is in access.c.
@@ -15,8 +15,8 @@
 #ifndef RING1_SHADOW_MMU_ACCESS_H
 #define RING1_SHADOW_MMU_ACCESS_H
 
-#include "monitor/phys.h"
-#include "monitor/vcpu.h"
+#include "monitor/cpu/vcpu.h"
+#include "monitor/memory/phys.h"
 #include "shadow-mmu/mmu.h"
 
 /* ---- linear. `how`: 0 or MMU_USER, plus MMU_IMPLICIT; lin_how(v) is the current CPL's. ---- */

@@ -9,7 +9,7 @@
 #define RING1_SHADOW_MMU_MMU_H
 
 #include "include/ring1/types.h"
-#include "monitor/listener.h"
+#include "monitor/cpu/listener.h"
 
 struct vcpu;
 struct vm;

@@ -4,7 +4,7 @@
 #define RING1_SHADOW_MMU_MMU_PRIV_H
 
 #include "include/ring1/mem.h"
-#include "monitor/phys.h"
+#include "monitor/memory/phys.h"
 #include "shadow-mmu/mmu.h"
 
 #define PAGE_BASE(a) ((a) & ~(uint32_t)GUEST_PAGE_MASK)

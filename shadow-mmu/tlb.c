@@ -11,7 +11,7 @@
  * Source     SDM vol. 3A, section 4.10 (what must be invalidated when).
  */
 #include "include/ring1/mem.h"
-#include "monitor/breakpoint.h"
+#include "monitor/cpu/breakpoint.h"
 #include "shadow-mmu/mmu_priv.h"
 
 static void entry_drop(struct soft_tlb *t, unsigned set, unsigned n)

@@ -9,8 +9,8 @@
  * Source     SDM vol. 3A, sections 4.3 (32-bit), 4.4 (PAE), 4.6 (rights), 4.7 (error code), 4.8 (A
  *            and D).
  */
-#include "monitor/cpuid.h"
-#include "monitor/trace.h"
+#include "monitor/cpu/cpuid.h"
+#include "monitor/cpu/trace.h"
 #include "shadow-mmu/access.h"
 #include "shadow-mmu/mmu_priv.h"
 

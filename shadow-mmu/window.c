@@ -9,7 +9,7 @@
  * Not here   The mappings themselves (window_map.c), what becomes of them later (window_sync.c).
  * Source     SDM vol. 3A, sections 4.6 (rights), 4.8 (A and D), 4.10.2.3 (what a TLB may hold).
  */
-#include "monitor/breakpoint.h"
+#include "monitor/cpu/breakpoint.h"
 #include "shadow-mmu/access.h"
 #include "shadow-mmu/window_priv.h"
 

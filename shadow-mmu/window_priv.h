@@ -11,7 +11,7 @@
 #ifndef RING1_SHADOW_MMU_WINDOW_PRIV_H
 #define RING1_SHADOW_MMU_WINDOW_PRIV_H
 
-#include "monitor/listener.h"
+#include "monitor/cpu/listener.h"
 #include "shadow-mmu/mmu_priv.h"
 #include "shadow-mmu/window.h"
 

@@ -12,7 +12,7 @@
  *            global pages too: no INVLPG reached them.
  * Source     SDM vol. 3A, section 4.10.4.
  */
-#include "monitor/breakpoint.h"
+#include "monitor/cpu/breakpoint.h"
 #include "shadow-mmu/access.h"
 #include "shadow-mmu/window_priv.h"
 

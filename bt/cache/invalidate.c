@@ -11,7 +11,7 @@
 #include "bt/cache/cache.h"
 #include "bt/priv.h"
 #include "include/ring1/mem.h"
-#include "monitor/page.h"
+#include "monitor/memory/page.h"
 
 /* A page that was not written for so long is one of those that never were. */
 #define WRITTEN_PAUSE 200000000ull

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * jump_map.c - the map through which jumps find translated code (bt/cpu.h, docs/codegen.md section
- * 6).
+ * jump_map.c - the map through which jumps find translated code (monitor/cpu/bt_cpu.h,
+ * docs/codegen.md section 6).
  *
  * How        Flat: an entry for each linear address, so that a jump need not ask whether what it
  *            found is what it looked for. The host gives it memory page by page. Emptying the map
@@ -19,8 +19,8 @@
  */
 #include "bt/cache/cache.h"
 #include "include/ring1/mem.h"
-#include "monitor/vcpu.h"
-#include "monitor/vm.h"
+#include "monitor/cpu/vcpu.h"
+#include "monitor/cpu/vm.h"
 
 /* A piece more often than this: the map is too small. */
 #define PIECE_NS 16000ull

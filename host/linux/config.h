@@ -8,12 +8,12 @@
 
 #include "bt/bt.h"
 #include "include/ring1/types.h"
-#include "monitor/cpuid.h"
+#include "monitor/cpu/cpuid.h"
 
 #define MAX_SERIAL 4u
 #define MIB        (1024ull * 1024)
 #define RAM_MIN    (1 * MIB)
-#define RAM_MAX    (3584 * MIB) /* below the PCI hole at 0xe0000000 (monitor/vm.h) */
+#define RAM_MAX    (3584 * MIB) /* below the PCI hole at 0xe0000000 (monitor/cpu/vm.h) */
 
 /* The translator's code cache: host memory that is used only as far as there is code. */
 #define CACHE_MIN (1 * MIB)

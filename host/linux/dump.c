@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "monitor/vcpu.h"
+#include "monitor/cpu/vcpu.h"
 
 struct text {
     char *out;

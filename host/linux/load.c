@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor/cpuid.h"
-#include "monitor/segment.h"
-#include "monitor/vcpu.h"
+#include "monitor/arch/segment.h"
+#include "monitor/cpu/cpuid.h"
+#include "monitor/cpu/vcpu.h"
 
 #define BDA_BASE    0x400u /* BIOS data area */
 #define BIOS_AREA   0xe0000u

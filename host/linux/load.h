@@ -6,7 +6,8 @@
  * Promises   Nothing in a kernel or initrd file can make a loader read or write outside the file
  *            and guest RAM; what is wrong with a file is one sentence in *e. boot_load() may be
  *            called again at each reset of the guest: it writes the same bytes again.
- * Not here   ACPI and MP tables (devices/pc.h), the CPU's own state after reset (monitor/vcpu.h).
+ * Not here   ACPI and MP tables (devices/pc.h), the CPU's own state after reset
+ *            (monitor/cpu/vcpu.h).
  */
 #ifndef RING1_HOST_LINUX_LOAD_H
 #define RING1_HOST_LINUX_LOAD_H

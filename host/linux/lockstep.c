@@ -9,7 +9,7 @@
 #include "host/linux/code_arena.h"
 #include "host/linux/machine.h"
 #include "monitor/interp/interp.h"
-#include "monitor/lockstep.h"
+#include "monitor/run/lockstep.h"
 
 #define CODE_ARENA (4u << 20) /* the interpreter's FPU stubs */
 

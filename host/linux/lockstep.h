@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lockstep.h - memory for the shadow guest of -exec lockstep (monitor/lockstep.h): as much again as
- * the guest has.
+ * lockstep.h - memory for the shadow guest of -exec lockstep (monitor/run/lockstep.h): as much
+ * again as the guest has.
  */
 #ifndef RING1_HOST_LINUX_LOCKSTEP_H
 #define RING1_HOST_LINUX_LOCKSTEP_H

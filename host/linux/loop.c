@@ -16,9 +16,9 @@
 #include "host/linux/sandbox.h"
 #include "host/linux/signals.h"
 #include "host/linux/terminal.h"
-#include "monitor/fpu.h"
-#include "monitor/lockstep.h"
-#include "monitor/trace.h"
+#include "monitor/cpu/fpu.h"
+#include "monitor/cpu/trace.h"
+#include "monitor/run/lockstep.h"
 
 #define SLICE_NS 1000000ull
 #define FULL_POLL_NS                                                                               \
@@ -287,7 +287,7 @@ static void handle_exit(struct loop *l, unsigned reason)
     case EXIT_SHUTDOWN_HALT:
         halted_for_good(l);
         break;
-    case EXIT_DIVERGED: /* monitor/lockstep.c has said how */
+    case EXIT_DIVERGED: /* monitor/run/lockstep.c has said how */
         end(l, 1);
         break;
     case EXIT_SLICE:

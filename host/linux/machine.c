@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* machine.c - see machine.h. What this process gives the board and the CPU (monitor/assemble.h). */
+/* machine.c - see machine.h. What this process gives the board and the CPU
+ * (monitor/run/assemble.h). */
 #define _GNU_SOURCE
 #include "host/linux/machine.h"
 
@@ -10,11 +11,11 @@
 #include "host/linux/code_arena.h"
 #include "host/linux/lockstep.h"
 #include "host/linux/signals.h"
-#include "monitor/assemble.h"
-#include "monitor/fpu.h"
+#include "monitor/cpu/fpu.h"
 #include "monitor/interp/interp.h"
-#include "monitor/lockstep.h"
-#include "monitor/page.h"
+#include "monitor/memory/page.h"
+#include "monitor/run/assemble.h"
+#include "monitor/run/lockstep.h"
 #include "shadow-mmu/window.h"
 
 #define VGA_HOLE     0xa0000u

@@ -12,7 +12,7 @@
 #include "host/linux/guest_ram.h"
 #include "host/linux/load.h"
 #include "host/linux/vm_host.h"
-#include "monitor/vm.h"
+#include "monitor/cpu/vm.h"
 
 #define CONSOLES (MAX_SERIAL + 1) /* the last one is the debug port's */
 

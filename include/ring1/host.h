@@ -8,7 +8,7 @@
  *            memory operand may be a device's. So every function leaves these registers as it finds
  *            them. A function marked FPU-SAFE touches general registers only; any other one saves
  *            them, does what it does with libraries that are compiled with SSE, and restores them.
- *            None calls fpu_park() (monitor/fpu.h). tests/unit/host_fpu.c looks at each.
+ *            None calls fpu_park() (monitor/cpu/fpu.h). tests/unit/host_fpu.c looks at each.
  * Not here   Device back ends (struct chardev in devices/device.h): the same rule holds for them.
  */
 #ifndef RING1_HOST_H
@@ -74,7 +74,7 @@ struct vmm_host {
 
     struct host_code_arena cache; /* translated code (bt/); size 0: none. Executable less than 2
                                    * GiB below its vCPU. */
-    /* FPU-SAFE. Maps of 2^32 entries of 4 bytes (bt/cpu.h): zeroes, all of
+    /* FPU-SAFE. Maps of 2^32 entries of 4 bytes (monitor/cpu/bt_cpu.h): zeroes, all of
      * which can be read. Opening makes part of one writable (returns 0 or -error); what is written
      * takes memory. Dropping makes an open part zero and gives its memory back; clearing makes a
      * map as it was at first. */
@@ -89,8 +89,8 @@ struct vmm_host {
     uint32_t trace_mask;    /* bit n: trace.def stage n is wanted */
     uint32_t guest_tsc_khz; /* frequency of the guest's time stamp counter */
     /* The host CPU's own CPUID.1:ECX, CPUID.1:EDX, CPUID.7.0:EBX: guest SSE instructions run on its
-     * units, so a CPU model (monitor/cpuid.h) offers no instruction set extension that is missing
-     * here. */
+     * units, so a CPU model (monitor/cpu/cpuid.h) offers no instruction set extension that is
+     * missing here. */
     uint32_t host_feat_1_ecx, host_feat_1_edx, host_feat_7_ebx;
     struct host_code_arena code;
 };

@@ -6,9 +6,9 @@
  *            bit is accessed. POPCNT and CRC32 need nothing of the host CPU.
  * Source     SDM vol. 2A: BT, BSF, BSR, CRC32; vol. 2B: POPCNT.
  */
+#include "monitor/cpu/vm.h"
 #include "monitor/interp/alu.h"
 #include "monitor/interp/operand.h"
-#include "monitor/vm.h"
 
 /* ---- bit test ---- */
 

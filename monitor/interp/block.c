@@ -3,10 +3,10 @@
 #include "monitor/interp/block.h"
 
 #include "include/ring1/mem.h"
-#include "monitor/cpuid.h"
+#include "monitor/cpu/cpuid.h"
+#include "monitor/cpu/trace.h"
 #include "monitor/interp/interp.h"
-#include "monitor/page.h"
-#include "monitor/trace.h"
+#include "monitor/memory/page.h"
 
 static unsigned hash_gpa(gpa_t gpa)
 {

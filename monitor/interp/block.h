@@ -4,7 +4,7 @@
  * address.
  *
  * Promises   A block found here matches guest memory: every page that holds one carries PAGE_CODE,
- *            so that a write to it drops the blocks whose bytes it touches (monitor/page.h).
+ *            so that a write to it drops the blocks whose bytes it touches (monitor/memory/page.h).
  * Invariant  A block lies on one page, except a block of the single instruction which crosses into
  *            the next; that one is on both pages' lists and names the second page in page2.
  * Lifetime   Records are bump-allocated and reused only by block_flush() followed by a decode: the

@@ -6,9 +6,10 @@
  * Promises   A target outside CS is #GP(0) of the branch itself, with nothing pushed or popped.
  * Source     SDM vol. 2A: CALL, INT, IRET, Jcc, JMP, LOOP, BOUND; vol. 2B: RET, SYSENTER,
  *            SYSEXIT.
- * Not here   Gates, privilege changes, interrupt delivery (monitor/far.h, monitor/exception.h).
+ * Not here   Gates, privilege changes, interrupt delivery (monitor/arch/far.h,
+ *            monitor/arch/exception.h).
  */
-#include "monitor/far.h"
+#include "monitor/arch/far.h"
 #include "monitor/interp/alu.h"
 #include "monitor/interp/forms.h"
 #include "monitor/interp/stack.h"

@@ -8,10 +8,10 @@
  * Source     SDM vol. 2 pages of the instructions.
  * Not here   MOV of segment, control and debug registers (seg_insn.c, system.c).
  */
+#include "monitor/cpu/vm.h"
 #include "monitor/interp/alu.h"
 #include "monitor/interp/forms.h"
 #include "monitor/interp/operand.h"
-#include "monitor/vm.h"
 
 /* ---- MOV ---- */
 

@@ -3,9 +3,9 @@
 #include "monitor/interp/decode_cache.h"
 
 #include "include/ring1/mem.h"
-#include "monitor/fpu.h"
+#include "monitor/cpu/fpu.h"
+#include "monitor/cpu/vm.h"
 #include "monitor/interp/block.h"
-#include "monitor/vm.h"
 
 static struct decode_words words_get(const uint8_t *bytes)
 {

@@ -8,7 +8,7 @@
  */
 #include "monitor/interp/fpu_exec.h"
 
-#include "monitor/exception.h"
+#include "monitor/arch/exception.h"
 
 static void ferr_set(struct vcpu *v, bool level)
 {

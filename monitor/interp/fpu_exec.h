@@ -10,11 +10,11 @@
 #ifndef RING1_MONITOR_INTERP_FPU_EXEC_H
 #define RING1_MONITOR_INTERP_FPU_EXEC_H
 
-#include "monitor/fpu.h"
-#include "monitor/fpu_image.h"
+#include "monitor/cpu/fpu.h"
+#include "monitor/cpu/fpu_image.h"
+#include "monitor/cpu/vm.h"
 #include "monitor/interp/fpu_stub.h"
 #include "monitor/interp/handler.h"
-#include "monitor/vm.h"
 
 /* FSW and FCW, wherever they are now. */
 static inline uint16_t x87_status(const struct vcpu *v)

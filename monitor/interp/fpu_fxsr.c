@@ -8,7 +8,7 @@
  * Source     SDM vol. 2A, "FXSAVE", "FXRSTOR"; vol. 1, section 10.5.
  */
 #include "include/ring1/mem.h"
-#include "monitor/cpuid.h"
+#include "monitor/cpu/cpuid.h"
 #include "monitor/interp/fpu_exec.h"
 
 #define FOP_MASK                   0x7ffu

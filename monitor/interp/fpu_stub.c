@@ -13,8 +13,8 @@
 #include "monitor/interp/fpu_stub.h"
 
 #include "include/ring1/mem.h"
-#include "monitor/fpu.h"
-#include "monitor/vm.h"
+#include "monitor/cpu/fpu.h"
+#include "monitor/cpu/vm.h"
 
 #define TABLE_MAGIC 0x62757473u
 #define STUB_ALIGN  16u

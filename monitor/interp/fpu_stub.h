@@ -16,7 +16,7 @@
 #define RING1_MONITOR_INTERP_FPU_STUB_H
 
 #include "decoder/insn.h"
-#include "monitor/vcpu.h"
+#include "monitor/cpu/vcpu.h"
 
 /* Operands of a stub. Layout is known to fpu_stub.c only. */
 struct fpu_io {

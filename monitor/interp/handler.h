@@ -3,7 +3,7 @@
  * handler.h - what every instruction handler relies on.
  *
  * Contract   On entry v->eip is the instruction's address and v->next_eip = eip + len. A handler
- *            either completes, or raises (monitor/exception.h) with nothing architecturally changed
+ *            either completes, or raises (monitor/cpu/fault.h) with nothing architecturally changed
  *            unless the SDM says so: compute, access memory, and only then write registers, ESP and
  *            flags. Control transfers set v->next_eip after checking the CS limit with branch_to().
  *            A handler for REP strings may do part of the work, leave v->next_eip = v->eip and set
@@ -13,8 +13,8 @@
 #define RING1_MONITOR_INTERP_HANDLER_H
 
 #include "decoder/insn.h"
-#include "monitor/exception.h"
-#include "monitor/vcpu.h"
+#include "monitor/arch/exception.h"
+#include "monitor/cpu/vcpu.h"
 #include "shadow-mmu/access.h"
 
 typedef void insn_fn(struct vcpu *v, const struct insn *i);

@@ -7,7 +7,7 @@
  */
 #include "monitor/interp/interp.h"
 
-#include "monitor/control.h"
+#include "monitor/arch/control.h"
 #include "monitor/interp/block.h"
 
 size_t interp_size(void)

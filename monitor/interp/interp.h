@@ -4,13 +4,13 @@
  *
  * Promises   The reference semantics. One handler per operation of decoder/op.def; handlers are
  *            void i_x(struct vcpu *v, const struct insn *i), see handler.h.
- * Not here   Interrupt delivery, timers, HLT: monitor/run.c.
+ * Not here   Interrupt delivery, timers, HLT: monitor/run/run.c.
  */
 #ifndef RING1_MONITOR_INTERP_INTERP_H
 #define RING1_MONITOR_INTERP_INTERP_H
 
 #include "decoder/insn.h"
-#include "monitor/vcpu.h"
+#include "monitor/cpu/vcpu.h"
 
 /* Bytes of memory the interpreter of one vCPU needs; the host allocates it zeroed. */
 size_t interp_size(void);

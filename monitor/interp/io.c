@@ -8,11 +8,11 @@
  *            are not written.
  * Source     SDM vol. 1, chapter 19; vol. 2A: IN, INS; vol. 2B: OUT, OUTS.
  */
-#include "monitor/breakpoint.h"
-#include "monitor/control.h"
+#include "monitor/arch/control.h"
+#include "monitor/arch/segment.h"
+#include "monitor/cpu/breakpoint.h"
+#include "monitor/cpu/trace.h"
 #include "monitor/interp/rep.h"
-#include "monitor/segment.h"
-#include "monitor/trace.h"
 
 #define PORT_LAST 0xffffu
 

@@ -4,10 +4,10 @@
  *
  * Promises   A general register is written only after the segment was loaded.
  * Source     SDM vol. 2 pages of the instructions; vol. 3A, sections 5.10 and 6.8.3.
- * Not here   The checks of a segment load (monitor/segment.h).
+ * Not here   The checks of a segment load (monitor/arch/segment.h).
  */
+#include "monitor/arch/segment.h"
 #include "monitor/interp/operand.h"
-#include "monitor/segment.h"
 
 void i_mov_seg(struct vcpu *v, const struct insn *i)
 {

@@ -8,9 +8,9 @@
  *            section 6.8.3 (POP SS).
  */
 #include "monitor/interp/stack.h"
-#include "monitor/far.h"
+#include "monitor/arch/far.h"
+#include "monitor/arch/segment.h"
 #include "monitor/interp/forms.h"
-#include "monitor/segment.h"
 
 /* ---- PUSH, POP ---- */
 

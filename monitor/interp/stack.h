@@ -4,7 +4,7 @@
  *
  * Invariant  With a 16-bit stack segment only SP takes part: addresses wrap at 64 KiB, ESP's
  *            upper half is kept.
- * Not here   Several values at once in far transfers (monitor/far.h: struct stack_cursor).
+ * Not here   Several values at once in far transfers (monitor/arch/far.h: struct stack_cursor).
  */
 #ifndef RING1_MONITOR_INTERP_STACK_H
 #define RING1_MONITOR_INTERP_STACK_H

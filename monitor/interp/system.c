@@ -6,15 +6,15 @@
  * Promises   Privileged instructions raise #GP(0) at CPL > 0 (always so in V86 mode); LLDT SLDT
  *            LTR STR raise #UD in real and V86 mode, where they are not recognised.
  * Source     SDM vol. 2 pages of the instructions; vol. 3A, section 5.9.
- * Not here   What the registers do (monitor/control.h, msr.h, cpuid.h, segment.h, far.h).
+ * Not here   What the registers do (monitor/arch/control.h, msr.h, cpuid.h, segment.h, far.h).
  */
-#include "monitor/control.h"
-#include "monitor/cpuid.h"
-#include "monitor/far.h"
+#include "monitor/arch/control.h"
+#include "monitor/arch/far.h"
+#include "monitor/arch/msr.h"
+#include "monitor/arch/segment.h"
+#include "monitor/cpu/cpuid.h"
+#include "monitor/cpu/vm.h"
 #include "monitor/interp/operand.h"
-#include "monitor/msr.h"
-#include "monitor/segment.h"
-#include "monitor/vm.h"
 
 /* ---- GDTR, IDTR ---- */
 

@@ -12,7 +12,7 @@
  *            model with CPUID 7.EBX[6] updates the data pointer only when an unmasked exception
  *            came up.
  */
-#include "monitor/cpuid.h"
+#include "monitor/cpu/cpuid.h"
 #include "monitor/interp/fpu_exec.h"
 
 #define CPUID_7_EBX_FDP_EXCPTN_ONLY (1u << 6)

@@ -18,7 +18,7 @@
  * Deviations None known. The opcode is recorded for every instruction, as the P6 does; later CPUs
  *            record it only with an unmasked exception.
  */
-#include "monitor/cpuid.h"
+#include "monitor/cpu/cpuid.h"
 #include "monitor/interp/fpu_exec.h"
 
 #define ENV_NATIVE                 28u

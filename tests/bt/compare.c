@@ -4,7 +4,7 @@
  */
 #include "tests/bt/bt_random.h"
 
-#include "monitor/fpu_image.h"
+#include "monitor/cpu/fpu_image.h"
 
 struct diff {
     FILE *out;

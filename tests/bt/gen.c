@@ -7,7 +7,7 @@
 #include "tests/bt/bt_random.h"
 
 #include "host/linux/load.h" /* put_le32() */
-#include "monitor/fpu_image.h"
+#include "monitor/cpu/fpu_image.h"
 #include "tests/bt/native.h"
 
 enum group { G_INT, G_STACK, G_CONTROL, G_SYSTEM, G_X87, G_SSE, GROUPS };

@@ -25,8 +25,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "monitor/fpu_image.h"
-#include "monitor/trace.h"
+#include "monitor/cpu/fpu_image.h"
+#include "monitor/cpu/trace.h"
 
 #define SHARED_BYTES (NATIVE_RAM + NATIVE_IO_BYTES)
 #define PATIENCE_MS  8000

@@ -27,7 +27,7 @@
 #include <sys/time.h>
 #include <time.h>
 
-#include "monitor/fpu_image.h"
+#include "monitor/cpu/fpu_image.h"
 
 /* Looks at the clock until an interpreted case is endless: some tens of thousands of instructions.
  * The translator looks for statistics too; it has time until PATIENCE is over. That counts kicks

@@ -10,12 +10,12 @@
 
 #include "host/linux/code_arena.h"
 #include "host/linux/fpu_call.h"
-#include "monitor/assemble.h"
-#include "monitor/cpuid.h"
-#include "monitor/fpu.h"
+#include "monitor/cpu/cpuid.h"
+#include "monitor/cpu/fpu.h"
+#include "monitor/cpu/trace.h"
 #include "monitor/interp/interp.h"
-#include "monitor/page.h"
-#include "monitor/trace.h"
+#include "monitor/memory/page.h"
+#include "monitor/run/assemble.h"
 #include "tests/fuzz/cpu_fuzz.h"
 #include "tests/fuzz/fuzz.h"
 

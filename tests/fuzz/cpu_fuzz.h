@@ -3,7 +3,7 @@
 #ifndef RING1_TESTS_CPU_FUZZ_H
 #define RING1_TESTS_CPU_FUZZ_H
 
-#include "monitor/vm.h"
+#include "monitor/cpu/vm.h"
 
 #define RAM_BYTES (4u << 20)
 #define GDT_AT    0x1000u

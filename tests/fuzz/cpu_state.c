@@ -4,10 +4,10 @@
 #include "tests/fuzz/cpu_fuzz.h"
 
 #include "host/linux/load.h" /* put_le32() */
-#include "monitor/control.h"
-#include "monitor/exception.h"
-#include "monitor/msr.h"
-#include "monitor/segment.h"
+#include "monitor/arch/control.h"
+#include "monitor/arch/exception.h"
+#include "monitor/arch/msr.h"
+#include "monitor/arch/segment.h"
 #include "shadow-mmu/mmu.h"
 #include "tests/fuzz/fuzz_random.h"
 

@@ -10,8 +10,8 @@
 #include "cli/options.h"
 #include "host/linux/loop.h"
 #include "host/linux/machine.h"
-#include "monitor/fpu.h"
-#include "monitor/lockstep.h"
+#include "monitor/cpu/fpu.h"
+#include "monitor/run/lockstep.h"
 
 /* FNV-1a, eight bytes at a time. */
 static uint64_t checksum(const void *bytes, uint64_t len)

@@ -28,17 +28,14 @@ FLOORS = [
     ["shadow-mmu"],
     ["monitor/arch"],
     ["monitor/interp"],
-    ["bt/emit"],
-    ["bt/cache"],
-    ["bt/translate"],
-    ["bt/run"],
+    ["bt"],
     ["monitor/run"],
     ["boot"],
     ["host/linux", "host/metal"],
     ["cli"],
 ]
 HOSTED = {"host/linux", "cli"}
-CYCLE_MAX = 10
+CYCLE_MAX = 30  # bt/ is one room of 29; the next largest has 7
 FREESTANDING = {"stdbool.h", "stddef.h", "stdint.h", "stdarg.h", "limits.h", "stdalign.h", "stdnoreturn.h", "float.h"}
 # The decoder is the one place that knows Zydis.
 LIBRARIES = {"decoder": {"Zydis/Zydis.h", "Zycore/Zycore.h"}}

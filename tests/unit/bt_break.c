@@ -148,7 +148,7 @@ static void run_translated(unsigned us)
     bt_rig_running = t.translated;
     alarm_in(us, PATIENCE_US);
     while (!(__atomic_load_n(&v->attention, __ATOMIC_SEQ_CST) & ATT_KICK)) {
-        bool single = v->shadow_next || !bt_usable(v); /* as monitor/run.c does */
+        bool single = v->shadow_next || !bt_usable(v); /* as monitor/run/run.c does */
         v->shadow_next = 0;
         if (single)
             interp_step(v);

@@ -13,8 +13,8 @@
 #include "bt/cache/cache.h"
 #include "bt/priv.h"
 #include "host/linux/jump_map.h"
+#include "monitor/cpu/vm.h"
 #include "monitor/interp/block.h"
-#include "monitor/vm.h"
 #include "shadow-mmu/access.h"
 #include "shadow-mmu/mmu.h"
 

@@ -18,7 +18,7 @@
 #include <ucontext.h>
 
 #include "bt/priv.h"
-#include "shadow-mmu/tlb.h"
+#include "monitor/cpu/tlb.h"
 #include "tests/unit/interp_rig.h"
 #include "tests/unit/xorshift.h"
 

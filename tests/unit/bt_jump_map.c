@@ -12,7 +12,7 @@
 
 #include "bt/cache/cache.h"
 #include "host/linux/jump_map.h"
-#include "monitor/vm.h"
+#include "monitor/cpu/vm.h"
 
 #define MISS  0x10000000u
 #define PIECE (1u << BT_JUMP_PIECE_SHIFT)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* uses: shadow-mmu monitor/control.c monitor/debugreg.c monitor/tsc.c monitor/cpuid.c */
+/* uses: shadow-mmu monitor/arch/control.c monitor/arch/debugreg.c monitor/arch/tsc.c
+ * monitor/cpu/cpuid.c */
 /* control.c - the rules of control and debug registers and of the TSC (SDM vol. 3A, 2.5; vol. 3B,
  * 17). */
-#include "monitor/breakpoint.h"
+#include "monitor/cpu/breakpoint.h"
 #include "tests/unit/mmu_fixture.h"
 
 struct reg_op {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* uses: monitor/cpuid.c monitor/msr.c monitor/tsc.c */
+/* uses: monitor/cpu/cpuid.c monitor/arch/msr.c monitor/arch/tsc.c */
 /* cpuid.c - the CPU models: consistent with themselves, with the host's units and with what guests
  * compute from them. */
 #include "tests/unit/mmu_fixture.h"

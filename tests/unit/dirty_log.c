@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* dirty_log.c - monitor/dirty.c: every way of changing guest RAM is noted, once, and nothing
+/* dirty_log.c - monitor/memory/dirty.c: every way of changing guest RAM is noted, once, and nothing
  * else. */
-#include "monitor/dirty.h"
+#include "monitor/memory/dirty.h"
 #include "tests/unit/mmu_fixture.h"
 
 #define PAGES (FX_RAM >> 12)

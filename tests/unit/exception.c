@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * exception.c - events through the IVT and the IDT, IRET, virtual-8086 mode and VME, double and
- * triple faults, EFLAGS. uses: monitor/exception.c monitor/deliver.c monitor/far_ret.c
- * monitor/eflags.c monitor/unwind.S Source: SDM vol. 3A, chapter 6; vol. 3B, chapter 21.
+ * triple faults, EFLAGS.
+ * uses: monitor/arch/exception.c monitor/arch/deliver.c monitor/arch/far_ret.c
+ * monitor/arch/eflags.c monitor/cpu/unwind.S
+ * Source: SDM vol. 3A, chapter 6; vol. 3B, chapter 21.
  */
 #include "tests/unit/sys_machine.h"
 

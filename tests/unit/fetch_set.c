@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* uses: shadow-mmu monitor/debugreg.c monitor/cpuid.c devices/bus.c */
+/* uses: shadow-mmu monitor/arch/debugreg.c monitor/cpu/cpuid.c devices/bus.c */
 /* fetch_set.c - a set of linear pages holds as long as a walk of the present tables says of each
  * what was noted, and not longer. */
 #include "shadow-mmu/fetch_set.h"

@@ -20,14 +20,14 @@
 
 #include "host/linux/code_arena.h"
 #include "host/linux/fpu_call.h"
-#include "monitor/assemble.h"
-#include "monitor/exception.h"
-#include "monitor/fpu.h"
-#include "monitor/fpu_image.h"
+#include "monitor/arch/exception.h"
+#include "monitor/arch/segment.h"
+#include "monitor/cpu/fpu.h"
+#include "monitor/cpu/fpu_image.h"
+#include "monitor/cpu/vm.h"
 #include "monitor/interp/handler.h"
 #include "monitor/interp/interp.h"
-#include "monitor/segment.h"
-#include "monitor/vm.h"
+#include "monitor/run/assemble.h"
 
 #define RAM_BYTES (1u << 20)
 #define DATA_GPA  0x8000u /* where esi points */

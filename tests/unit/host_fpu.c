@@ -13,7 +13,7 @@
 #include "host/linux/guest_ram.h"
 #include "host/linux/vm_host.h"
 #include "include/ring1/trace.h"
-#include "monitor/vcpu.h"
+#include "monitor/cpu/vcpu.h"
 
 /* FXSAVE's image, 32-bit layout. */
 struct image {

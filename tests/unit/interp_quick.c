@@ -4,7 +4,7 @@
 #include "interp_rig.h"
 
 #include "monitor/interp/quick.h"
-#include "monitor/page.h"
+#include "monitor/memory/page.h"
 
 #define ROUNDS 400000u
 

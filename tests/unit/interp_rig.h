@@ -18,13 +18,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "monitor/assemble.h"
-#include "monitor/cpuid.h"
-#include "monitor/exception.h"
+#include "monitor/arch/exception.h"
+#include "monitor/arch/segment.h"
+#include "monitor/cpu/cpuid.h"
+#include "monitor/cpu/vm.h"
 #include "monitor/interp/handler.h"
 #include "monitor/interp/interp.h"
-#include "monitor/segment.h"
-#include "monitor/vm.h"
+#include "monitor/run/assemble.h"
 
 #define RIG_RAM        (16u << 20)
 #define RIG_DATA       0x800000u /* also mapped at this host address for the oracle */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* uses: decoder/ monitor/cpuid.c monitor/interp/ bt/ zydis */
+/* uses: decoder/ monitor/cpu/cpuid.c monitor/interp/ bt/ zydis */
 /*
  * isa_gate.c - every row of isa.def on every CPU model, decoded, interpreted and translated: #UD or
  * not, as CPUID says.
@@ -14,8 +14,8 @@
 #include <Zydis/Zydis.h>
 #include <criterion/criterion.h>
 
-#include "monitor/cpuid.h"
-#include "monitor/msr.h"
+#include "monitor/arch/msr.h"
+#include "monitor/cpu/cpuid.h"
 
 #define ANY 0xff
 enum { PFX_ANY, PFX_NP, PFX_NF, PFX_P66, PFX_PF3, PFX_PF2 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* uses: shadow-mmu monitor/debugreg.c monitor/cpuid.c devices/bus.c */
+/* uses: shadow-mmu monitor/arch/debugreg.c monitor/cpu/cpuid.c devices/bus.c */
 /* mmu_access.c - accesses through the software TLB: coherence, page crossings, devices, ROM, code
  * pages, #AC, SMAP. */
 #include "tests/unit/mmu_fixture.h"

@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor/control.h"
-#include "monitor/cpuid.h"
-#include "monitor/exception.h"
+#include "monitor/arch/control.h"
+#include "monitor/arch/exception.h"
+#include "monitor/arch/msr.h"
+#include "monitor/cpu/cpuid.h"
+#include "monitor/cpu/vm.h"
 #include "monitor/interp/interp.h"
-#include "monitor/msr.h"
-#include "monitor/page.h"
-#include "monitor/vm.h"
+#include "monitor/memory/page.h"
 #include "shadow-mmu/access.h"
 
 #define FX_RAM      (16u << 20)

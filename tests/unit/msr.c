@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* uses: monitor/msr.c monitor/cpuid.c monitor/tsc.c shadow-mmu/tlb.c */
+/* uses: monitor/arch/msr.c monitor/cpu/cpuid.c monitor/arch/tsc.c shadow-mmu/tlb.c */
 /* msr.c - RDMSR and WRMSR: existence by model, reset values, refused values, side effects (SDM vol.
  * 4). */
 #include "tests/unit/mmu_fixture.h"

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * segment.c - descriptor checks, segment loads, far JMP, CALL and RET, LAR and friends, I/O
- * permission. uses: monitor/segment.c monitor/far_jmp_call.c monitor/far_ret.c monitor/stack.c
- * monitor/io_perm.c Source: SDM vol. 2, the instructions' "Protected Mode Exceptions"; vol. 3A,
+ * permission.
+ * uses: monitor/arch/segment.c monitor/arch/far_jmp_call.c monitor/arch/far_ret.c
+ * monitor/arch/stack.c monitor/arch/io_perm.c
+ * Source: SDM vol. 2, the instructions' "Protected Mode Exceptions"; vol. 3A,
  * chapters 3 and 5.
  */
 #include "tests/unit/sys_machine.h"

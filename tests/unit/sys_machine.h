@@ -15,11 +15,11 @@
 #include <string.h>
 
 #include "devices/bus.h"
-#include "monitor/exception.h"
-#include "monitor/far.h"
-#include "monitor/segment.h"
-#include "monitor/task.h"
-#include "monitor/vm.h"
+#include "monitor/arch/exception.h"
+#include "monitor/arch/far.h"
+#include "monitor/arch/segment.h"
+#include "monitor/arch/task.h"
+#include "monitor/cpu/vm.h"
 #include "shadow-mmu/access.h"
 
 #define RAM_SIZE    0x100000u

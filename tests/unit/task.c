@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * task.c - hardware task switches: all four reasons, 16- and 32-bit TSSs, faults before and after
- * the commit point. uses: monitor/task.c monitor/far_jmp_call.c monitor/far_ret.c monitor/deliver.c
+ * the commit point.
+ * uses: monitor/arch/task.c monitor/arch/far_jmp_call.c monitor/arch/far_ret.c
+ * monitor/arch/deliver.c
  * Source: SDM vol. 3A, chapter 8 (tables 8-1 and 8-2).
  */
 #include "tests/unit/sys_machine.h"

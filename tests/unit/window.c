@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* uses: shadow-mmu monitor/debugreg.c monitor/cpuid.c devices/bus.c */
+/* uses: shadow-mmu monitor/arch/debugreg.c monitor/cpu/cpuid.c devices/bus.c */
 /* window.c - windows: what is mapped is always what a fresh walk of the guest's tables allows; the
  * budgets hold; the host's implementation maps what it is told. */
 #include <errno.h>

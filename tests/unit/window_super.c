@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* uses: shadow-mmu monitor/debugreg.c monitor/cpuid.c devices/bus.c */
+/* uses: shadow-mmu monitor/arch/debugreg.c monitor/cpu/cpuid.c devices/bus.c */
 /* window_super.c - windows of CPL 0-2: address spaces with the same kernel half share one, others
  * get their own, and whatever is in them is what the tables of the present address space say. */
 #include "tests/unit/window_rig.h"

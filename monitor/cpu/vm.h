@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vm.h - one virtual machine: RAM, the two buses, its CPUs, and the wires between board and CPU.
+ */
+#ifndef RING1_MONITOR_CPU_VM_H
+#define RING1_MONITOR_CPU_VM_H
+
+#include "decoder/insn.h"
+#include "devices/bus.h"
+#include "include/ring1/host.h"
+#include "monitor/cpu/vcpu.h"
+
+/* What a physical page is; vm.page[gpa >> 12] for pages below vm.ram_size, PAGE_MMIO for all
+ * others. */
+#define PAGE_RAM        0x00u
+#define PAGE_MMIO       0x01u /* accesses go to vm.mem */
+#define PAGE_ROM        0x02u /* reads come from ram[], writes are dropped (PAM, SeaBIOS shadow) */
+#define PAGE_CODE       0x04u /* holds decoded instructions: writes take the slow path */
+#define PAGE_TRANSLATED 0x08u /* translated code was made from it: the same */
+#define PAGE_LOGGED     0x10u /* the dirty log waits for its first write: the same (dirty.h) */
+#define PAGE_MARKS      (PAGE_CODE | PAGE_TRANSLATED | PAGE_LOGGED) /* set by watchers: page.h */
+
+#define VM_CPUS 8u
+
+/* What the CPU asks of the board. Any member may be NULL except where said. */
+struct board_ops {
+    /* Interrupt acknowledge cycle: the vector to deliver, or -1 when the request is gone.
+     * Required. */
+    int (*intr_ack)(void *board, unsigned cpu);
+    /* Runs device timers due by now; returns the next deadline (NS_NEVER: none). Required. */
+    ns_t (*run_until)(void *board, ns_t now);
+    /* May an NMI still come while the CPU is halted with IF = 0? NULL: none can. */
+    bool (*nmi_may_come)(void *board, unsigned cpu);
+    void (*apic_base_changed)(void *board, unsigned cpu, uint64_t value);
+    void (*tsc_deadline_changed)(void *board, unsigned cpu, uint64_t guest_tsc);
+    void (*ferr)(void *board, bool level); /* FERR# to IRQ 13 */
+};
+
+#define VM_COVERED 1u
+
+struct page_watcher;
+
+/* Hears of each interrupt, NMI and exception before and after its delivery through the IDT; not of
+ * INT n, which is an instruction. type: enum event_type of exception.h. */
+struct vm_observer {
+    void (*event_begins)(void *self);
+    void (*event_ends)(void *self, unsigned type, unsigned vector, uint32_t error);
+};
+
+struct vm {
+    const struct vmm_host *host;
+    uint8_t *ram;      /* linear mapping of guest RAM, physical address 0 first */
+    uint64_t ram_size; /* bytes, multiple of a page, at most 0xe0000000 */
+    uint8_t *page;     /* PAGE_* of each page below ram_size */
+    uint64_t *dirty;   /* the dirty log's bitmap, NULL while it is off (monitor/memory/dirty.h) */
+    /* The page of RAM, or of any kind below ram_size, that the local APIC lies over, | VM_COVERED;
+     * 0: none. Its entry of page[] is PAGE_MMIO, what it was without the APIC is in cover_kind. */
+    gpa_t cover;
+    uint8_t cover_kind;
+    bool a20;      /* false: physical address bit 20 reads as 0 */
+    bool implicit; /* the access at hand is a page walk's or a fetch: how many of them there are
+                          is the engine's affair (monitor/run/lockstep.h) */
+    struct bus mem, port;
+    struct decoder decoder;
+    const struct cpu_model *cpu_model; /* monitor/cpu/cpuid.h */
+    unsigned cpu_count;
+    struct vcpu *cpu[VM_CPUS];
+    const struct board_ops *board_ops;
+    void *board;
+    ns_t next_deadline;                 /* earliest device deadline known */
+    const struct vm_observer *observer; /* NULL: nobody observes */
+    void *observer_self;
+    struct lockstep *lockstep; /* -exec lockstep: monitor/run/lockstep.h; else NULL */
+    struct {
+        const struct page_watcher *ops;
+        void *self;
+    } watcher[2 * VM_CPUS + 1]; /* page.h */
+    unsigned watcher_count;
+};
+
+static inline ns_t vm_now(const struct vm *vm)
+{
+    return vm->host->now_ns(vm->host->opaque);
+}
+
+/* Level of the interrupt controller's INTR output of CPU `cpu`; called by the board. */
+void vm_set_intr(struct vm *vm, unsigned cpu, bool level);
+
+/* Raises NMI at CPU `cpu`. */
+void vm_raise_nmi(struct vm *vm, unsigned cpu);
+
+/* A device deadline moved: the run loop looks again before the next instruction but one. */
+void vm_deadline_changed(struct vm *vm);
+
+/* The board asks the run loop to return to the host with `reason` (enum exit_reason) and `code`. */
+void vm_request_exit(struct vm *vm, unsigned reason, uint32_t code);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dirty.h - the dirty-page log: which guest-physical pages were written since somebody last asked.
+ *
+ * How        A page that is watched carries PAGE_LOGGED, like a code page: it is writable in no TLB
+ *            and no window, so its first write takes the slow path, which notes it and takes the
+ *            mark off. From then on the page is written at full speed.
+ * Promises   Every change of guest RAM is noted: by instructions, by the walker (A and D bits), by
+ *            DMA (whoever calls vm_ram_written()). Reads are not.
+ * For        Snapshots and migration: copy everything, then again what is dirty, until little is
+ *            left.
+ * Writer     The thread that runs the vCPU, between two calls of vcpu_run().
+ */
+#ifndef RING1_MONITOR_MEMORY_DIRTY_H
+#define RING1_MONITOR_MEMORY_DIRTY_H
+
+#include "include/ring1/types.h"
+
+struct vm;
+
+/* 64-bit words of a bitmap with one bit for each page of guest RAM. */
+size_t dirty_log_words(const struct vm *vm);
+
+/* Starts with all pages clean. `bitmap` has dirty_log_words() words and stays the log's until
+ * dirty_log_stop(). */
+void dirty_log_start(struct vm *vm, uint64_t *bitmap);
+void dirty_log_stop(struct vm *vm);
+
+/* Moves the log to `out` (bit n: page n was written) and watches those pages again. Returns how
+ * many they are. */
+unsigned dirty_log_collect(struct vm *vm, uint64_t *out);
+
+/* The page, below ram_size, changed without a store that the log could see. */
+void dirty_log_note(struct vm *vm, gpa_t page);
+
+#endif

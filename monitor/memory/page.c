@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* page.c - see page.h and vm.h: RAM by physical address. */
+#include "monitor/memory/page.h"
+
+#include "monitor/cpu/listener.h"
+#include "monitor/memory/dirty.h"
+
+void page_watch(struct vm *vm, const struct page_watcher *w, void *self)
+{
+    for (unsigned n = 0; n < vm->watcher_count; n++)
+        if (vm->watcher[n].ops == w && vm->watcher[n].self == self)
+            return;
+    VMM_CHECK(vm->watcher_count < ARRAY_LEN(vm->watcher));
+    vm->watcher[vm->watcher_count].ops = w;
+    vm->watcher[vm->watcher_count++].self = self;
+}
+
+void page_mark(struct vm *vm, gpa_t page, uint8_t mark)
+{
+    if (page >= vm->ram_size)
+        return;
+    uint8_t *kind = &vm->page[page >> GUEST_PAGE_SHIFT];
+    if (!(*kind & mark)) {
+        *kind |= mark;
+        mmu_flush_gpa(vm, page);
+    }
+    for (unsigned n = 0; n < vm->watcher_count; n++)
+        if (vm->watcher[n].ops->marked)
+            vm->watcher[n].ops->marked(vm->watcher[n].self, page);
+}
+
+void page_unmark(struct vm *vm, gpa_t page, uint8_t mark)
+{
+    if (page >= vm->ram_size)
+        return;
+    for (unsigned n = 0; n < vm->watcher_count; n++) {
+        const struct page_watcher *w = vm->watcher[n].ops;
+
+        if (w->mark == mark && w->holds && w->holds(vm->watcher[n].self, page))
+            return;
+    }
+    vm->page[page >> GUEST_PAGE_SHIFT] &= (uint8_t)~mark;
+}
+
+void page_written(struct vm *vm, gpa_t page, unsigned first, unsigned last, bool same)
+{
+    uint8_t kind = vm->page[page >> GUEST_PAGE_SHIFT];
+
+    for (unsigned n = 0; n < vm->watcher_count; n++) {
+        const struct page_watcher *w = vm->watcher[n].ops;
+
+        if ((kind & w->mark) && (!same || w->same_too))
+            w->written(vm->watcher[n].self, page, first, last);
+    }
+}
+
+uint8_t *vm_ram_ptr(struct vm *vm, gpa_t gpa, uint64_t len)
+{
+    if (gpa >= vm->ram_size || len > vm->ram_size - gpa)
+        return NULL;
+    for (gpa_t p = gpa >> GUEST_PAGE_SHIFT; len && p <= (gpa + len - 1) >> GUEST_PAGE_SHIFT; p++)
+        if (vm->page[p] & PAGE_MMIO)
+            return NULL;
+    return vm->ram + gpa;
+}
+
+void vm_ram_written(struct vm *vm, gpa_t gpa, uint64_t len)
+{
+    gpa_t end = gpa + len;
+
+    if (!len || gpa >= vm->ram_size)
+        return;
+    if (end > vm->ram_size)
+        end = vm->ram_size;
+    while (gpa < end) {
+        gpa_t page = gpa & ~(gpa_t)GUEST_PAGE_MASK;
+        gpa_t stop = page + GUEST_PAGE_SIZE < end ? page + GUEST_PAGE_SIZE : end;
+
+        page_written(vm, page, (unsigned)(gpa - page), (unsigned)(stop - 1 - page), false);
+        gpa = stop;
+    }
+}
+
+static uint8_t own_kind(uint8_t kind)
+{
+    return kind & (uint8_t)~PAGE_MARKS;
+}
+
+static void set_kind(struct vm *vm, gpa_t page, uint8_t kind)
+{
+    uint8_t *k = &vm->page[page >> GUEST_PAGE_SHIFT];
+
+    if (own_kind(*k) == kind)
+        return;
+    vm_ram_written(vm, page, GUEST_PAGE_SIZE);
+    *k = kind;
+    mmu_flush_gpa(vm, page);
+}
+
+void vm_set_page_kind(struct vm *vm, gpa_t gpa, uint64_t len, uint8_t kind)
+{
+    for (gpa_t p = gpa & ~(gpa_t)GUEST_PAGE_MASK; p < gpa + len && p < vm->ram_size;
+         p += GUEST_PAGE_SIZE)
+        if (vm->cover == (p | VM_COVERED))
+            vm->cover_kind = kind;
+        else
+            set_kind(vm, p, kind);
+}
+
+/* The dirty log does not watch devices, so it has not seen whether the page changed. */
+static void uncover(struct vm *vm)
+{
+    gpa_t page = vm->cover & ~(gpa_t)GUEST_PAGE_MASK;
+
+    vm->cover = 0;
+    set_kind(vm, page, vm->cover_kind);
+    dirty_log_note(vm, page);
+}
+
+void vm_cover_page(struct vm *vm, gpa_t gpa)
+{
+    gpa_t page = gpa & ~(gpa_t)GUEST_PAGE_MASK;
+    gpa_t cover = gpa < vm->ram_size ? page | VM_COVERED : 0;
+
+    if (cover == vm->cover)
+        return;
+    if (vm->cover)
+        uncover(vm);
+    if (!cover)
+        return;
+    vm->cover_kind = own_kind(vm->page[page >> GUEST_PAGE_SHIFT]);
+    set_kind(vm, page, PAGE_MMIO);
+    vm->cover = cover;
+}
+
+void vm_set_a20(struct vm *vm, bool enabled)
+{
+    if (vm->a20 == enabled)
+        return;
+    vm->a20 = enabled;
+    for (unsigned i = 0; i < vm->cpu_count; i++) {
+        mmu_flush_all(vm->cpu[i]);
+        vcpu_attend(vm->cpu[i], ATT_MODE);
+    }
+}

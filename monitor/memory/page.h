@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * page.h - physical pages: what each is (vm.page[]), who watches writes to it.
+ *
+ * Promises   Whoever keeps something that was made from the bytes of a page (decoded instructions,
+ *            translated code, a dirty log) marks it and hears of each write to it: by instructions,
+ *            by the walker (A and D), by DMA. A marked page is writable in no TLB and no window.
+ * Invariant  A watcher takes its own mark away only: page_unmark() asks the others that use the
+ *            same mark, on other CPUs, whether they still need it.
+ * Writer     The thread that runs the vCPU; with several CPUs, one at a time.
+ */
+#ifndef RING1_MONITOR_MEMORY_PAGE_H
+#define RING1_MONITOR_MEMORY_PAGE_H
+
+#include "monitor/cpu/vm.h"
+
+struct page_watcher {
+    uint8_t mark;  /* the PAGE_* bit it sets */
+    bool same_too; /* hears also of a store that changes no byte */
+    /* Bytes first..last of a page with its mark were written. `page` is the address of byte 0. */
+    void (*written)(void *self, gpa_t page, unsigned first, unsigned last);
+    /* Does it still need the mark? NULL: nobody else uses this mark. */
+    bool (*holds)(void *self, gpa_t page);
+    /* Somebody marked the page, perhaps once more, because more of its bytes are code now. NULL: it
+     * does not matter. */
+    void (*marked)(void *self, gpa_t page);
+};
+
+/* *w, with `self`, hears of writes from now on; twice is as good as once. *w must stay. */
+void page_watch(struct vm *vm, const struct page_watcher *w, void *self);
+
+/* Pages that are not below ram_size cannot be written and have no marks: nothing happens. */
+void page_mark(struct vm *vm, gpa_t page, uint8_t mark);
+void page_unmark(struct vm *vm, gpa_t page, uint8_t mark);
+
+/* Sets bits first..last of a map with a bit for each byte of a page. */
+static inline void page_bits_set(uint8_t *bits, unsigned first, unsigned last)
+{
+    for (unsigned n = first; n <= last; n++)
+        bits[n / 8] |= (uint8_t)(1u << n % 8);
+}
+
+/* Bytes first..last of the page were stored to; `same`: none of them changed. */
+void page_written(struct vm *vm, gpa_t page, unsigned first, unsigned last, bool same);
+
+/* Opens or closes the A20 gate; flushes what depends on it. */
+void vm_set_a20(struct vm *vm, bool enabled);
+
+/* Host pointer to guest-physical RAM [gpa, gpa+len) if it is plain RAM or ROM inside ram_size, else
+ * NULL.
+ * For loaders, DMA and tables; a writer calls vm_ram_written() afterwards. */
+uint8_t *vm_ram_ptr(struct vm *vm, gpa_t gpa, uint64_t len);
+
+/* Decoded code in [gpa, gpa+len) is stale: DMA or a device wrote there. */
+void vm_ram_written(struct vm *vm, gpa_t gpa, uint64_t len);
+
+/* Sets PAGE_ROM / PAGE_MMIO / PAGE_RAM for whole pages [gpa, gpa+len) and flushes TLBs. A page
+ * under the local APIC becomes so when the APIC goes. */
+void vm_set_page_kind(struct vm *vm, gpa_t gpa, uint64_t len, uint8_t kind);
+
+/* The local APIC's registers are at the page gpa from now on, and nowhere else: where there is RAM
+ * or ROM, they win. Any address of a page; UINT64_MAX: nowhere. */
+void vm_cover_page(struct vm *vm, gpa_t gpa);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* assemble.c - see assemble.h. */
+#include "monitor/run/assemble.h"
+
+#include "monitor/cpu/cpuid.h"
+#include "monitor/interp/decode_cache.h"
+#include "monitor/interp/interp.h"
+#include "monitor/memory/page.h"
+#include "monitor/run/lockstep.h"
+#include "shadow-mmu/mmu.h"
+
+void vm_set_model(struct vm *vm, const struct cpu_model *model)
+{
+    vm->cpu_model = model;
+    decoder_init(&vm->decoder, cpu_instructions(vm->cpu[0]));
+    if (vm->cpu[0]->interp)
+        interp_decode_forget(vm->cpu[0]);
+}
+
+void vm_assemble(struct vm *vm, const struct vm_parts *parts)
+{
+    *vm = (struct vm){
+        .host = parts->host,
+        .ram = parts->ram,
+        .ram_size = parts->ram_size,
+        .page = parts->page,
+        .a20 = true,
+        .mem = {.name = "memory"},
+        .port = {.name = "port"},
+        .cpu_count = 1,
+        .cpu = {parts->cpu},
+    };
+    parts->cpu->vm = vm;
+    vm_set_model(vm, parts->cpu_model ? parts->cpu_model : cpu_model_at(0));
+    mmu_init(parts->cpu);
+    interp_init(parts->cpu, parts->interp);
+}
+
+/* ---- board -> CPU ---- */
+
+static void board_set_intr(void *opaque, unsigned cpu, bool level)
+{
+    vm_set_intr(opaque, cpu, level);
+}
+
+static void board_raise_nmi(void *opaque, unsigned cpu)
+{
+    vm_raise_nmi(opaque, cpu);
+}
+
+static void board_set_a20(void *opaque, bool enabled)
+{
+    struct vm *vm = opaque;
+
+    vm_set_a20(vm, enabled);
+    if (vm->lockstep)
+        lockstep_note_a20(vm->lockstep, enabled);
+}
+
+static void board_request(void *opaque, enum pc_request what, uint32_t code)
+{
+    static const uint8_t reason[] = {
+        [PC_POWEROFF] = EXIT_POWEROFF,
+        [PC_RESET] = EXIT_RESET,
+        [PC_DEBUG_EXIT] = EXIT_DEBUG_EXIT,
+    };
+
+    vm_request_exit(opaque, reason[what], code);
+}
+
+static void board_deadline_changed(void *opaque)
+{
+    vm_deadline_changed(opaque);
+}
+
+static void board_set_rom(void *opaque, uint64_t gpa, uint64_t len, bool rom)
+{
+    struct vm *vm = opaque;
+    uint8_t kind = rom ? PAGE_ROM : PAGE_RAM;
+
+    vm_set_page_kind(vm, gpa, len, kind);
+    if (vm->lockstep)
+        lockstep_note_kind(vm->lockstep, gpa, len, kind);
+}
+
+static void board_apic_at(void *opaque, uint64_t gpa)
+{
+    vm_cover_page(opaque, gpa);
+}
+
+/* ---- CPU -> board ---- */
+
+static int cpu_intr_ack(void *board, unsigned cpu)
+{
+    return pc_intr_ack(board, cpu);
+}
+
+static ns_t cpu_run_until(void *board, ns_t now)
+{
+    return pc_run_until(board, now);
+}
+
+static bool cpu_nmi_may_come(void *board, unsigned cpu)
+{
+    return pc_nmi_may_come(board, cpu);
+}
+
+static void cpu_apic_base_changed(void *board, unsigned cpu, uint64_t value)
+{
+    pc_apic_base_changed(board, cpu, value);
+}
+
+static void cpu_tsc_deadline_changed(void *board, unsigned cpu, uint64_t guest_tsc)
+{
+    pc_tsc_deadline_changed(board, cpu, guest_tsc);
+}
+
+static void cpu_ferr(void *board, bool level)
+{
+    pc_ferr(board, level);
+}
+
+static const struct board_ops board_ops = {
+    .intr_ack = cpu_intr_ack,
+    .run_until = cpu_run_until,
+    .nmi_may_come = cpu_nmi_may_come,
+    .apic_base_changed = cpu_apic_base_changed,
+    .tsc_deadline_changed = cpu_tsc_deadline_changed,
+    .ferr = cpu_ferr,
+};
+
+void vm_wire_pc(struct vm *vm, struct pc *pc, struct pc_config *cfg)
+{
+    vm->board_ops = &board_ops;
+    vm->board = pc;
+    cfg->mem = vm->lockstep ? &vm->lockstep->mem : &vm->mem;
+    cfg->port = vm->lockstep ? &vm->lockstep->port : &vm->port;
+    cfg->ram = vm->ram;
+    cfg->ram_size = vm->ram_size;
+    cfg->cpu_count = vm->cpu_count;
+    cfg->no_apic = !cpu_has_1_edx(vm->cpu[0], CPUID_1_EDX_APIC);
+    cfg->guest_tsc_khz = vm->host->guest_tsc_khz;
+    cfg->wall_seconds = vm->host->wall_seconds(vm->host->opaque);
+    cfg->opaque = vm;
+    cfg->set_intr = board_set_intr;
+    cfg->raise_nmi = board_raise_nmi;
+    cfg->set_a20 = board_set_a20;
+    cfg->request = board_request;
+    cfg->deadline_changed = board_deadline_changed;
+    cfg->set_rom = board_set_rom;
+    cfg->apic_at = board_apic_at;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * assemble.h - puts a VM together: its parts, and the wires between a PC's board and its CPU.
+ *
+ * Use        vm_assemble(), then vm_wire_pc(), then pc_init() with the config that it completed.
+ * Not here   Where the memory comes from (the host); what else pc_init() is told.
+ */
+#ifndef RING1_MONITOR_RUN_ASSEMBLE_H
+#define RING1_MONITOR_RUN_ASSEMBLE_H
+
+#include "devices/pc.h"
+#include "monitor/cpu/vm.h"
+
+/* What a VM with one CPU is made of; `page` and `interp` are zeroed, the CPU is too. */
+struct vm_parts {
+    const struct vmm_host *host;
+    uint8_t *ram;
+    uint64_t ram_size;
+    uint8_t *page; /* ram_size >> GUEST_PAGE_SHIFT bytes */
+    struct vcpu *cpu;
+    void *interp;                      /* interp_size() bytes */
+    const struct cpu_model *cpu_model; /* NULL: the default model */
+};
+
+/* *vm becomes a VM of these parts, all RAM, without a board: the caller sets board_ops, or calls
+ * vm_wire_pc(). The CPU still wants vcpu_reset(). */
+void vm_assemble(struct vm *vm, const struct vm_parts *parts);
+
+/* The CPU becomes this model, and has no other instructions than it: before the VM first runs. In
+ * tests later too, with all RAM told to vm_ram_written(): decoded code keeps what it meant. */
+void vm_set_model(struct vm *vm, const struct cpu_model *model);
+
+/* The CPU asks this board, and in *cfg the board's outputs lead to the VM (cfg->opaque is taken),
+ * and its buses are the VM's: or lockstep's, which stand between (monitor/run/lockstep.h). */
+void vm_wire_pc(struct vm *vm, struct pc *pc, struct pc_config *cfg);
+
+#endif
