@@ -36,6 +36,7 @@ void bt_init(struct vcpu *v, void *memory, const struct bt_options *options)
     code_page_init(v);
     v->translator = bt;
     bt_hear(v);
+    engine_add(v, &bt_engine);
     adapt_init(v);
     v->bt.in_cache = v->bt.stepping = false;
     v->bt.break_at = 0;

@@ -42,6 +42,9 @@ size_t bt_size(size_t arena_size);
  * v->translator = memory. */
 void bt_init(struct vcpu *v, void *memory, const struct bt_options *options);
 
+/* The translator in the dispatcher's table; bt_init() adds it. */
+extern const struct engine bt_engine;
+
 /* Can the translator run the code at the present state (32-bit flat code, no TF, no shadow...), and
  * is that worth it? When not, the caller interprets some thousand instructions. */
 bool bt_usable(struct vcpu *v);

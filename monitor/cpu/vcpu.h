@@ -13,6 +13,7 @@
 
 #include "include/ring1/types.h"
 #include "monitor/cpu/bt_cpu.h"
+#include "monitor/cpu/engine.h"
 #include "monitor/cpu/listener.h"
 #include "monitor/cpu/tlb.h"
 
@@ -145,6 +146,9 @@ struct vcpu {
     uint32_t flushes_all, flushes_nonglobal;
     const struct mmu_listener *listener[MMU_LISTENERS]; /* listener.h */
     unsigned listener_count;
+    const struct engine *engine[ENGINES]; /* engine.h */
+    unsigned engine_count;
+    bool needs_alarm; /* some engine's */
     struct vcpu_fpu fpu;
     /* NULL, or the CPU that takes turns with this one on the host's FPU (monitor/run/lockstep.h) */
     struct vcpu *fpu_partner;

@@ -20,6 +20,7 @@ void interp_init(struct vcpu *v, void *memory)
     v->interp = memory;
     v->fpu.stubs_lost = block_flush;
     block_init(v);
+    engine_add(v, &interp_engine);
 }
 
 void interp_flush(struct vcpu *v)

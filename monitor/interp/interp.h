@@ -21,9 +21,20 @@ void interp_init(struct vcpu *v, void *memory);
  * instructions unwind to the caller's fault_catch(). v->eip is exact at every return and unwind. */
 void interp_run(struct vcpu *v, unsigned budget);
 
+/* What the engine runs between two looks at the clock, in instructions: some 20-40 us, well within
+ * the 100 us that an interrupt may be late. */
+#define INTERP_BUDGET 2000u
+
 /* Runs exactly one instruction (one iteration of a REP string at most when EFLAGS.TF is set),
  * whatever attention says. v->outcome tells what it did. */
 void interp_step(struct vcpu *v);
+
+/* One instruction with all that engine_single() is about: instruction breakpoints, RF, the
+ * single-step trap, traces. Raises like a fetch, and #DB. */
+void interp_single(struct vcpu *v);
+
+/* The interpreter in the dispatcher's table; interp_init() adds it. */
+extern const struct engine interp_engine;
 
 /* Runs one decoded block, unless it has more than `most` instructions, or exactly so many of which
  * the last is a REP string at `rep`. Returns its length in bytes, 0: it did not run. As

@@ -133,7 +133,7 @@ static void run_real(struct vcpu *a, void *arg)
 
     ls->count = 1;
     if (ls->single)
-        ls->single(a, NULL);
+        interp_single(a);
     else
         ls->count = bt_run_block(a);
 }
@@ -183,7 +183,7 @@ static void step(struct lockstep *ls, bool last)
     b->attention = 0;
     b->shadow_next = 0; /* that was for the instruction which runs now */
     if (ls->single) {
-        ls->single(b, NULL);
+        interp_single(b);
         if ((b->outcome & ~ls->a->outcome & DID_PART) && !ls->faulted)
             finish_rep(b, 0); /* RF is used up at its end */
         return;
@@ -317,11 +317,12 @@ static void one_block(struct lockstep *ls)
         diverge(ls, what);
 }
 
-bool lockstep_run(struct vcpu *a, void (*single)(struct vcpu *, void *), struct fault *f)
+/* Some blocks of both, or one instruction. True: the last one raised ls->fault. */
+static bool run_both(struct lockstep *ls)
 {
-    struct lockstep *ls = a->vm->lockstep;
+    struct vcpu *a = ls->a;
+    bool single = ls->single = engine_single(a);
 
-    ls->single = single;
     if (ls->delivered && !ls->diverged) {
         const char *what = ls->why[0] ? ls->why : lockstep_difference(ls);
         ls->delivered = false;
@@ -340,8 +341,6 @@ bool lockstep_run(struct vcpu *a, void (*single)(struct vcpu *, void *), struct 
             return false;
         }
         one_block(ls);
-        if (ls->faulted)
-            *f = ls->fault;
         if (ls->faulted || ls->diverged || single)
             return ls->faulted;
         if ((a->eflags & (EFL_TF | EFL_RF)) || a->dr_armed || a->halted)
@@ -349,6 +348,21 @@ bool lockstep_run(struct vcpu *a, void (*single)(struct vcpu *, void *), struct 
     }
     return false;
 }
+
+static bool takes(struct vcpu *v)
+{
+    return v->vm->lockstep != NULL;
+}
+
+static void run(struct vcpu *a)
+{
+    struct lockstep *ls = a->vm->lockstep;
+
+    if (run_both(ls))
+        fault_raise(a, ls->fault.vector, ls->fault.error);
+}
+
+const struct engine lockstep_engine = {.name = "lockstep", .takes = takes, .run = run};
 
 bool lockstep_end(struct lockstep *ls)
 {

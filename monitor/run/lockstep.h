@@ -87,7 +87,7 @@ struct lockstep {
     unsigned count;  /* guest instructions of the block as the translator says */
     bool faulted;    /* the real guest's block ended in `fault` */
     struct fault fault, shadow_fault;
-    void (*single)(struct vcpu *, void *);
+    bool single;   /* one instruction, interpreted by both: engine_single() */
     char why[128]; /* what the shadow's devices objected to; "" nothing */
     struct lockstep_before before;
     uint64_t blocks, insns, syncs;
@@ -106,9 +106,9 @@ void lockstep_init(struct lockstep *ls, struct vm *vm, const struct lockstep_con
  * CPU. */
 void lockstep_sync(struct lockstep *ls);
 
-/* For the run loop: executes a block, or one instruction through `single` if that is not NULL, in
- * both. Returns as fault_catch() does. At a difference the CPU exits with EXIT_DIVERGED. */
-bool lockstep_run(struct vcpu *a, void (*single)(struct vcpu *, void *), struct fault *f);
+/* An engine that wraps the two others: executes some blocks, or one instruction, in both. At a
+ * difference the CPU exits with EXIT_DIVERGED. lockstep_init() adds it. */
+extern const struct engine lockstep_engine;
 
 /* For the host: the real guest is halted, and time goes on to its next deadline. False: it has
  * none. */

@@ -327,6 +327,7 @@ void lockstep_init(struct lockstep *ls, struct vm *vm, const struct lockstep_con
     ls->opaque = cfg->opaque;
     ls->say = cfg->say;
     put_between(ls, vm);
+    engine_add(ls->a, &lockstep_engine);
     ls->shadow_host = ls->real_host;
     ls->shadow_host.random32 = shadow_random;
     ls->shadow_host.code = cfg->code;

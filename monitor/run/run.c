@@ -7,20 +7,14 @@
  * next instruction. An interrupt shadow (STI, MOV SS, POP SS) suppresses them for exactly one
  * instruction (SDM vol. 3A, section 6.8.3).
  */
-#include "bt/bt.h"
 #include "include/ring1/mem.h"
 #include "monitor/arch/exception.h"
-#include "monitor/cpu/breakpoint.h"
 #include "monitor/cpu/trace.h"
 #include "monitor/interp/interp.h"
-#include "monitor/run/lockstep.h"
 
-/* Instructions between two looks at the clock: some 20-40 us, well within the 100 us an interrupt
- * may be late. Rounds end early at port accesses and the like; so many of them count as much. */
-#define RUN_BUDGET 2000u
+/* Rounds of engines end early at port accesses and the like; so many of them count as much as
+ * INTERP_BUDGET instructions. */
 #define RUN_ROUNDS 32u
-
-#define DR6_BS (1u << 14)
 
 static void run_timers(struct vm *vm, ns_t now)
 {
@@ -41,8 +35,8 @@ static void deliver_debug_trap(struct vcpu *v)
 
 static void wake(struct vcpu *v)
 {
-    if (v->halted && v->translator)
-        bt_wake(v);
+    if (v->halted)
+        engines_woken(v);
     v->halted = false;
 }
 
@@ -83,56 +77,16 @@ static void boundary(struct vcpu *v)
         deliver_interrupt(v);
 }
 
-/* One instruction with all its per-instruction duties: code breakpoints, RF, the single-step trap,
- * traces. */
-static void step(struct vcpu *v, void *arg)
+static void run_engine(struct vcpu *v, void *engine)
 {
-    uint32_t before = v->eflags;
-
-    (void)arg;
-    if (v->dr_armed)
-        breakpoint_check_insn(v, v->seg[SEG_CS].base + v->eip);
-    if (trace_wants(v->vm, TRACE_BIT(TRACE_EXEC)))
-        trace_exec(v, interp_peek(v));
-    interp_step(v);
-    /* RF protects one instruction: what the instruction loaded is for the next, and a REP string
-     * that is not done yet keeps it (SDM vol. 3B, section 18.3.1.1). */
-    if ((before & EFL_RF) && !(v->outcome & (DID_RF | DID_PART))) {
-        v->eflags &= ~EFL_RF;
-        v->rf_lent = false;
-    }
-    /* Delivery cleared TF before the trap was due (SDM vol. 3A, section 6.12.1.3). */
-    if ((before & EFL_TF) && !(v->outcome & DID_EVENT))
-        v->dr6_pending |= DR6_BS;
-    if (v->dr6_pending)
-        vcpu_attend(v, ATT_TRAP);
-}
-
-static void run_some(struct vcpu *v, void *arg)
-{
-    (void)arg;
-    interp_run(v, RUN_BUDGET);
-}
-
-static void run_translated(struct vcpu *v, void *arg)
-{
-    (void)arg;
-    bt_run(v);
+    ((const struct engine *)engine)->run(v);
 }
 
 static void execute(struct vcpu *v)
 {
-    bool single = v->shadow || (v->eflags & (EFL_TF | EFL_RF)) || breakpoint_any_insn(v) ||
-                  trace_wants(v->vm, TRACE_BIT(TRACE_EXEC));
     struct fault f;
-    bool faulted = v->vm->lockstep ? lockstep_run(v, single ? step : NULL, &f)
-                                   : fault_catch(v,
-                                                 single         ? step
-                                                 : bt_usable(v) ? run_translated
-                                                                : run_some,
-                                                 NULL, &f);
 
-    if (faulted) {
+    if (fault_catch(v, run_engine, (void *)(uintptr_t)engine_now(v), &f)) {
         v->shadow_next = 0;
         v->dr6_pending = 0;
         fault_deliver(v, &f);
@@ -169,14 +123,14 @@ static void arm_timer(struct vcpu *v, ns_t end)
 {
     const struct vmm_host *h = v->vm->host;
 
-    if (v->translator && h->arm_timer)
+    if (v->needs_alarm && h->arm_timer)
         h->arm_timer(h->opaque, v->vm->next_deadline < end ? v->vm->next_deadline : end);
 }
 
 static unsigned run_slice(struct vcpu *v, ns_t slice_ns)
 {
     ns_t end = vm_now(v->vm) + slice_ns;
-    uint64_t tick_at = v->stats.insns + RUN_BUDGET;
+    uint64_t tick_at = v->stats.insns + INTERP_BUDGET;
     unsigned rounds = 0;
 
     for (;;) {
@@ -211,7 +165,7 @@ static unsigned run_slice(struct vcpu *v, ns_t slice_ns)
         arm_timer(v, end);
         execute(v);
         if ((att & (ATT_KICK | ATT_TIME)) || v->stats.insns >= tick_at || ++rounds >= RUN_ROUNDS) {
-            tick_at = v->stats.insns + RUN_BUDGET;
+            tick_at = v->stats.insns + INTERP_BUDGET;
             rounds = 0;
             if (clock_tick(v, end))
                 return EXIT_SLICE; /* shadow_next stays in force for the next call */

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* engine.c - see engine.h. */
+#include "monitor/cpu/engine.h"
+
+#include "monitor/cpu/breakpoint.h"
+#include "monitor/cpu/trace.h"
+
+void engine_add(struct vcpu *v, const struct engine *e)
+{
+    for (unsigned n = 0; n < v->engine_count; n++)
+        if (v->engine[n] == e)
+            return;
+    VMM_CHECK(v->engine_count < ENGINES);
+    for (unsigned n = v->engine_count++; n; n--)
+        v->engine[n] = v->engine[n - 1];
+    v->engine[0] = e;
+    v->needs_alarm |= e->needs_alarm;
+}
+
+const struct engine *engine_now(struct vcpu *v)
+{
+    unsigned n = 0;
+
+    while (!v->engine[n]->takes(v))
+        n++;
+    return v->engine[n];
+}
+
+void engines_woken(struct vcpu *v)
+{
+    for (unsigned n = 0; n < v->engine_count; n++)
+        if (v->engine[n]->woken)
+            v->engine[n]->woken(v);
+}
+
+bool engine_single(const struct vcpu *v)
+{
+    return v->shadow || (v->eflags & (EFL_TF | EFL_RF)) || breakpoint_any_insn(v) ||
+           trace_wants(v->vm, TRACE_BIT(TRACE_EXEC));
+}
