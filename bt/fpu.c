@@ -15,8 +15,6 @@
 #include "bt/priv.h"
 #include "monitor/cpu/cpuid.h"
 
-#define CPUID_7_EBX_FDP_EXCPTN_ONLY (1u << 6)
-
 static const struct operand *memory_operand(const struct insn *i)
 {
     for (unsigned n = 0; n < i->nops; n++)

@@ -22,13 +22,6 @@ struct vm;
 #define MMU_IMPLICIT 8u  /* descriptor tables, TSS: SMAP applies whatever EFLAGS.AC is */
 #define MMU_PROBE    16u /* change nothing: no A/D update */
 
-/* Page-fault error code bits (SDM vol. 3A, section 4.7). */
-#define PFE_P    1u
-#define PFE_W    2u
-#define PFE_U    4u
-#define PFE_RSVD 8u
-#define PFE_I    16u
-
 struct mmu_walk {
     gpa_t gpa;                              /* OUT physical address of gla, A20 applied */
     uint32_t error;                         /* OUT #PF error code when the walk fails */

@@ -9,16 +9,6 @@
 
 #define PAGE_BASE(a) ((a) & ~(uint32_t)GUEST_PAGE_MASK)
 
-#define PTE_P    0x001u
-#define PTE_W    0x002u
-#define PTE_U    0x004u
-#define PTE_A    0x020u
-#define PTE_D    0x040u
-#define PTE_PS   0x080u
-#define PTE_G    0x100u
-#define PTE_NX   (1ull << 63)
-#define EFER_NXE (1u << 11)
-
 #define PHYS_BITS 36
 #define PAE_ADDR  (((1ull << PHYS_BITS) - 1) & ~0xfffull)
 

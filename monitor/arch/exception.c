@@ -17,9 +17,6 @@
 #include "monitor/cpu/trace.h"
 
 #define NOT_DELIVERING 0xffu
-#define DR6_BREAKS     0xfu
-#define DR6_BD         (1u << 13)
-#define DR7_GD         (1u << 13)
 /* More faults in a row than the double-fault rules let through: external, contributory, #PF, #DF,
  * and some. */
 #define CHAIN_MAX 8u

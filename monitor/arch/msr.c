@@ -18,15 +18,12 @@
 #include "shadow-mmu/mmu.h"
 
 #define NO_WRITE              0ull
-#define EFER_NXE              (1ull << 11)
 #define MISC_FAST_STRINGS     (1ull << 0)
 #define MISC_BTS_UNAVAILABLE  (1ull << 11)
 #define MISC_PEBS_UNAVAILABLE (1ull << 12)
 #define MISC_LIMIT_CPUID      (1ull << 22)
 #define MISC_XD_DISABLE       (1ull << 34)
 #define MISC_KEPT             (MISC_FAST_STRINGS | MISC_LIMIT_CPUID | MISC_XD_DISABLE)
-#define APIC_BASE_BSP         (1ull << 8)
-#define APIC_BASE_ENABLE      (1ull << 11)
 #define APIC_BASE_RESET       0xfee00000ull
 #define PAT_RESET             0x0007040600070406ull
 #define MTRR_CAP              0x508ull /* write-combining, fixed ranges, 8 variable ranges */

@@ -21,8 +21,6 @@
 #define TSS32_DYNAMIC 0x20u /* first field that a switch saves */
 #define TSS32_T       0x64u
 #define TSS16_DYNAMIC 0x0eu
-#define DR6_BT        (1u << 15)
-#define DR7_LOCAL     0x155u /* L0-L3, LE */
 
 /* The dynamic part of a TSS, as read or about to be written. */
 struct task_state {

@@ -4,8 +4,6 @@
 
 #include "monitor/cpu/fault.h"
 
-#define DR7_GD (1u << 13)
-
 static bool bp_enabled(const struct vcpu *v, unsigned n)
 {
     return v->dr[7] >> (n * 2) & 3;

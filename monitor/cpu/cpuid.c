@@ -35,12 +35,9 @@
     (1ull << 0 | 1ull << 3 | 1ull << 4 | 1ull << 5 | 1ull << 6 | 1ull << 8 | 1ull << 13 |          \
      1ull << 14 | 1ull << 15 | 1ull << 20 | 1ull << 24 | 1ull << 26 | 1ull << 27)
 
-#define MISC_ENABLE_LIMIT_CPUID (1ull << 22)
-#define MISC_ENABLE_XD_DISABLE  (1ull << 34)
-#define APIC_BASE_ENABLE        (1ull << 11)
-#define MAX_EXT_LEAF            0x80000008u
-#define HV_BASE                 0x40000000u
-#define LEAF4_SELF_INIT         (1u << 8)
+#define MAX_EXT_LEAF    0x80000008u
+#define HV_BASE         0x40000000u
+#define LEAF4_SELF_INIT (1u << 8)
 
 static const struct cpu_model models[] = {
 #define CPU_MODEL(name, text, brand, vendor, fam, mod, step, edx1, ecx1, ebx7, ecx7, edx7,         \

@@ -32,7 +32,7 @@ struct engine {
 
 #define ENGINES 4u
 
-/* Puts *e before the CPU's other engines; an engine that is there stays where it is. *e must stay. */
+/* Puts *e before the CPU's other engines; one that is there stays where it is. *e must stay. */
 void engine_add(struct vcpu *v, const struct engine *e);
 
 /* The first engine that takes the present state. */

@@ -7,8 +7,6 @@
 #include "monitor/cpu/trace.h"
 #include "monitor/interp/interp.h"
 
-#define DR6_BS (1u << 14)
-
 void interp_single(struct vcpu *v)
 {
     uint32_t before = v->eflags;

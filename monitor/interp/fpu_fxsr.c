@@ -11,8 +11,7 @@
 #include "monitor/cpu/cpuid.h"
 #include "monitor/interp/fpu_exec.h"
 
-#define FOP_MASK                   0x7ffu
-#define CPUID_7_EBX_FCS_DEPRECATED (1u << 13)
+#define FOP_MASK 0x7ffu
 
 static void check_available(struct vcpu *v)
 {

@@ -15,8 +15,6 @@
 #include "monitor/cpu/cpuid.h"
 #include "monitor/interp/fpu_exec.h"
 
-#define CPUID_7_EBX_FDP_EXCPTN_ONLY (1u << 6)
-
 static void record_pointers(struct vcpu *v, const struct insn *i, uint32_t off)
 {
     struct vcpu_fpu *f = &v->fpu;

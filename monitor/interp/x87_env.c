@@ -21,11 +21,10 @@
 #include "monitor/cpu/cpuid.h"
 #include "monitor/interp/fpu_exec.h"
 
-#define ENV_NATIVE                 28u
-#define REGS_BYTES                 80u
-#define SAVE_NATIVE                (ENV_NATIVE + REGS_BYTES)
-#define FOP_MASK                   0x7ffu
-#define CPUID_7_EBX_FCS_DEPRECATED (1u << 13)
+#define ENV_NATIVE  28u
+#define REGS_BYTES  80u
+#define SAVE_NATIVE (ENV_NATIVE + REGS_BYTES)
+#define FOP_MASK    0x7ffu
 
 struct env_bytes {
     uint8_t byte[ENV_NATIVE];

@@ -27,7 +27,7 @@ static void deliver_debug_trap(struct vcpu *v)
 {
     v->dr[6] = (v->dr[6] & ~0xfu) | v->dr6_pending;
     v->dr6_pending = 0;
-    v->dr[7] &= ~(1u << 13); /* GD: the handler may touch the debug registers */
+    v->dr[7] &= ~DR7_GD; /* the handler may touch the debug registers */
     /* A trap: the image of RF stays as it is, unlike fault_deliver(). */
     v->stats.exceptions++;
     event_deliver(v, EVENT_FAULT, VEC_DB, NO_ERROR_CODE);

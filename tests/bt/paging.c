@@ -10,14 +10,7 @@
 #include "host/linux/load.h" /* put_le32(), put_le64() */
 #include "tests/bt/native.h"
 
-#define PTE_P  1u
-#define PTE_W  2u
-#define PTE_U  4u
-#define PTE_A  0x20u
-#define PTE_D  0x40u
-#define PTE_G  0x100u
-#define PTE_NX (1ull << 63)
-#define USUAL  (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D)
+#define USUAL (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D)
 
 /* Pages like CODE and DATA: the supervisor's in cases with SMEP and SMAP. */
 static uint64_t usual_bits(const struct bt_case *c)

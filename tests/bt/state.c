@@ -12,8 +12,6 @@
 #define HLT  0xf4
 #define IRET 0xcf
 
-#define EFER_NXE (1u << 11)
-
 /* ---- the mode ---- */
 
 static uint32_t some_flags(void)

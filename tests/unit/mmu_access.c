@@ -4,15 +4,13 @@
  * pages, #AC, SMAP. */
 #include "tests/unit/mmu_fixture.h"
 
-#define PD    0x2000u
-#define PT    0x3000u /* maps linear 0-4 MiB */
-#define P     1u
-#define W     2u
-#define U     4u
-#define PTE_A 0x20u
-#define PTE_D 0x40u
-#define G     0x100u
-#define PS    0x80u
+#define PD 0x2000u
+#define PT 0x3000u /* maps linear 0-4 MiB */
+#define P  1u
+#define W  2u
+#define U  4u
+#define G  0x100u
+#define PS 0x80u
 
 static void map(gla_t gla, uint32_t pte)
 {
