@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * break_timer.c - host/linux/break_timer.h's promises: what is asked for comes, moving it back
+ * break_timer.c - host/linux/vm_host.h's promises: what is asked for comes, moving it back
  * costs nothing, and a sleep is not disturbed. Times are lower bounds except where a signal must
  * not come.
  */

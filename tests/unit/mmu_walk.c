@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* uses: shadow-mmu/walk.c shadow-mmu/phys.c shadow-mmu/tlb.c monitor/cpu/cpuid.c devices/bus.c */
+/* uses: shadow-mmu/walk.c shadow-mmu/tlb.c monitor/memory/phys.c monitor/cpu/cpuid.c
+ * devices/bus.c */
 /* mmu_walk.c - the page-table walker, row by row: tables in, physical address or error code out
  * (SDM vol. 3A, chapter 4). */
 #include "tests/unit/mmu_fixture.h"
