@@ -152,13 +152,13 @@ static struct chardev chardev_of(struct console *c)
 static int create_board(struct machine *m, struct error *e)
 {
     const struct config *cfg = m->cfg;
-    const struct boot_files *b = &m->boot;
+    const struct boot *b = &m->boot.boot;
     const char *why = "unknown reason";
     struct pc_config pc = {
-        .cmdline = b->append,
-        .kernel = b->kernel.data,
+        .cmdline = b->cmdline,
+        .kernel = b->kernel.bytes,
         .kernel_size = (uint32_t)b->kernel.size,
-        .initrd = b->module_count ? b->module[0].data : NULL,
+        .initrd = b->module_count ? b->module[0].bytes : NULL,
         .initrd_size = b->module_count ? (uint32_t)b->module[0].size : 0,
         .acpi = cfg->acpi,
         .debug_exit_base = cfg->debug_exit ? (int)cfg->debug_exit_base : -1,
@@ -199,7 +199,9 @@ int machine_create(struct machine *m, const struct config *cfg, struct error *e)
 
 int machine_reset(struct machine *m, struct error *e)
 {
+    struct boot_ram ram = {.base = m->ram.base, .size = m->ram.size, .clear = memory_clear};
     struct boot_entry entry;
+    struct boot_error why;
     uint32_t rsdp;
 
     fpu_park(m->vcpu);
@@ -208,8 +210,8 @@ int machine_reset(struct machine *m, struct error *e)
     vm_set_a20(&m->vm, true); /* as firmware leaves it */
     m->vm.next_deadline = 0;  /* look at the board's timers first */
     rsdp = pc_build_tables(m->pc);
-    if (boot_load(&m->boot, m->ram.base, m->ram.size, rsdp, &entry, e))
-        return -1;
+    if (boot_load(&m->boot.boot, &ram, rsdp, &entry, &why))
+        return error_set(e, "%s", why.text);
     vm_ram_written(&m->vm, 0, m->ram.size); /* what was made from the last boot's code is stale */
     boot_enter(m->vcpu, &entry);
     if (m->lockstep)

@@ -7,10 +7,10 @@
 #define RING1_HOST_LINUX_MACHINE_H
 
 #include "devices/pc.h"
+#include "host/linux/boot_files.h"
 #include "host/linux/config.h"
 #include "host/linux/console.h"
 #include "host/linux/guest_ram.h"
-#include "host/linux/load.h"
 #include "host/linux/vm_host.h"
 #include "monitor/cpu/vm.h"
 

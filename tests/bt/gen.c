@@ -6,7 +6,7 @@
  */
 #include "tests/bt/bt_random.h"
 
-#include "host/linux/load.h" /* put_le32() */
+#include "include/ring1/bytes.h"
 #include "monitor/cpu/fpu_image.h"
 #include "tests/bt/native.h"
 

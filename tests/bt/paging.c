@@ -7,7 +7,7 @@
  */
 #include "tests/bt/bt_random.h"
 
-#include "host/linux/load.h" /* put_le32(), put_le64() */
+#include "include/ring1/bytes.h"
 #include "tests/bt/native.h"
 
 #define USUAL (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D)

@@ -5,7 +5,7 @@
  */
 #include "tests/bt/bt_random.h"
 
-#include "host/linux/load.h" /* put_le32(), put_le64() */
+#include "include/ring1/bytes.h"
 #include "monitor/cpu/fpu_image.h"
 #include "tests/bt/native.h"
 

@@ -3,7 +3,7 @@
  * instructions above all, and mutations of these. */
 #include "tests/fuzz/cpu_fuzz.h"
 
-#include "host/linux/load.h" /* put_le32() */
+#include "include/ring1/bytes.h"
 #include "tests/fuzz/fuzz_random.h"
 
 uint16_t some_selector(void)

@@ -3,7 +3,7 @@
  * in places. */
 #include "tests/fuzz/cpu_fuzz.h"
 
-#include "host/linux/load.h" /* put_le32() */
+#include "include/ring1/bytes.h"
 #include "monitor/arch/control.h"
 #include "monitor/arch/exception.h"
 #include "monitor/arch/msr.h"

@@ -7,7 +7,8 @@
 #define _GNU_SOURCE
 #include <sys/mman.h>
 
-#include "host/linux/load.h"
+#include "boot/boot.h"
+#include "include/ring1/bytes.h"
 #include "tests/fuzz/fuzz.h"
 
 #define MIB_BYTES (1u << 20)
@@ -123,7 +124,7 @@ static size_t make_elf(void)
     return size;
 }
 
-static void check_error(const struct error *e)
+static void check_error(const struct boot_error *e)
 {
     size_t len = strnlen(e->text, sizeof e->text);
 
@@ -134,9 +135,9 @@ static void one(void)
 {
     static char append[3000];
     uint64_t ram_size = (uint64_t)(1 + rnd(24)) * MIB_BYTES;
-    struct boot_files b = {.append = append};
+    struct boot b = {.cmdline = append};
     struct boot_entry entry;
-    struct error e = {{0}};
+    struct boot_error e = {{0}};
     size_t size, len = chance(80) ? rnd(100) : rnd(sizeof append - 1);
 
     for (size_t i = 0; i < sizeof image; i += 8)
@@ -150,21 +151,21 @@ static void one(void)
     if (chance(20))
         size = 1 + rnd((uint32_t)size);
     memcpy(file_end - size, image, size);
-    b.kernel = (struct file){.data = file_end - size, .size = size, .path = "kernel"};
-    if (is_linux(&b.kernel))
-        b.kind = KERNEL_LINUX;
-    else if (is_multiboot(&b.kernel))
-        b.kind = KERNEL_MULTIBOOT;
-    else
+    b.kernel = (struct boot_image){.bytes = file_end - size, .size = size, .name = "kernel"};
+    b.kind = boot_recognise(&b.kernel, &e);
+    if (b.kind == BOOT_UNKNOWN) {
+        check_error(&e);
         return;
+    }
     if (chance(40)) {
-        b.module_count = b.kind == KERNEL_LINUX ? 1 : 1 + rnd(MAX_MODULES);
+        b.module_count = b.kind == BOOT_LINUX ? 1 : 1 + rnd(BOOT_MODULES);
         for (unsigned i = 0; i < b.module_count; i++) {
             b.module[i] = b.kernel;
-            b.module_args[i] = "module with arguments";
+            b.module[i].name = "module with arguments";
         }
     }
-    if (boot_load(&b, ram_end - ram_size, ram_size, rnd(2) ? 0xe0000 : 0, &entry, &e))
+    struct boot_ram ram = {.base = ram_end - ram_size, .size = ram_size};
+    if (boot_load(&b, &ram, rnd(2) ? 0xe0000 : 0, &entry, &e))
         check_error(&e);
     else
         FUZZ_CHECK(entry.gdt_base + entry.gdt_limit < ram_size && entry.esp <= ram_size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* loader.c - Linux and multiboot images made here: what is loaded where, every truncation, hostile
  * header fields. */
-/* uses: host/linux/load.c host/linux/load_linux.c host/linux/load_multiboot.c host/linux/file.c
+/* uses: boot/boot.c boot/linux.c boot/multiboot.c host/linux/boot_files.c host/linux/file.c
  * host/linux/error.c host/linux/guest_ram.c */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
@@ -11,8 +11,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "host/linux/boot_files.h"
 #include "host/linux/guest_ram.h"
-#include "host/linux/load.h"
+#include "include/ring1/bytes.h"
 
 #define MIB         (1024u * 1024)
 #define RAM_SIZE    (16 * MIB)
@@ -20,7 +21,7 @@
 #define SETUP_LEN   ((SETUP_SECTS + 1) * 512)
 #define CODE_LEN    0x3000u
 
-static struct error e;
+static struct boot_error e;
 
 /* RAM with inaccessible memory around it: a stray write of a loader is a crash of the test. */
 static uint8_t *new_ram(uint64_t size)
@@ -33,8 +34,15 @@ static uint8_t *new_ram(uint64_t size)
     return p + MIB;
 }
 
+/* As the host does it; the sentence is in `e`. */
+static int load(const struct boot *b, uint8_t *ram, uint64_t size, uint32_t rsdp,
+                struct boot_entry *out)
+{
+    return boot_load(b, &(struct boot_ram){ram, size, memory_clear}, rsdp, out, &e);
+}
+
 /* A copy of a file that ends exactly at an inaccessible page. */
-static struct file guarded(const uint8_t *data, size_t size)
+static struct boot_image guarded(const uint8_t *data, size_t size)
 {
     size_t room = (size + 4095) & ~(size_t)4095;
     uint8_t *p =
@@ -43,12 +51,12 @@ static struct file guarded(const uint8_t *data, size_t size)
     cr_assert(p != MAP_FAILED);
     mprotect(p + room, 4096, PROT_NONE);
     memcpy(p + room - size, data, size);
-    return (struct file){.data = p + room - size, .size = size, .path = "image"};
+    return (struct boot_image){.bytes = p + room - size, .size = size, .name = "image"};
 }
 
-static void drop(struct file *f)
+static void drop(struct boot_image *f)
 {
-    uintptr_t start = (uintptr_t)f->data & ~(uintptr_t)4095;
+    uintptr_t start = (uintptr_t)f->bytes & ~(uintptr_t)4095;
     size_t room = (f->size + 4095) & ~(size_t)4095;
 
     if (!room) /* an empty copy: data is the guard page itself */
@@ -81,24 +89,24 @@ static void make_linux(unsigned version)
         image[SETUP_LEN + i] = (uint8_t)(i * 7 + 1);
 }
 
-static struct boot_files linux_files(const char *append)
+static struct boot linux_files(const char *append)
 {
-    return (struct boot_files){
-        .kind = KERNEL_LINUX, .kernel = {image, sizeof image, false, "image"}, .append = append};
+    return (struct boot){
+        .kind = BOOT_LINUX, .kernel = {image, sizeof image, "image"}, .cmdline = append};
 }
 
 Test(loader, linux_places)
 {
     uint8_t *ram = new_ram(RAM_SIZE);
-    struct boot_files b = linux_files("console=ttyS0");
+    struct boot b = linux_files("console=ttyS0");
     static const uint8_t initrd[5000] = {9, 8, 7, [4999] = 6};
     struct boot_entry en;
 
     make_linux(0x20f);
-    cr_expect(is_linux(&b.kernel) && !is_multiboot(&b.kernel));
+    cr_expect_eq(boot_recognise(&b.kernel, &e), BOOT_LINUX);
     b.module_count = 1;
-    b.module[0] = (struct file){initrd, sizeof initrd, false, "initrd"};
-    cr_assert_eq(boot_load(&b, ram, RAM_SIZE, 0xf5a50, &en, &e), 0, "%s", e.text);
+    b.module[0] = (struct boot_image){initrd, sizeof initrd, "initrd"};
+    cr_assert_eq(load(&b, ram, RAM_SIZE, 0xf5a50, &en), 0, "%s", e.text);
     uint8_t *bp = ram + en.esi;
     cr_expect_eq(en.eip, 0x100000);
     cr_expect_eq(memcmp(ram + 0x100000, image + SETUP_LEN, CODE_LEN), 0);
@@ -126,7 +134,7 @@ Test(loader, linux_places)
     cr_expect(en.code_sel == 0x10 && en.data_sel == 0x18 && en.gdt_limit == 31);
     /* initrd_addr_max is obeyed. */
     put_le32(image + 0x22c, 0x8fffff);
-    cr_assert_eq(boot_load(&b, ram, RAM_SIZE, 0, &en, &e), 0, "%s", e.text);
+    cr_assert_eq(load(&b, ram, RAM_SIZE, 0, &en), 0, "%s", e.text);
     cr_expect_eq(get_le32(bp + 0x218), 0x900000 - 8192);
 }
 
@@ -136,25 +144,25 @@ Test(loader, linux_limits)
     struct boot_entry en;
     static char text[4096];
     static uint8_t initrd[12 * MIB];
-    struct boot_files b = linux_files(text);
+    struct boot b = linux_files(text);
 
     make_linux(0x20f);
     memset(text, 'x', 2047);
-    cr_expect_eq(boot_load(&b, ram, RAM_SIZE, 0, &en, &e), 0);
+    cr_expect_eq(load(&b, ram, RAM_SIZE, 0, &en), 0);
     memset(text, 'x', 2048);
-    cr_expect_neq(boot_load(&b, ram, RAM_SIZE, 0, &en, &e), 0);
+    cr_expect_neq(load(&b, ram, RAM_SIZE, 0, &en), 0);
     cr_expect(strstr(e.text, "at most 2047"), "%s", e.text);
     text[0] = 0;
     b.module_count = 1;
-    b.module[0] = (struct file){initrd, sizeof initrd, false, "initrd"};
-    cr_expect_neq(boot_load(&b, ram, RAM_SIZE, 0, &en, &e), 0);
+    b.module[0] = (struct boot_image){initrd, sizeof initrd, "initrd"};
+    cr_expect_neq(load(&b, ram, RAM_SIZE, 0, &en), 0);
     cr_expect(strstr(e.text, "use -m 18"), "%s", e.text); /* 4 + 2 + 12 */
     b.module_count = 0;
-    cr_expect_neq(boot_load(&b, ram, 4 * MIB, 0, &en, &e), 0);
+    cr_expect_neq(load(&b, ram, 4 * MIB, 0, &en), 0);
     cr_expect(strstr(e.text, "use -m 6"), "%s", e.text);
-    cr_expect_neq(boot_load(&b, ram, 4096, 0, &en, &e), 0);
+    cr_expect_neq(load(&b, ram, 4096, 0, &en), 0);
     put_le32(image + 0x260, 0xfffffff0);
-    cr_expect_neq(boot_load(&b, ram, RAM_SIZE, 0, &en, &e), 0);
+    cr_expect_neq(load(&b, ram, RAM_SIZE, 0, &en), 0);
     cr_expect(strstr(e.text, "more than the 3584"), "%s", e.text);
 }
 
@@ -162,19 +170,19 @@ Test(loader, linux_old_protocols)
 {
     uint8_t *ram = new_ram(RAM_SIZE);
     struct boot_entry en;
-    struct boot_files b = linux_files("auto");
+    struct boot b = linux_files("auto");
 
     make_linux(0x201);
-    cr_assert_eq(boot_load(&b, ram, RAM_SIZE, 0, &en, &e), 0, "%s", e.text);
+    cr_assert_eq(load(&b, ram, RAM_SIZE, 0, &en), 0, "%s", e.text);
     cr_expect_eq(get_le16(ram + en.esi + 0x20), 0xa33f);
     cr_expect_str_eq((char *)ram + en.esi + get_le16(ram + en.esi + 0x22), "auto");
     image[0x211] = 0; /* a zImage */
     put_le32(image + 0x214, 0x1000);
-    cr_assert_eq(boot_load(&b, ram, RAM_SIZE, 0, &en, &e), 0, "%s", e.text);
+    cr_assert_eq(load(&b, ram, RAM_SIZE, 0, &en), 0, "%s", e.text);
     cr_expect_eq(en.eip, 0x1000);
     cr_expect_eq(memcmp(ram + 0x1000, image + SETUP_LEN, CODE_LEN), 0);
     make_linux(0x1ff);
-    cr_expect_neq(boot_load(&b, ram, RAM_SIZE, 0, &en, &e), 0);
+    cr_expect_neq(load(&b, ram, RAM_SIZE, 0, &en), 0);
     cr_expect(strstr(e.text, "1.255"), "%s", e.text);
 }
 
@@ -202,12 +210,12 @@ Test(loader, linux_without_an_entry)
     struct boot_entry en;
 
     for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
-        struct boot_files b = linux_files("");
+        struct boot b = linux_files("");
         make_linux(rows[i].version);
         for (unsigned k = 0; k < rows[i].size; k++)
             image[rows[i].at + k] = (uint8_t)(rows[i].value >> 8 * k);
         e.text[0] = 0;
-        int err = boot_load(&b, ram, RAM_SIZE, 0, &en, &e);
+        int err = load(&b, ram, RAM_SIZE, 0, &en);
         cr_expect_eq(err, rows[i].says ? -1 : 0, "%s: %s", rows[i].name, e.text);
         cr_expect(!rows[i].says || strstr(e.text, rows[i].says), "%s: %s", rows[i].name, e.text);
     }
@@ -221,16 +229,16 @@ Test(loader, linux_truncated)
 
     make_linux(0x20f);
     for (size_t len = 0; len < sizeof image; len += len < SETUP_LEN + 64 ? 1 : 509) {
-        struct boot_files b = linux_files("");
+        struct boot b = linux_files("");
         b.kernel = guarded(image, len);
-        if (is_linux(&b.kernel)) {
+        if (boot_recognise(&b.kernel, &e) == BOOT_LINUX) {
             e.text[0] = 0;
-            int err = boot_load(&b, ram, RAM_SIZE, 0, &en, &e);
+            int err = load(&b, ram, RAM_SIZE, 0, &en);
             bool whole = len + 15 >= sizeof image;
             cr_expect(err || whole, "length %zu loaded", len);
             cr_expect(!err || e.text[0], "length %zu: no sentence", len);
         }
-        cr_expect(!is_multiboot(&b.kernel));
+        cr_expect_neq(boot_recognise(&b.kernel, &e), BOOT_MULTIBOOT);
         drop(&b.kernel);
     }
 }
@@ -247,12 +255,33 @@ Test(loader, linux_hostile)
         for (unsigned i = 0; i < ARRAY_LEN(nasty); i++) {
             make_linux(0x20f);
             memset(image + at, nasty[i], at + 4 <= 0x290 ? 4 : 1);
-            struct boot_files b = linux_files("x");
+            struct boot b = linux_files("x");
             b.module_count = 1;
-            b.module[0] = (struct file){initrd, sizeof initrd, false, "initrd"};
-            if (is_linux(&b.kernel) && !boot_load(&b, ram, RAM_SIZE, 0, &en, &e))
+            b.module[0] = (struct boot_image){initrd, sizeof initrd, "initrd"};
+            if (boot_recognise(&b.kernel, &e) == BOOT_LINUX && !load(&b, ram, RAM_SIZE, 0, &en))
                 cr_expect(en.eip < RAM_SIZE, "byte 0x%x = 0x%x", at, nasty[i]);
         }
+    }
+}
+
+/* The sizes that messages name, as printf() writes them. */
+Test(loader, ram_size_in_messages)
+{
+    static const uint32_t pages[] = {0,    1,    128,    255,    256,    384,   25601,
+                                     2561, 2562, 256002, 256003, 256006, 917503};
+    struct boot b = linux_files("");
+    struct boot_entry en;
+    char says[64];
+
+    make_linux(0x20f);
+    put_le64(image + 0x258, 0xd0000000);
+    put_le32(image + 0x260, 0x10000000); /* all that a guest can have */
+    for (unsigned i = 0; i < ARRAY_LEN(pages); i++) {
+        uint64_t size = (uint64_t)pages[i] << GUEST_PAGE_SHIFT;
+        static uint8_t low[MIB];
+        int err = load(&b, low, size, 0, &en);
+        snprintf(says, sizeof says, "%.10g MiB of RAM is too small", (double)size / MIB);
+        cr_expect(err && !strncmp(e.text, says, strlen(says)), "%s, not %s", e.text, says);
     }
 }
 
@@ -289,10 +318,10 @@ static void make_elf(uint32_t flags)
         elf[SEG_OFF + i] = (uint8_t)(i + 3);
 }
 
-static struct boot_files elf_files(void)
+static struct boot elf_files(void)
 {
-    return (struct boot_files){
-        .kind = KERNEL_MULTIBOOT, .kernel = {elf, sizeof elf, false, "k.elf"}, .append = "a b"};
+    return (struct boot){
+        .kind = BOOT_MULTIBOOT, .kernel = {elf, sizeof elf, "k.elf"}, .cmdline = "a b"};
 }
 
 /* The RAM that is asked for is enough, and a MiB less is not, whatever it is that needs it. */
@@ -308,7 +337,7 @@ Test(loader, smallest_ram)
     for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
         uint32_t size = rows[i].mib * MIB;
         uint8_t *ram = new_ram(size);
-        struct boot_files b = rows[i].bzimage ? linux_files("") : elf_files();
+        struct boot b = rows[i].bzimage ? linux_files("") : elf_files();
         char says[64];
         make_linux(0x20f);
         make_elf(0); /* its second segment ends higher */
@@ -317,31 +346,29 @@ Test(loader, smallest_ram)
         put_le32(elf + ELF_HDR + 32 + 12, 0x500000);
         put_le32(elf + ELF_HDR + 32 + 20, 0x100000);
         b.module_count = rows[i].module;
-        b.module[0] = (struct file){module, sizeof module, false, "m"};
-        b.module_args[0] = "m";
+        b.module[0] = (struct boot_image){module, sizeof module, "m"};
         snprintf(says, sizeof says, "at least %u MiB; use -m %u or more", rows[i].mib, rows[i].mib);
         for (uint32_t less = MIB; less < size; less += MIB) {
-            cr_expect(boot_load(&b, ram, less, 0, &en, &e) && strstr(e.text, says),
-                      "row %u, 0x%x: %s", i, less, e.text);
+            cr_expect(load(&b, ram, less, 0, &en) && strstr(e.text, says), "row %u, 0x%x: %s", i,
+                      less, e.text);
         }
-        cr_expect_eq(boot_load(&b, ram, size, 0, &en, &e), 0, "row %u: %s", i, e.text);
+        cr_expect_eq(load(&b, ram, size, 0, &en), 0, "row %u: %s", i, e.text);
     }
 }
 
 Test(loader, multiboot_places)
 {
     uint8_t *ram = new_ram(RAM_SIZE);
-    struct boot_files b = elf_files();
+    struct boot b = elf_files();
     static const uint8_t env[] = "VAR=1";
     struct boot_entry en;
 
     make_elf(3);
-    cr_expect(is_multiboot(&b.kernel) && !is_linux(&b.kernel));
+    cr_expect_eq(boot_recognise(&b.kernel, &e), BOOT_MULTIBOOT);
     b.module_count = 1;
-    b.module[0] = (struct file){env, sizeof env, false, "env"};
-    b.module_args[0] = "env arg";
+    b.module[0] = (struct boot_image){env, sizeof env, "env arg"};
     memset(ram + 0x400000, 0xee, 0x2000);
-    cr_assert_eq(boot_load(&b, ram, RAM_SIZE, 0, &en, &e), 0, "%s", e.text);
+    cr_assert_eq(load(&b, ram, RAM_SIZE, 0, &en), 0, "%s", e.text);
     cr_expect_eq(en.eip, 0x400010);
     cr_expect_eq(en.eax, 0x2badb002);
     cr_expect_eq(memcmp(ram + 0x400000, elf + SEG_OFF, SEG_LEN), 0);
@@ -368,7 +395,7 @@ Test(loader, multiboot_places)
 Test(loader, multiboot_flat)
 {
     uint8_t *ram = new_ram(RAM_SIZE);
-    struct boot_files b = elf_files();
+    struct boot b = elf_files();
     struct boot_entry en;
 
     make_elf(0x10000);
@@ -378,13 +405,13 @@ Test(loader, multiboot_flat)
     put_le32(elf + MB_AT + 20, 0x200000 + 0x300);
     put_le32(elf + MB_AT + 24, 0x208000);
     put_le32(elf + MB_AT + 28, 0x200123);
-    cr_assert_eq(boot_load(&b, ram, RAM_SIZE, 0, &en, &e), 0, "%s", e.text);
+    cr_assert_eq(load(&b, ram, RAM_SIZE, 0, &en), 0, "%s", e.text);
     cr_expect_eq(en.eip, 0x200123);
     cr_expect_eq(memcmp(ram + 0x200000, elf + 0x80, 0x300), 0);
     cr_expect_eq(ram[0x200300], 0);
     put_le32(elf + MB_AT + 20, 0); /* to the end of the file */
     put_le32(elf + MB_AT + 24, 0);
-    cr_assert_eq(boot_load(&b, ram, RAM_SIZE, 0, &en, &e), 0, "%s", e.text);
+    cr_assert_eq(load(&b, ram, RAM_SIZE, 0, &en), 0, "%s", e.text);
     cr_expect_eq(memcmp(ram + 0x200000, elf + 0x80, sizeof elf - 0x80), 0);
 }
 
@@ -421,18 +448,17 @@ Test(loader, multiboot_errors)
     };
 
     for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
-        struct boot_files b = elf_files();
+        struct boot b = elf_files();
         make_elf(0);
         for (unsigned k = 0; k < rows[i].size; k++)
             elf[rows[i].at + k] = (uint8_t)(rows[i].value >> 8 * k);
         e.text[0] = 0;
-        cr_expect_neq(boot_load(&b, ram, RAM_SIZE, 0, &en, &e), 0, "%s loaded", rows[i].name);
+        cr_expect_neq(load(&b, ram, RAM_SIZE, 0, &en), 0, "%s loaded", rows[i].name);
         cr_expect(strstr(e.text, rows[i].says), "%s: %s", rows[i].name, e.text);
     }
-    struct boot_files b = elf_files();
+    struct boot b = elf_files();
     make_elf(1u << 5);
-    cr_expect(boot_load(&b, ram, RAM_SIZE, 0, &en, &e) && strstr(e.text, "flags 0x20"), "%s",
-              e.text);
+    cr_expect(load(&b, ram, RAM_SIZE, 0, &en) && strstr(e.text, "flags 0x20"), "%s", e.text);
 }
 
 Test(loader, multiboot_truncated_and_hostile)
@@ -446,11 +472,11 @@ Test(loader, multiboot_truncated_and_hostile)
         put_le32(elf + MB_AT + 12, 0x200000 + MB_AT);
         put_le32(elf + MB_AT + 16, 0x200000);
         for (size_t len = 0; len < sizeof elf; len++) {
-            struct boot_files b = elf_files();
+            struct boot b = elf_files();
             b.kernel = guarded(elf, len);
             e.text[0] = 0;
-            if (is_multiboot(&b.kernel)) {
-                int err = boot_load(&b, ram, RAM_SIZE, 0, &en, &e);
+            if (boot_recognise(&b.kernel, &e) == BOOT_MULTIBOOT) {
+                int err = load(&b, ram, RAM_SIZE, 0, &en);
                 cr_expect(flat || err, "length %zu loaded", len);
                 cr_expect(!err || e.text[0], "length %zu: no sentence", len);
             }
@@ -458,11 +484,11 @@ Test(loader, multiboot_truncated_and_hostile)
         }
         for (unsigned at = 0; at < MB_AT + 32; at++) {
             for (unsigned i = 0; i < ARRAY_LEN(nasty); i++) {
-                struct boot_files b = elf_files();
+                struct boot b = elf_files();
                 make_elf(flat ? 0x10000 : 0);
                 memset(elf + at, nasty[i], 4);
-                if (is_multiboot(&b.kernel))
-                    boot_load(&b, ram, RAM_SIZE, 0, &en, &e);
+                if (boot_recognise(&b.kernel, &e) == BOOT_MULTIBOOT)
+                    load(&b, ram, RAM_SIZE, 0, &en);
             }
         }
     }
@@ -485,6 +511,7 @@ static const char *put_file(const char *name, const void *data, size_t len)
 Test(loader, files)
 {
     struct boot_files b;
+    struct error err;
     char list[256];
 
     make_elf(0);
@@ -492,33 +519,36 @@ Test(loader, files)
                *c = put_file("c,c", "CCC", 3);
     const char *empty = put_file("empty", "", 0), *junk = put_file("junk", "hello, world", 12);
     snprintf(list, sizeof list, "%s arg one,/tmp/ring1-loader-%d-c,,c x,,y,%s", a, getpid(), a);
-    cr_assert_eq(boot_open(&b, k, list, "cmd", &e), 0, "%s", e.text);
-    cr_expect_eq(b.module_count, 3);
+    cr_assert_eq(boot_open(&b, k, list, "cmd", &err), 0, "%s", err.text);
+    cr_expect_eq(b.boot.module_count, 3);
     cr_expect(b.module[0].size == 2 && b.module[1].size == 3 && b.module[2].size == 2);
-    cr_expect(strstr(b.module_args[0], " arg one") && strstr(b.module_args[1], "c,c x,y"));
+    cr_expect(strstr(b.boot.module[0].name, " arg one") &&
+              strstr(b.boot.module[1].name, "c,c x,y"));
     boot_close(&b);
-    cr_expect(boot_open(&b, k, "/nonexistent/x", NULL, &e) && strstr(e.text, "cannot open"), "%s",
-              e.text);
-    cr_expect(boot_open(&b, k, "", NULL, &e) != 0);
-    cr_expect(boot_open(&b, k, ",,,,,", NULL, &e) != 0);
-    cr_expect(boot_open(&b, "/nonexistent/x", NULL, NULL, &e) &&
-                  strstr(e.text, "cannot open the kernel"),
-              "%s", e.text);
-    cr_expect(boot_open(&b, "/tmp", NULL, NULL, &e) && strstr(e.text, "directory"), "%s", e.text);
+    cr_expect(boot_open(&b, k, "/nonexistent/x", NULL, &err) && strstr(err.text, "cannot open"),
+              "%s", err.text);
+    cr_expect(boot_open(&b, k, "", NULL, &err) != 0);
+    cr_expect(boot_open(&b, k, ",,,,,", NULL, &err) != 0);
+    cr_expect(boot_open(&b, "/nonexistent/x", NULL, NULL, &err) &&
+                  strstr(err.text, "cannot open the kernel"),
+              "%s", err.text);
+    cr_expect(boot_open(&b, "/tmp", NULL, NULL, &err) && strstr(err.text, "directory"), "%s",
+              err.text);
     /* A module may be empty, and the modules around it are what they were. */
     snprintf(list, sizeof list, "%s,%s,%s,/dev/null", a, empty, a);
-    cr_assert_eq(boot_open(&b, k, list, "cmd", &e), 0, "%s", e.text);
-    cr_expect(b.module_count == 4 && b.module[1].size == 0 && b.module[2].size == 2);
+    cr_assert_eq(boot_open(&b, k, list, "cmd", &err), 0, "%s", err.text);
+    cr_expect(b.boot.module_count == 4 && b.module[1].size == 0 && b.module[2].size == 2);
     struct boot_entry en;
     uint8_t *ram = new_ram(RAM_SIZE);
-    cr_assert_eq(boot_load(&b, ram, RAM_SIZE, 0, &en, &e), 0, "%s", e.text);
+    cr_assert_eq(load(&b.boot, ram, RAM_SIZE, 0, &en), 0);
     const uint8_t *mod = ram + get_le32(ram + en.ebx + 24);
     cr_expect(get_le32(ram + en.ebx + 20) == 4 && get_le32(mod + 16) == get_le32(mod + 20) &&
               memcmp(ram + get_le32(mod + 32), "AA", 2) == 0);
     boot_close(&b);
-    cr_expect(boot_open(&b, empty, NULL, NULL, &e) && strstr(e.text, "is empty"), "%s", e.text);
-    cr_expect(boot_open(&b, junk, NULL, NULL, &e) && strstr(e.text, "neither"), "%s", e.text);
-    cr_expect(boot_open(&b, "/dev/null", NULL, NULL, &e) && strstr(e.text, "is empty"), "%s",
-              e.text);
+    cr_expect(boot_open(&b, empty, NULL, NULL, &err) && strstr(err.text, "is empty"), "%s",
+              err.text);
+    cr_expect(boot_open(&b, junk, NULL, NULL, &err) && strstr(err.text, "neither"), "%s", err.text);
+    cr_expect(boot_open(&b, "/dev/null", NULL, NULL, &err) && strstr(err.text, "is empty"), "%s",
+              err.text);
     unlink(k), unlink(a), unlink(c), unlink(empty), unlink(junk);
 }

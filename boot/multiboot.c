@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * load_multiboot.c - 32-bit kernels with a multiboot 1 header: ELF files, and flat ones by the
+ * multiboot.c - 32-bit kernels with a multiboot 1 header: ELF files, and flat ones by the
  * header's address fields.
  *
  * Promises   Every length and offset of the file is checked against the file and against guest RAM
@@ -11,10 +11,8 @@
  * The information block is put into low memory (INFO_LOW) where kernels rarely load themselves;
  * behind the modules when this kernel does. Modules follow the kernel, page by page.
  */
-#include <string.h>
-
-#include "host/linux/guest_ram.h"
-#include "host/linux/load.h"
+#include "boot/boot_priv.h"
+#include "include/ring1/mem.h"
 
 #define MB_MAGIC       0x1badb002u
 #define MB_HANDOVER    0x2badb002u
@@ -45,69 +43,74 @@ enum {
 
 #define INFO_LOW        0x9000u
 #define INFO_LOW_END    0x80000u
-#define HIGH_MEMORY     0x100000u
-#define VGA_HOLE        0xa0000u
 #define GDT_ROOM        32u
 #define ELF_MAX_HEADERS 256u /* bounds the work that a crafted file can make */
 
 static const char loader_name[] = "ring1";
 
 struct loading {
-    const struct boot_files *b;
-    uint8_t *ram;
-    uint64_t ram_size;
-    struct error *e;
+    const struct boot *b;
+    const struct boot_ram *ram;
+    struct boot_error *e;
     bool placed;       /* first all pieces are only looked at, then they are written */
     uint64_t low, end; /* the kernel occupies [low, end) */
     uint32_t entry;
 };
 
 /* Offset of the header, or -1. */
-static int64_t find_header(const struct file *f)
+static int64_t find_header(const struct boot_image *f)
 {
     size_t end = f->size < MB_SEARCH ? f->size : MB_SEARCH;
 
     for (size_t i = 0; i + 12 <= end; i += 4)
-        if (get_le32(f->data + i) == MB_MAGIC &&
-            get_le32(f->data + i) + get_le32(f->data + i + 4) + get_le32(f->data + i + 8) == 0)
+        if (get_le32(f->bytes + i) == MB_MAGIC &&
+            get_le32(f->bytes + i) + get_le32(f->bytes + i + 4) + get_le32(f->bytes + i + 8) == 0)
             return (int64_t)i;
     return -1;
 }
 
-bool is_multiboot(const struct file *f)
+bool boot_is_multiboot(const struct boot_image *f)
 {
     return find_header(f) >= 0;
+}
+
+static void clear(const struct boot_ram *ram, uint64_t at, uint64_t len)
+{
+    if (ram->clear)
+        ram->clear(ram->base + at, len);
+    else
+        memset(ram->base + at, 0, len);
 }
 
 /* One piece of the kernel: file_len bytes at file offset `off`, then zeros up to mem_len. */
 static int put_piece(struct loading *l, uint64_t off, uint64_t file_len, uint64_t at,
                      uint64_t mem_len)
 {
-    const struct file *f = &l->b->kernel;
+    const struct boot_image *f = &l->b->kernel;
 
     if (off > f->size || file_len > f->size - off)
-        return error_set(l->e,
+        return boot_fail(l->e,
                          "the kernel '%s' is cut off: a part of it lies behind the end of the file",
-                         f->path);
+                         f->name);
     if (file_len > mem_len)
-        return error_set(
+        return boot_fail(
             l->e, "the kernel '%s' is broken: a segment is longer in the file than in memory",
-            f->path);
+            f->name);
     if (mem_len == 0)
         return 0;
     uint64_t end = at + mem_len;
     if (end > 0xe0000000u || end < at)
-        return error_set(l->e, "the kernel '%s' wants to be loaded at 0x%llx, where no RAM can be",
-                         f->path, (unsigned long long)at);
+        return boot_fail(l->e, "the kernel '%s' wants to be loaded at 0x%llx, where no RAM can be",
+                         f->name, (unsigned long long)at);
     if (at < HIGH_MEMORY && end > VGA_HOLE)
-        return error_set(
+        return boot_fail(
             l->e,
             "the kernel '%s' wants to be loaded over the PC's video memory and firmware at "
             "0x%x-0x%x",
-            f->path, VGA_HOLE, HIGH_MEMORY - 1);
+            f->name, VGA_HOLE, HIGH_MEMORY - 1);
     if (l->placed) {
-        memcpy(l->ram + at, f->data + off, file_len);
-        memory_clear(l->ram + at + file_len, mem_len - file_len);
+        memcpy(l->ram->base + at, f->bytes + off, file_len);
+        clear(l->ram, at + file_len, mem_len - file_len);
         return 0;
     }
     if (at < l->low)
@@ -120,24 +123,24 @@ static int put_piece(struct loading *l, uint64_t off, uint64_t file_len, uint64_
 /* The header's address fields say it all. */
 static int load_flat(struct loading *l, uint64_t hdr)
 {
-    const struct file *f = &l->b->kernel;
-    const uint8_t *h = f->data + hdr;
+    const struct boot_image *f = &l->b->kernel;
+    const uint8_t *h = f->bytes + hdr;
 
     if (f->size - hdr < 32)
-        return error_set(l->e, "the kernel '%s' is cut off in its multiboot header", f->path);
+        return boot_fail(l->e, "the kernel '%s' is cut off in its multiboot header", f->name);
     uint32_t header_addr = get_le32(h + 12), load_addr = get_le32(h + 16);
     uint32_t load_end = get_le32(h + 20), bss_end = get_le32(h + 24);
     if (load_addr > header_addr || header_addr - load_addr > hdr)
-        return error_set(
+        return boot_fail(
             l->e, "the kernel '%s' is broken: its multiboot header gives impossible load addresses",
-            f->path);
+            f->name);
     uint64_t off = hdr - (header_addr - load_addr);
     uint64_t len = f->size - off;
     if (load_end) {
         if (load_end < load_addr)
-            return error_set(
+            return boot_fail(
                 l->e, "the kernel '%s' is broken: its multiboot header ends before it begins",
-                f->path);
+                f->name);
         len = load_end - load_addr;
     }
     uint64_t mem_len = bss_end > load_addr && bss_end - load_addr > len ? bss_end - load_addr : len;
@@ -147,26 +150,26 @@ static int load_flat(struct loading *l, uint64_t hdr)
 
 static int load_elf(struct loading *l)
 {
-    const struct file *f = &l->b->kernel;
-    const uint8_t *h = f->data;
+    const struct boot_image *f = &l->b->kernel;
+    const uint8_t *h = f->bytes;
 
     if (f->size < 52 || memcmp(h, "\177ELF", 4) != 0)
-        return error_set(
+        return boot_fail(
             l->e,
             "the kernel '%s' has a multiboot header, but is no ELF file and gives no load "
             "addresses",
-            f->path);
+            f->name);
     if (h[4] == 2)
-        return error_set(l->e, "the kernel '%s' is a 64-bit ELF file; ring1 runs 32-bit guests",
-                         f->path);
+        return boot_fail(l->e, "the kernel '%s' is a 64-bit ELF file; ring1 runs 32-bit guests",
+                         f->name);
     if (h[4] != 1 || h[5] != 1 || get_le16(h + 18) != 3)
-        return error_set(l->e, "the kernel '%s' is an ELF file, but not for 32-bit x86", f->path);
+        return boot_fail(l->e, "the kernel '%s' is an ELF file, but not for 32-bit x86", f->name);
     uint64_t phoff = get_le32(h + 28), entsize = get_le16(h + 42), count = get_le16(h + 44);
     if (count == 0 || count > ELF_MAX_HEADERS)
-        return error_set(l->e, "the kernel '%s' is an ELF file with %s program headers", f->path,
+        return boot_fail(l->e, "the kernel '%s' is an ELF file with %s program headers", f->name,
                          count ? "too many" : "no");
     if (entsize < 32 || phoff > f->size || count * entsize > f->size - phoff)
-        return error_set(l->e, "the kernel '%s' is cut off in its ELF program headers", f->path);
+        return boot_fail(l->e, "the kernel '%s' is cut off in its ELF program headers", f->name);
     l->entry = get_le32(h + 24);
     for (uint64_t i = 0; i < count; i++) {
         const uint8_t *p = h + phoff + i * entsize;
@@ -182,7 +185,7 @@ static int load_elf(struct loading *l)
             l->entry = paddr + into;
     }
     if (!l->end)
-        return error_set(l->e, "the kernel '%s' has no segment to load", f->path);
+        return boot_fail(l->e, "the kernel '%s' has no segment to load", f->name);
     return 0;
 }
 
@@ -193,17 +196,17 @@ static int load_pieces(struct loading *l, int64_t hdr, uint32_t flags)
 }
 
 /* Bytes of the information block. */
-static uint64_t info_size(const struct boot_files *b)
+static uint64_t info_size(const struct boot *b)
 {
     uint64_t n = GDT_ROOM + MBI_SIZE + MAP_RANGES * MMAP_ENTRY + sizeof loader_name;
 
-    n += strlen(b->kernel.path) + 1 + strlen(b->append) + 1;
+    n += boot_text_len(b->kernel.name) + 1 + boot_text_len(b->cmdline) + 1;
     for (unsigned i = 0; i < b->module_count; i++)
-        n += MOD_SIZE + strlen(b->module_args[i]) + 1;
+        n += MOD_SIZE + boot_text_len(b->module[i].name) + 1;
     return (n + 15) & ~15ull;
 }
 
-static int place(struct loading *l, uint32_t mod_at[MAX_MODULES], uint64_t *info_at)
+static int place(struct loading *l, uint32_t mod_at[BOOT_MODULES], uint64_t *info_at)
 {
     uint64_t at = l->end > HIGH_MEMORY ? l->end : HIGH_MEMORY, need = info_size(l->b);
 
@@ -221,9 +224,10 @@ static int place(struct loading *l, uint32_t mod_at[MAX_MODULES], uint64_t *info
         *info_at = at;
         at += need;
     }
-    if (at > l->ram_size)
-        return ram_too_small(l->e, l->ram_size, at,
-                             l->b->module_count ? "this kernel with its modules" : "this kernel");
+    if (at > l->ram->size)
+        return boot_ram_too_small(l->e, l->ram->size, at,
+                                  l->b->module_count ? "this kernel with its modules"
+                                                     : "this kernel");
     l->placed = true;
     return 0;
 }
@@ -236,8 +240,8 @@ static uint32_t put_string(uint8_t *ram, uint64_t *at, const char *s, const char
     const char *part[] = {s, sep, s2};
 
     for (unsigned i = 0; i < ARRAY_LEN(part); i++) {
-        memcpy(ram + *at, part[i], strlen(part[i]));
-        *at += strlen(part[i]);
+        memcpy(ram + *at, part[i], boot_text_len(part[i]));
+        *at += boot_text_len(part[i]);
     }
     ram[(*at)++] = 0;
     return start;
@@ -246,7 +250,7 @@ static uint32_t put_string(uint8_t *ram, uint64_t *at, const char *s, const char
 static uint32_t put_map(uint8_t *ram, uint64_t *at, uint64_t ram_size, uint32_t *len)
 {
     struct map_range map[MAP_RANGES];
-    unsigned n = memory_map(ram_size, map);
+    unsigned n = boot_memory_map(ram_size, map);
     uint32_t start = (uint32_t)*at;
 
     for (unsigned i = 0; i < n; i++, *at += MMAP_ENTRY) {
@@ -259,55 +263,55 @@ static uint32_t put_map(uint8_t *ram, uint64_t *at, uint64_t ram_size, uint32_t 
     return start;
 }
 
-static void put_info(struct loading *l, uint64_t info_at, const uint32_t mod_at[MAX_MODULES],
+static void put_info(struct loading *l, uint64_t info_at, const uint32_t mod_at[BOOT_MODULES],
                      struct boot_entry *out)
 {
-    const struct boot_files *b = l->b;
-    uint8_t *ram = l->ram, *mbi = ram + info_at + GDT_ROOM;
+    const struct boot *b = l->b;
+    uint8_t *ram = l->ram->base, *mbi = ram + info_at + GDT_ROOM;
     uint64_t at = info_at + GDT_ROOM + MBI_SIZE;
     uint32_t map_len, mods = (uint32_t)at;
 
     memset(ram + info_at, 0, info_size(b));
-    put_flat_gdt(ram, (uint32_t)info_at, 0x08, out);
+    boot_put_gdt(ram, (uint32_t)info_at, 0x08, out);
     put_le32(mbi + MBI_FLAGS, MBI_HAS_ALL);
     put_le32(mbi + MBI_MEM_LOWER, EBDA_BASE >> 10);
-    put_le32(mbi + MBI_MEM_UPPER, (uint32_t)((l->ram_size - HIGH_MEMORY) >> 10));
+    put_le32(mbi + MBI_MEM_UPPER, (uint32_t)((l->ram->size - HIGH_MEMORY) >> 10));
     put_le32(mbi + MBI_BOOT_DEVICE, 0x8000ffff); /* first hard disk, no partition */
     put_le32(mbi + MBI_MODS_COUNT, b->module_count);
     put_le32(mbi + MBI_MODS_ADDR, mods);
     at += (uint64_t)b->module_count * MOD_SIZE;
-    put_le32(mbi + MBI_MMAP_ADDR, put_map(ram, &at, l->ram_size, &map_len));
+    put_le32(mbi + MBI_MMAP_ADDR, put_map(ram, &at, l->ram->size, &map_len));
     put_le32(mbi + MBI_MMAP_LENGTH, map_len);
     put_le32(mbi + MBI_BOOT_LOADER_NAME, put_string(ram, &at, loader_name, "", ""));
     /* Like other loaders: the kernel's own name comes first. */
-    put_le32(mbi + MBI_CMDLINE, put_string(ram, &at, b->kernel.path, " ", b->append));
+    put_le32(mbi + MBI_CMDLINE, put_string(ram, &at, b->kernel.name, " ", b->cmdline));
     for (unsigned i = 0; i < b->module_count; i++) {
         uint8_t *m = ram + mods + i * MOD_SIZE;
-        memcpy(ram + mod_at[i], b->module[i].data, b->module[i].size);
+        memcpy(ram + mod_at[i], b->module[i].bytes, b->module[i].size);
         put_le32(m, mod_at[i]);
         put_le32(m + 4, (uint32_t)(mod_at[i] + b->module[i].size));
-        put_le32(m + 8, put_string(ram, &at, b->module_args[i], "", ""));
+        put_le32(m + 8, put_string(ram, &at, b->module[i].name, "", ""));
     }
     out->eax = MB_HANDOVER;
     out->ebx = (uint32_t)(mbi - ram);
 }
 
-int load_multiboot(const struct boot_files *b, uint8_t *ram, uint64_t ram_size,
-                   struct boot_entry *out, struct error *e)
+int boot_load_multiboot(const struct boot *b, const struct boot_ram *ram, struct boot_entry *out,
+                        struct boot_error *e)
 {
-    struct loading l = {.b = b, .ram = ram, .ram_size = ram_size, .e = e, .low = UINT64_MAX};
-    uint32_t mod_at[MAX_MODULES];
+    struct loading l = {.b = b, .ram = ram, .e = e, .low = UINT64_MAX};
+    uint32_t mod_at[BOOT_MODULES];
     uint64_t info_at;
     int64_t hdr = find_header(&b->kernel);
 
     if (hdr < 0)
-        return error_set(e, "the kernel '%s' has no multiboot header", b->kernel.path);
-    uint32_t flags = get_le32(b->kernel.data + hdr + 4);
+        return boot_fail(e, "the kernel '%s' has no multiboot header", b->kernel.name);
+    uint32_t flags = get_le32(b->kernel.bytes + hdr + 4);
     uint32_t unknown = flags & MB_WANTS_MUST & ~(MB_PAGE_ALIGN | MB_MEMORY_INFO | MB_VIDEO_MODE);
     if (unknown)
-        return error_set(
+        return boot_fail(
             e, "the kernel '%s' demands multiboot features that ring1 does not know (flags 0x%x)",
-            b->kernel.path, unknown);
+            b->kernel.name, unknown);
     if (load_pieces(&l, hdr, flags) || place(&l, mod_at, &info_at) || load_pieces(&l, hdr, flags))
         return -1;
     *out = (struct boot_entry){.eip = l.entry, .esp = INFO_LOW};

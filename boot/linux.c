@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * load_linux.c - Linux kernels by the x86 boot protocol, entered at their 32-bit entry point.
+ * linux.c - Linux kernels by the x86 boot protocol, entered at their 32-bit entry point.
  *
  * Promises   Protocol 2.00 (Linux 1.3.73) and later; bzImage and the old zImage. The real-mode part
  *            of the kernel is not run: what it would find out from firmware is put into boot_params
@@ -9,9 +9,8 @@
  *
  * Low memory:  0x90000 boot_params | 0x91000 command line | 0x99000 GDT | stack below 0x9a000
  */
-#include <string.h>
-
-#include "host/linux/load.h"
+#include "boot/boot_priv.h"
+#include "include/ring1/mem.h"
 
 #define BOOT_PARAMS  0x90000u /* also where kernels before 2.02 expect it */
 #define CMDLINE      0x91000u
@@ -76,54 +75,54 @@ struct layout {
     uint32_t cmdline_max; /* characters */
 };
 
-bool is_linux(const struct file *f)
+bool boot_is_linux(const struct boot_image *f)
 {
-    return f->size >= HDR_MAGIC + 4 && get_le16(f->data + HDR_BOOT_FLAG) == 0xaa55 &&
-           memcmp(f->data + HDR_MAGIC, "HdrS", 4) == 0;
+    return f->size >= HDR_MAGIC + 4 && get_le16(f->bytes + HDR_BOOT_FLAG) == 0xaa55 &&
+           memcmp(f->bytes + HDR_MAGIC, "HdrS", 4) == 0;
 }
 
 /* Is there code that ring1 can enter? A 64-bit kernel has a 32-bit entry too, but goes on to long
  * mode. What is no kernel (iPXE, memdisk) has this header only so that boot loaders start its
  * real-mode part, which finds a BIOS: fields about the protected-mode part are then left 0. */
-static int check_entry(const struct file *f, struct layout *l, struct error *e)
+static int check_entry(const struct boot_image *f, struct layout *l, struct boot_error *e)
 {
-    const uint8_t *h = f->data;
+    const uint8_t *h = f->bytes;
     uint32_t start = get_le32(h + HDR_CODE32_START);
 
     if (l->version >= 0x20c && (get_le16(h + HDR_XLOADFLAGS) & KERNEL_64))
-        return error_set(e, "the kernel '%s' is a 64-bit one; ring1 runs 32-bit guests", f->path);
+        return boot_fail(e, "the kernel '%s' is a 64-bit one; ring1 runs 32-bit guests", f->name);
     if (start < l->load || start - l->load >= l->code_len || get_le32(h + HDR_SYSSIZE) == 0)
-        return error_set(e,
+        return boot_fail(e,
                          "'%s' can only be entered in real mode, under a BIOS: its boot header "
                          "describes no 32-bit code (code32_start 0x%x, syssize 0x%x); ring1 has no "
                          "BIOS",
-                         f->path, start, get_le32(h + HDR_SYSSIZE));
+                         f->name, start, get_le32(h + HDR_SYSSIZE));
     l->entry = start;
     return 0;
 }
 
-static int read_header(const struct file *f, struct layout *l, struct error *e)
+static int read_header(const struct boot_image *f, struct layout *l, struct boot_error *e)
 {
-    const uint8_t *h = f->data;
+    const uint8_t *h = f->bytes;
 
     if (f->size < HDR_ROOM)
-        return error_set(e, "the kernel '%s' is cut off in its header", f->path);
+        return boot_fail(e, "the kernel '%s' is cut off in its header", f->name);
     l->version = get_le16(h + HDR_VERSION);
     if (l->version < 0x200)
-        return error_set(e, "the kernel '%s' uses boot protocol %u.%02u; ring1 needs 2.00 or later",
-                         f->path, l->version >> 8, l->version & 0xff);
+        return boot_fail(e, "the kernel '%s' uses boot protocol %u.%02u; ring1 needs 2.00 or later",
+                         f->name, l->version >> 8, l->version & 0xff);
     unsigned sectors = h[HDR_SETUP_SECTS] ? h[HDR_SETUP_SECTS] : 4;
     l->setup_len = (sectors + 1) * 512;
     if (l->setup_len >= f->size)
-        return error_set(e, "the kernel '%s' is cut off: its file ends before the kernel begins",
-                         f->path);
+        return boot_fail(e, "the kernel '%s' is cut off: its file ends before the kernel begins",
+                         f->name);
     l->code = h + l->setup_len;
     l->code_len = f->size - l->setup_len;
     /* Before 2.04 only 16 bits of syssize could be trusted. */
     if (l->version >= 0x204) {
         uint64_t said = (uint64_t)get_le32(h + HDR_SYSSIZE) * 16;
         if (said > l->code_len + 15)
-            return error_set(e, "the kernel '%s' is cut off: its file lacks %llu bytes", f->path,
+            return boot_fail(e, "the kernel '%s' is cut off: its file lacks %llu bytes", f->name,
                              (unsigned long long)(said - l->code_len));
     }
     l->high = h[HDR_LOADFLAGS] & LOADED_HIGH;
@@ -136,15 +135,15 @@ static int read_header(const struct file *f, struct layout *l, struct error *e)
 }
 
 /* Up to where RAM is taken while the kernel unpacks itself. */
-static int place_kernel(const struct file *f, struct layout *l, struct error *e)
+static int place_kernel(const struct boot_image *f, struct layout *l, struct boot_error *e)
 {
-    const uint8_t *h = f->data;
+    const uint8_t *h = f->bytes;
 
     l->end = (uint64_t)l->load + l->code_len;
     if (!l->high && l->end > BOOT_PARAMS)
-        return error_set(
-            e, "the kernel '%s' is broken: it wants to be loaded low but is %zu bytes long",
-            f->path, l->code_len);
+        return boot_fail(
+            e, "the kernel '%s' is broken: it wants to be loaded low but is %llu bytes long",
+            f->name, (unsigned long long)l->code_len);
     if (l->version >= 0x20a) {
         uint64_t pref =
             (uint64_t)get_le32(h + HDR_PREF_ADDRESS + 4) << 32 | get_le32(h + HDR_PREF_ADDRESS);
@@ -160,7 +159,7 @@ static int place_kernel(const struct file *f, struct layout *l, struct error *e)
 
 /* As high as the kernel and RAM allow; *at is page-aligned. */
 static int place_initrd(const struct layout *l, uint64_t size, uint64_t ram_size, uint32_t *at,
-                        struct error *e)
+                        struct boot_error *e)
 {
     uint64_t top = ram_size, floor = (l->end + GUEST_PAGE_MASK) & ~(uint64_t)GUEST_PAGE_MASK;
     uint64_t rounded = (size + GUEST_PAGE_MASK) & ~(uint64_t)GUEST_PAGE_MASK;
@@ -168,11 +167,11 @@ static int place_initrd(const struct layout *l, uint64_t size, uint64_t ram_size
     if (floor < BZIMAGE_LOAD)
         floor = BZIMAGE_LOAD;
     if (floor + rounded > ram_size)
-        return ram_too_small(e, ram_size, floor + rounded, "this kernel with its initrd");
+        return boot_ram_too_small(e, ram_size, floor + rounded, "this kernel with its initrd");
     if (top > l->initrd_max + 1)
         top = (l->initrd_max + 1) & ~(uint64_t)GUEST_PAGE_MASK;
     if (floor + rounded > top)
-        return error_set(
+        return boot_fail(
             e,
             "the initrd is too big: this kernel accepts none that ends above 0x%llx and needs "
             "the memory up to 0x%llx itself",
@@ -184,8 +183,8 @@ static int place_initrd(const struct layout *l, uint64_t size, uint64_t ram_size
 static void put_memory_map(uint8_t *bp, uint64_t ram_size)
 {
     struct map_range map[MAP_RANGES];
-    unsigned n = memory_map(ram_size, map);
-    uint64_t high_k = ram_size > 0x100000 ? (ram_size - 0x100000) >> 10 : 0;
+    unsigned n = boot_memory_map(ram_size, map);
+    uint64_t high_k = ram_size > HIGH_MEMORY ? (ram_size - HIGH_MEMORY) >> 10 : 0;
 
     for (unsigned i = 0; i < n; i++) {
         uint8_t *entry = bp + BP_E820_TABLE + 20 * i;
@@ -199,17 +198,17 @@ static void put_memory_map(uint8_t *bp, uint64_t ram_size)
 }
 
 /* screen_info stays zero: there is no text screen, and the kernel uses its serial console. */
-static void put_boot_params(const struct file *f, const struct layout *l, uint8_t *bp,
+static void put_boot_params(const struct boot_image *f, const struct layout *l, uint8_t *bp,
                             uint64_t ram_size)
 {
-    size_t end = HDR_MAGIC + f->data[HDR_JUMP];
+    size_t end = HDR_MAGIC + f->bytes[HDR_JUMP];
 
     if (end < HDR_MIN_END)
         end = HDR_MIN_END;
     if (end > HDR_ROOM)
         end = HDR_ROOM;
     memset(bp, 0, BP_SIZE);
-    memcpy(bp + HDR_START, f->data + HDR_START, end - HDR_START);
+    memcpy(bp + HDR_START, f->bytes + HDR_START, end - HDR_START);
     put_le16(bp + HDR_VID_MODE, 0xffff);
     bp[HDR_TYPE_OF_LOADER] = 0xff;
     bp[HDR_LOADFLAGS] |= CAN_USE_HEAP;
@@ -226,30 +225,31 @@ static void put_boot_params(const struct file *f, const struct layout *l, uint8_
     put_memory_map(bp, ram_size);
 }
 
-int load_linux(const struct boot_files *b, uint8_t *ram, uint64_t ram_size, uint32_t rsdp,
-               struct boot_entry *out, struct error *e)
+int boot_load_linux(const struct boot *b, const struct boot_ram *r, uint32_t rsdp,
+                    struct boot_entry *out, struct boot_error *e)
 {
-    const struct file *initrd = b->module_count ? &b->module[0] : NULL;
-    size_t cmdline_len = strlen(b->append);
-    uint8_t *bp = ram + BOOT_PARAMS;
+    const struct boot_image *initrd = b->module_count ? &b->module[0] : NULL;
+    size_t cmdline_len = boot_text_len(b->cmdline);
+    uint8_t *ram = r->base, *bp = ram + BOOT_PARAMS;
     uint32_t initrd_at = 0;
     struct layout l = {0};
 
     if (read_header(&b->kernel, &l, e) || place_kernel(&b->kernel, &l, e))
         return -1;
-    if (!initrd && l.end > ram_size)
-        return ram_too_small(e, ram_size, l.end, "this kernel");
-    if (initrd && place_initrd(&l, initrd->size, ram_size, &initrd_at, e))
+    if (!initrd && l.end > r->size)
+        return boot_ram_too_small(e, r->size, l.end, "this kernel");
+    if (initrd && place_initrd(&l, initrd->size, r->size, &initrd_at, e))
         return -1;
     if (cmdline_len > l.cmdline_max)
-        return error_set(e, "the command line is %zu characters long; this kernel takes at most %u",
-                         cmdline_len, l.cmdline_max);
+        return boot_fail(e,
+                         "the command line is %llu characters long; this kernel takes at most %u",
+                         (unsigned long long)cmdline_len, l.cmdline_max);
     memcpy(ram + l.load, l.code, l.code_len);
-    put_boot_params(&b->kernel, &l, bp, ram_size);
+    put_boot_params(&b->kernel, &l, bp, r->size);
     put_le64(bp + BP_ACPI_RSDP, rsdp);
-    memcpy(ram + CMDLINE, b->append, cmdline_len + 1);
+    memcpy(ram + CMDLINE, b->cmdline, cmdline_len + 1);
     if (initrd) {
-        memcpy(ram + initrd_at, initrd->data, initrd->size);
+        memcpy(ram + initrd_at, initrd->bytes, initrd->size);
         put_le32(bp + HDR_RAMDISK_IMAGE, initrd_at);
         put_le32(bp + HDR_RAMDISK_SIZE, (uint32_t)initrd->size);
     } else {
@@ -257,6 +257,6 @@ int load_linux(const struct boot_files *b, uint8_t *ram, uint64_t ram_size, uint
         put_le32(bp + HDR_RAMDISK_SIZE, 0);
     }
     *out = (struct boot_entry){.eip = l.entry, .esp = STACK_TOP, .esi = BOOT_PARAMS};
-    put_flat_gdt(ram, GDT, BOOT_CS, out);
+    boot_put_gdt(ram, GDT, BOOT_CS, out);
     return 0;
 }
