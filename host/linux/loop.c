@@ -17,7 +17,7 @@
 #include "host/linux/signals.h"
 #include "host/linux/terminal.h"
 #include "monitor/cpu/fpu.h"
-#include "monitor/cpu/trace.h"
+#include "monitor/run/ending.h"
 #include "monitor/run/lockstep.h"
 
 #define SLICE_NS 1000000ull
@@ -28,9 +28,7 @@ struct loop {
     struct machine *m;
     bool ended;
     int status;
-    bool stuck_said;       /* "halted for good" was said */
-    ns_t shutdown_said_at; /* a guest that crashes again and again is reported once a second */
-    unsigned shutdowns_unsaid;
+    struct ending ending;
 };
 
 /* For what is between this process and its user; the guest's time (vm_now()) is another one under
@@ -157,27 +155,18 @@ static void sleep_until_deadline(struct loop *l)
     serve(l, wait);
 }
 
-static void power_off(struct loop *l)
+static void stay_off(struct loop *l)
 {
-    if (!l->m->cfg->no_shutdown) {
-        end(l, 0);
-        return;
-    }
     say("the guest turned the machine off; -no-shutdown keeps ring1 here until Ctrl-A X or a "
         "signal");
     while (!l->ended)
         serve(l, NS_NEVER);
 }
 
-static void reset(struct loop *l)
+static void restart(struct loop *l)
 {
     struct error e;
 
-    if (l->m->cfg->no_reboot) {
-        end(l, 0);
-        return;
-    }
-    l->stuck_said = false;
     if (machine_reset(l->m, &e)) {
         say("%s", e.text);
         end(l, 1);
@@ -195,107 +184,57 @@ static void dump(const struct vcpu *v)
             fputc(*p, stderr);
 }
 
-/* The vector that could not be delivered, and the one that began it if that is another. */
-static void name_vectors(uint32_t code, char *out, size_t room)
-{
-    unsigned last = code & 0xff, first = code >> 8 & 0xff;
-    const char *name = first < 32 ? trace_vector_name(first) : "an interrupt";
-
-    if (first == last)
-        snprintf(out, room, "vector 0x%02x (%s)", first, name);
-    else
-        snprintf(out, room, "vector 0x%02x (%s), which came of vector 0x%02x (%s)", last,
-                 trace_vector_name(last), first, name);
-}
-
-/* Why a guest may have ended that was made for another CPU: Linux' decompressor and early code,
- * entered without the real-mode part that would check the CPU, fault or halt without a word. */
-static void say_lack(const struct machine *m)
-{
-    const struct vcpu *v = m->vcpu;
-
-    if (v->lacked)
-        say("the guest tried what the CPU model '%s' lacks (-cpu): %s, last at 0x%04x:0x%08x",
-            m->vm.cpu_model->name, v->lacked, v->lacked_cs, v->lacked_eip);
-}
-
-static void triple_fault(struct loop *l)
+/* What the monitor decides when a life of the guest is over, or stands still (ending.h). */
+static void end_of_life(struct loop *l, unsigned reason)
 {
     const struct vcpu *v = l->m->vcpu;
-    ns_t now = host_now(l->m);
-    bool stop = l->m->cfg->no_reboot;
-    char again[64] = "", vectors[64];
+    struct ending_verdict d;
 
-    if (!stop && l->shutdown_said_at && now - l->shutdown_said_at < NS_PER_SEC) {
-        l->shutdowns_unsaid++;
-    } else {
-        if (l->shutdowns_unsaid)
-            snprintf(again, sizeof again, ", as %u times since the last report",
-                     l->shutdowns_unsaid);
-        name_vectors(v->exit_code, vectors, sizeof vectors);
-        say("triple fault at 0x%04x:0x%08x: the guest's CPU shut down because it could not deliver "
-            "%s%s; %s",
-            v->seg[SEG_CS].sel, v->eip, vectors, again,
-            stop ? "-no-reboot ends the run" : "restarting it (-no-reboot shows the registers)");
-        say_lack(l->m);
-        l->shutdown_said_at = now;
-        l->shutdowns_unsaid = 0;
-        if (stop)
-            dump(v);
-    }
-    reset(l);
-}
-
-static void halted_for_good(struct loop *l)
-{
-    if (!l->stuck_said) {
+    ending_after(&l->ending, v, reason, host_now(l->m), &d);
+    if (d.report[0])
+        say("%s", d.report);
+    if (d.first)
         say("the guest halted with interrupts off and will not run again; Ctrl-A X or a signal "
             "ends ring1");
-        say_lack(l->m);
+    if (d.lack[0])
+        say("%s", d.lack);
+    if (d.show_registers)
+        dump(v);
+    switch (d.step) {
+    case ENDING_NONE:
+        serve(l, 0);
+        break;
+    case ENDING_WAIT:
+        serve(l, NS_NEVER);
+        break;
+    case ENDING_STAY:
+        stay_off(l);
+        break;
+    case ENDING_RESTART:
+        restart(l);
+        break;
+    case ENDING_QUIT:
+        end(l, d.status);
+        break;
     }
-    l->stuck_said = true;
-    serve(l, NS_NEVER);
 }
 
-/* This life of the guest is over: its copy must have come to the same end. */
+/* At the end of a life of the guest its copy must have come to the same end. */
 static unsigned compared_at_end(struct machine *m, unsigned reason)
 {
-    bool over = reason == EXIT_POWEROFF || reason == EXIT_TRIPLE_FAULT || reason == EXIT_RESET ||
-                reason == EXIT_DEBUG_EXIT;
+    bool differs = ending_is_end(reason) && m->lockstep && !lockstep_end(m->lockstep);
 
-    return over && m->lockstep && !lockstep_end(m->lockstep) ? EXIT_DIVERGED : reason;
+    return differs ? EXIT_DIVERGED : reason;
 }
 
 static void handle_exit(struct loop *l, unsigned reason)
 {
-    switch ((enum exit_reason)reason) {
-    case EXIT_HALT:
+    if (reason == EXIT_HALT)
         sleep_until_deadline(l);
-        break;
-    case EXIT_POWEROFF:
-        power_off(l);
-        break;
-    case EXIT_TRIPLE_FAULT:
-        triple_fault(l);
-        break;
-    case EXIT_RESET:
-        reset(l);
-        break;
-    case EXIT_DEBUG_EXIT:
-        end(l, (int)(l->m->vcpu->exit_code & 0xff));
-        break;
-    case EXIT_SHUTDOWN_HALT:
-        halted_for_good(l);
-        break;
-    case EXIT_DIVERGED: /* monitor/run/lockstep.c has said how */
-        end(l, 1);
-        break;
-    case EXIT_SLICE:
-    case EXIT_NONE:
-    case EXIT_COUNT:
+    else if (reason == EXIT_SLICE)
         serve(l, 0);
-        break;
-    }
+    else
+        end_of_life(l, reason);
 }
 
 /* Not from where it happens: the guest's FPU state is in the registers there. */
@@ -334,7 +273,9 @@ static int enter_sandbox(const struct machine *m, struct error *e)
 
 int loop_run(struct machine *m)
 {
-    struct loop l = {.m = m};
+    struct loop l = {
+        .m = m,
+        .ending.rules = {.no_reboot = m->cfg->no_reboot, .no_shutdown = m->cfg->no_shutdown}};
     struct error e;
 
     prctl(PR_SET_TIMERSLACK, 1000ul); /* guest timers are worth more than 50 us */
