@@ -3,19 +3,20 @@
  * boot.h - boots a kernel without firmware: puts its bytes into guest RAM, and the CPU into the
  * state in which firmware and a boot loader would enter it.
  *
- * Use        boot_recognise() the kernel's bytes; fill a struct boot; at power-on and at each reset
- *            of the guest boot_load(), then boot_enter() after vcpu_reset().
+ * Use        boot_recognise() the kernel's bytes; fill a struct boot; boot_start() at power-on and
+ *            at each reset of the guest. It is made of boot_load() and boot_enter().
  * Promises   Nothing in an image makes a loader read outside the image or write outside guest RAM.
  *            What is wrong is one sentence for the user in *e. The work is bounded by the sizes of
  *            the images and of RAM.
  * Invariant  A struct boot and its images are only read, and nothing is kept between two calls:
  *            boot_load() writes the same bytes into RAM of the same size whenever it is called.
  * Not here   Files: images are bytes, which the host maps, reads or was linked with. ACPI and MP
- *            tables (devices/pc.h). The CPU's own state after reset (monitor/arch/reset.c). RAM is
- *            written as by a device: the caller tells the page watchers (vm_ram_written()).
+ *            tables (devices/pc.h). The CPU's own state after reset (monitor/arch/reset.c). What
+ *            follows when the guest ends (monitor/run/ending.h).
  *            No real-mode code is run, and nothing is decompressed.
  *
  * boot.c     what both kinds share, and boot_enter()
+ * start.c    boot_start()
  * linux.c    bzImage and zImage by the x86 boot protocol
  * multiboot.c  ELF and flat kernels with a multiboot 1 header
  */
@@ -24,7 +25,9 @@
 
 #include "include/ring1/types.h"
 
+struct pc;
 struct vcpu;
+struct vm;
 
 #define BOOT_MODULES 32u
 
@@ -75,12 +78,19 @@ enum boot_kind boot_recognise(const struct boot_image *kernel, struct boot_error
 
 /* Puts kernel, modules, command line and what firmware leaves in memory into RAM. rsdp: physical
  * address of the ACPI root pointer, 0 without ACPI. Returns 0, or -1 with *e (RAM may be written
- * in part then). */
+ * in part then). The caller tells the page watchers (vm_ram_written()). */
 int boot_load(const struct boot *b, const struct boot_ram *ram, uint32_t rsdp,
               struct boot_entry *out, struct boot_error *e);
 
 /* After vcpu_reset(): the state that firmware leaves (caches on, MTRRs set), then that of
  * *entry. */
 void boot_enter(struct vcpu *v, const struct boot_entry *entry);
+
+/* Power-on and the reset button: board and CPU are reset, firmware's tables and the kernel written
+ * again, CPU 0 is at its entry. RAM keeps the rest. *vm and *pc are wired (vm_wire_pc()), and no
+ * guest code runs meanwhile. clear: as in struct boot_ram. Returns 0, or -1 with *e; the guest must
+ * not run then. */
+int boot_start(const struct boot *b, struct vm *vm, struct pc *pc,
+               void (*clear)(uint8_t *p, uint64_t len), struct boot_error *e);
 
 #endif

@@ -11,11 +11,9 @@
 #include "host/linux/code_arena.h"
 #include "host/linux/lockstep.h"
 #include "host/linux/signals.h"
-#include "monitor/cpu/fpu.h"
 #include "monitor/interp/interp.h"
 #include "monitor/memory/page.h"
 #include "monitor/run/assemble.h"
-#include "monitor/run/lockstep.h"
 #include "shadow-mmu/window.h"
 
 #define VGA_HOLE     0xa0000u
@@ -199,23 +197,10 @@ int machine_create(struct machine *m, const struct config *cfg, struct error *e)
 
 int machine_reset(struct machine *m, struct error *e)
 {
-    struct boot_ram ram = {.base = m->ram.base, .size = m->ram.size, .clear = memory_clear};
-    struct boot_entry entry;
     struct boot_error why;
-    uint32_t rsdp;
 
-    fpu_park(m->vcpu);
-    pc_reset(m->pc, vm_now(&m->vm));
-    vcpu_reset(m->vcpu);
-    vm_set_a20(&m->vm, true); /* as firmware leaves it */
-    m->vm.next_deadline = 0;  /* look at the board's timers first */
-    rsdp = pc_build_tables(m->pc);
-    if (boot_load(&m->boot.boot, &ram, rsdp, &entry, &why))
+    if (boot_start(&m->boot.boot, &m->vm, m->pc, memory_clear, &why))
         return error_set(e, "%s", why.text);
-    vm_ram_written(&m->vm, 0, m->ram.size); /* what was made from the last boot's code is stale */
-    boot_enter(m->vcpu, &entry);
-    if (m->lockstep)
-        lockstep_sync(m->lockstep);
     return 0;
 }
 

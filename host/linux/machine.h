@@ -40,8 +40,7 @@ struct machine {
 int machine_create(struct machine *m, const struct config *cfg, struct error *e);
 void machine_destroy(struct machine *m);
 
-/* Like the reset button: board and CPU reset, the kernel loaded again, as the firmware would. RAM
- * keeps the rest. */
+/* Like the reset button (boot_start()). Returns 0, or -1 with *e. */
 int machine_reset(struct machine *m, struct error *e);
 
 /* Writes out what is buffered, from a signal handler of a dying process. */
