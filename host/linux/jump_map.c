@@ -12,6 +12,7 @@
 #endif
 
 #define BYTES (sizeof(int32_t) << 32) /* of one map */
+#define FEWEST 2u /* one for CPL 0-2, one for CPL 3 */
 #define FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
 static int jump_map_open(void *opaque, uint64_t at, uint64_t bytes)
@@ -43,16 +44,40 @@ static void jump_map_clear(void *opaque, uint64_t map)
         system_call3(SYS_madvise, map, BYTES, MADV_DONTNEED);
 }
 
+/* Enters the first `count` at p; the others are the first. */
+static void enter(struct vmm_host *h, uint64_t p, unsigned count)
+{
+    for (unsigned n = 0; n < HOST_JUMP_MAPS; n++)
+        h->jump_map[n] = n < count ? p + n * BYTES : p;
+}
+
+bool jump_maps_all(const struct vmm_host *h)
+{
+    return h->jump_map[FEWEST] != h->jump_map[0];
+}
+
+void jump_maps_lessen(struct vmm_host *h)
+{
+    if (!jump_maps_all(h))
+        return;
+    munmap((void *)(uintptr_t)h->jump_map[FEWEST], (HOST_JUMP_MAPS - FEWEST) * BYTES);
+    enter(h, h->jump_map[0], FEWEST);
+}
+
 int jump_maps_create(struct vmm_host *h)
 {
-    void *p = mmap(NULL, HOST_JUMP_MAPS * BYTES, PROT_READ, FLAGS, -1, 0);
+    unsigned count = HOST_JUMP_MAPS;
+    void *p = mmap(NULL, count * BYTES, PROT_READ, FLAGS, -1, 0);
 
+    if (p == MAP_FAILED) {
+        count = FEWEST;
+        p = mmap(NULL, count * BYTES, PROT_READ, FLAGS, -1, 0);
+    }
     if (p == MAP_FAILED)
         return -errno;
-    for (unsigned n = 0; n < HOST_JUMP_MAPS; n++) {
-        h->jump_map[n] = (uintptr_t)p + n * BYTES;
+    enter(h, (uintptr_t)p, count);
+    for (unsigned n = 0; n < count; n++)
         small_pages(h->jump_map[n]);
-    }
     h->jump_map_open = jump_map_open;
     h->jump_map_drop = jump_map_drop;
     h->jump_map_clear = jump_map_clear;
@@ -62,7 +87,8 @@ int jump_maps_create(struct vmm_host *h)
 void jump_maps_destroy(struct vmm_host *h)
 {
     if (h->jump_map[0])
-        munmap((void *)(uintptr_t)h->jump_map[0], HOST_JUMP_MAPS * BYTES);
+        munmap((void *)(uintptr_t)h->jump_map[0],
+               (jump_maps_all(h) ? HOST_JUMP_MAPS : FEWEST) * BYTES);
     for (unsigned n = 0; n < HOST_JUMP_MAPS; n++)
         h->jump_map[n] = 0;
 }

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "host/linux/code_arena.h"
+#include "host/linux/jump_map.h"
 #include "host/linux/lockstep.h"
 #include "host/linux/signals.h"
 #include "monitor/interp/interp.h"
@@ -25,16 +26,32 @@ static void unmap(void *p, size_t size)
         munmap(p, size);
 }
 
+/* As many as the host has address space for: all; one for the supervisor, six for programs and the
+ * empty one; one, one and one; none. Only all of them need all jump maps. */
+static void reserve_windows(struct machine *m)
+{
+    static const unsigned counts[] = {HOST_WINDOWS, HOST_WINDOWS - WINDOW_SUPERS + 1, 3};
+    struct vmm_host *h = &m->host.host;
+
+    for (unsigned n = 0; n < ARRAY_LEN(counts) && !h->window_count; n++) {
+        if (counts[n] < HOST_WINDOWS)
+            jump_maps_lessen(h);
+        if (counts[n] < HOST_WINDOWS || jump_maps_all(h))
+            host_windows_create(&m->host.window, h, m->ram.fd, counts[n]);
+    }
+}
+
 /* Translated code does without windows where the host has no address space or memory for them. */
 static void create_windows(struct machine *m)
 {
     struct vmm_host *h = &m->host.host;
 
-    if (m->cfg->bt.soft_only)
+    if (!m->cfg->bt.soft_only)
+        reserve_windows(m);
+    if (!h->window_count) {
+        jump_maps_lessen(h);
         return;
-    host_windows_create(&m->host.window, h, m->ram.fd);
-    if (!h->window_count)
-        return;
+    }
     m->window_memory = zeroed_alloc(window_size());
     if (m->window_memory) {
         window_init(m->vcpu, m->window_memory);

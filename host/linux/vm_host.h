@@ -31,8 +31,8 @@ int vm_host_init(struct linux_host *h, const struct config *cfg, struct error *e
  * of vcpu_memory_create(). */
 int vm_host_init_translation(struct linux_host *h, struct vcpu *v, struct error *e);
 #define NO_ADDRESS_SPACE                                                                           \
-    "the host denies the 37 GiB of address space that translation takes; raise ulimit -v, or use " \
-    "-exec interpret"
+    "the host denies the 38 GiB of address space that translation takes at the least; raise "      \
+    "ulimit -v, or use -exec interpret"
 void vm_host_destroy(struct linux_host *h);
 /* A line of trace goes into the buffer. For fpu_safe_trace(): uses libraries. */
 void vm_host_trace(struct linux_host *h, unsigned stage, const char *text);

@@ -102,9 +102,9 @@ static bool mappings_suffice(void)
     return n <= 0 || strtoul(text, NULL, 10) >= WINDOW_RUNS + OTHER_MAPPINGS;
 }
 
-void host_windows_create(struct host_windows *w, struct vmm_host *h, int ram_fd)
+void host_windows_create(struct host_windows *w, struct vmm_host *h, int ram_fd, unsigned count)
 {
-    size_t size = GUARD + HOST_WINDOWS * (WINDOW + GUARD) + ALIGN;
+    size_t size = GUARD + count * (WINDOW + GUARD) + ALIGN;
     void *p = MAP_FAILED;
 
     *w = (struct host_windows){.ram_fd = ram_fd};
@@ -115,10 +115,10 @@ void host_windows_create(struct host_windows *w, struct vmm_host *h, int ram_fd)
         return;
     w->reserved = p;
     w->size = size;
-    for (unsigned n = 0; n < HOST_WINDOWS; n++)
+    for (unsigned n = 0; n < count; n++)
         h->window_base[n] =
             (((uintptr_t)p + ALIGN - 1) & ~(ALIGN - 1)) + GUARD + n * (WINDOW + GUARD);
-    h->window_count = HOST_WINDOWS;
+    h->window_count = count;
     /* The C library's threads use FS. */
     h->gs_base_free = getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE;
     h->window_map = window_map;

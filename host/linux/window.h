@@ -24,10 +24,10 @@ struct host_windows {
     bool refused_said;
 };
 
-/* Reserves the windows and enters them into *h, whose opaque is the struct linux_host that contains
- * *w. Address space that the host denies (ulimit -v, vm.max_map_count) means h->window_count = 0.
- * ram_fd: the memfd of guest RAM; stays the caller's. */
-void host_windows_create(struct host_windows *w, struct vmm_host *h, int ram_fd);
+/* Reserves `count` windows and enters them into *h, whose opaque is the struct linux_host that
+ * contains *w. Address space that the host denies (ulimit -v, vm.max_map_count) means
+ * h->window_count = 0. ram_fd: the memfd of guest RAM; stays the caller's. */
+void host_windows_create(struct host_windows *w, struct vmm_host *h, int ram_fd, unsigned count);
 void host_windows_destroy(struct host_windows *w);
 
 #endif

@@ -154,7 +154,7 @@ static inline void bt_rig_windows(struct bt_rig *r)
 {
     struct linux_host *h = bt_rig_zeroed(sizeof *h);
 
-    host_windows_create(&h->window, &h->host, r->ram.fd);
+    host_windows_create(&h->window, &h->host, r->ram.fd, HOST_WINDOWS);
     if (!h->host.window_count)
         return;
     r->windows = h;

@@ -104,7 +104,7 @@ static void start(void)
     cr_assert(!vm_host_init(&h, &cfg, &e), "%s", e.text);
     cr_assert(!vm_host_init_translation(&h, v, &e), "%s", e.text);
     cr_assert(!guest_ram_create(&ram, 1u << 20, &e), "%s", e.text);
-    host_windows_create(&h.window, &h.host, ram.fd);
+    host_windows_create(&h.window, &h.host, ram.fd, HOST_WINDOWS);
 }
 
 static void end(void)

@@ -342,7 +342,7 @@ Test(window, linux_host)
 
     cr_assert(guest_ram_create(&ram, 16u << 20, &e) == 0);
     h->opaque = &lh;
-    host_windows_create(&lh.window, h, ram.fd);
+    host_windows_create(&lh.window, h, ram.fd, HOST_WINDOWS);
     cr_assert(h->window_count == HOST_WINDOWS);
     for (unsigned n = 0; n < HOST_WINDOWS; n++) {
         uint64_t base = h->window_base[n];
