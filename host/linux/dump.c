@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "monitor/cpu/vcpu.h"
+#include "monitor/cpu/cpu_state.h"
 
 struct text {
     char *out;
@@ -25,39 +25,79 @@ __attribute__((format(printf, 2, 3))) static void add(struct text *t, const char
         t->len += (size_t)n < t->cap - t->len ? (size_t)n : t->cap - t->len - 1;
 }
 
-static void add_seg(struct text *t, const char *name, const struct seg *s)
+/* Words after the flags. */
+static void add_mode(struct text *t, const struct vcpu *v)
 {
-    add(t, "%-4s 0x%04x base 0x%08x limit 0x%08x attr 0x%04x\r\n", name, s->sel, s->base, s->limit,
-        s->attr);
+    add(t, "%s", vcpu_v86(v) ? " virtual-8086" : vcpu_real_mode(v) ? " real mode" : "");
+}
+
+static void add_element(struct text *t, const struct cpu_state_row *r, const char *name,
+                        const void *at)
+{
+    const struct seg *s = at;
+    const struct table_reg *table = at;
+
+    switch ((enum cpu_state_kind)r->kind) {
+    case STATE_SEG:
+        add(t, "%-4s 0x%04x base 0x%08x limit 0x%08x attr 0x%04x", name, s->sel, s->base, s->limit,
+            s->attr);
+        break;
+    case STATE_TABLE:
+        add(t, "%s base 0x%08x limit 0x%04x", name, table->base, table->limit);
+        break;
+    case STATE_U32:
+        add(t, "%s 0x%08x", name, *(const uint32_t *)at);
+        break;
+    case STATE_U64:
+        add(t, "%s 0x%llx", name, (unsigned long long)*(const uint64_t *)at);
+        break;
+    case STATE_BOOL:
+        add(t, "%s", *(const bool *)at ? name : "");
+        break;
+    case STATE_U8:
+        add(t, "%s %u", name, *(const uint8_t *)at);
+        break;
+    case STATE_U16:
+    case STATE_BYTES:
+        break; /* none is shown */
+    }
+}
+
+/* What comes between an element and the one before it, of which `last` is the row. */
+static const char *gap(const struct cpu_state_row *last, const struct cpu_state_row *r, unsigned n,
+                       const void *at)
+{
+    if (!last)
+        return "";
+    if (last->line != r->line || r->kind == STATE_SEG || (r->line == 1 && n == 4))
+        return "\r\n";
+    if (r->kind == STATE_BOOL && !*(const bool *)at)
+        return "";
+    return r->kind == STATE_TABLE ? "  " : " ";
 }
 
 size_t dump_registers(const struct vcpu *v, char *out, size_t cap)
 {
-    static const char *const names[SEG_COUNT] = {"es", "cs", "ss", "ds", "fs", "gs"};
+    const struct cpu_state_row *last = NULL;
     struct text t = {out, cap, 0};
 
     if (cap)
         out[0] = 0;
-    add(&t, "eax 0x%08x ecx 0x%08x edx 0x%08x ebx 0x%08x\r\n", v->gpr[EAX], v->gpr[ECX],
-        v->gpr[EDX], v->gpr[EBX]);
-    add(&t, "esp 0x%08x ebp 0x%08x esi 0x%08x edi 0x%08x\r\n", v->gpr[ESP], v->gpr[EBP],
-        v->gpr[ESI], v->gpr[EDI]);
-    add(&t, "eip 0x%08x eflags 0x%08x cpl %u%s%s\r\n", v->eip, v->eflags, v->cpl,
-        v->halted ? " halted" : "",
-        vcpu_v86(v)         ? " virtual-8086"
-        : vcpu_real_mode(v) ? " real mode"
-                            : "");
-    for (unsigned i = 0; i < SEG_COUNT; i++)
-        add_seg(&t, names[i], &v->seg[i]);
-    add_seg(&t, "ldtr", &v->ldtr);
-    add_seg(&t, "tr", &v->tr);
-    add(&t, "gdt  base 0x%08x limit 0x%04x  idt base 0x%08x limit 0x%04x\r\n", v->gdtr.base,
-        v->gdtr.limit, v->idtr.base, v->idtr.limit);
-    add(&t, "cr0 0x%08x cr2 0x%08x cr3 0x%08x cr4 0x%08x efer 0x%llx\r\n", v->cr0, v->cr2, v->cr3,
-        v->cr4, (unsigned long long)v->msr.efer);
-    add(&t, "dr0 0x%08x dr1 0x%08x dr2 0x%08x dr3 0x%08x dr6 0x%08x dr7 0x%08x\r\n", v->dr[0],
-        v->dr[1], v->dr[2], v->dr[3], v->dr[6], v->dr[7]);
-    add(&t, "instructions so far: %llu\r\n", (unsigned long long)v->stats.insns);
+    for (unsigned line = 1; line <= CPU_STATE_LINES; line++)
+        for (const struct cpu_state_row *r = cpu_state; r < cpu_state + cpu_state_rows; r++)
+            for (unsigned n = 0; r->line == line && n < r->count; n++) {
+                const char *name = cpu_state_label(r, n);
+                const void *at = cpu_state_get(v, r, n);
+
+                if (!name[0])
+                    continue;
+                if (last && last->line == CPU_STATE_FLAGS && line != CPU_STATE_FLAGS)
+                    add_mode(&t, v);
+                add(&t, "%s", gap(last, r, n, at));
+                add_element(&t, r, name, at);
+                last = r;
+            }
+    add(&t, "\r\ninstructions so far: %llu\r\n", (unsigned long long)v->stats.insns);
     return t.len;
 }
 

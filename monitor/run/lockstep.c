@@ -9,6 +9,7 @@
 
 #include "include/ring1/fmt.h"
 #include "include/ring1/mem.h"
+#include "monitor/cpu/cpu_state.h"
 #include "monitor/cpu/fpu.h"
 #include "monitor/interp/interp.h"
 #include "shadow-mmu/mmu.h"
@@ -24,31 +25,7 @@
 
 static void copy_cpu(struct vcpu *to, const struct vcpu *from)
 {
-    memcpy(to->gpr, from->gpr, sizeof to->gpr);
-    to->eip = from->eip;
-    to->next_eip = from->next_eip;
-    to->eflags = from->eflags;
-    to->cpl = from->cpl;
-    to->shadow = from->shadow;
-    to->shadow_next = from->shadow_next;
-    to->rf_lent = from->rf_lent;
-    to->halted = from->halted;
-    memcpy(to->seg, from->seg, sizeof to->seg);
-    to->ldtr = from->ldtr;
-    to->tr = from->tr;
-    to->gdtr = from->gdtr;
-    to->idtr = from->idtr;
-    to->cr0 = from->cr0;
-    to->cr2 = from->cr2;
-    to->cr3 = from->cr3;
-    to->cr4 = from->cr4;
-    memcpy(to->pdpte, from->pdpte, sizeof to->pdpte);
-    memcpy(to->dr, from->dr, sizeof to->dr);
-    to->dr_armed = from->dr_armed;
-    to->nmi_blocked = from->nmi_blocked;
-    to->dr6_pending = from->dr6_pending;
-    memcpy(&to->fpu, &from->fpu, sizeof to->fpu);
-    to->msr = from->msr;
+    cpu_state_copy(to, from, STATE_COPIED);
     to->delivering = 0xff;
     to->exit_reason = EXIT_NONE;
 }

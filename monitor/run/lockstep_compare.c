@@ -5,13 +5,11 @@
  */
 #include "include/ring1/fmt.h"
 #include "include/ring1/mem.h"
+#include "monitor/cpu/cpu_state.h"
 #include "monitor/cpu/fpu_image.h"
 #include "monitor/memory/page.h"
 #include "monitor/run/lockstep.h"
 #include "shadow-mmu/mmu.h"
-
-static const char *const gpr_names[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
-static const char *const seg_names[] = {"es", "cs", "ss", "ds", "fs", "gs"};
 
 static uint64_t get64(const void *at)
 {
@@ -47,87 +45,55 @@ static bool seg_equal(const struct seg *a, const struct seg *b)
     return !seg_apart(a, b);
 }
 
-static uint64_t table_apart(const struct table_reg *a, const struct table_reg *b)
+static inline uint64_t table_apart(const struct table_reg *a, const struct table_reg *b)
 {
     return (a->base ^ b->base) | (a->limit ^ b->limit);
 }
 
-/* The same as lockstep_difference(), in one go. */
+/* For each kind of cpu_state.def: bits that differ in n elements, one by one. Most were just
+ * written so, and a wider load would wait for the stores. */
+#define APART(kind, type, expr)                                                                    \
+    static inline __attribute__((always_inline))                                                   \
+    uint64_t kind##_apart(const void *va, const void *vb, unsigned count)                          \
+    {                                                                                              \
+        const type *a = va, *b = vb;                                                               \
+        uint64_t apart = 0;                                                                        \
+        _Pragma("GCC unroll 8") for (unsigned n = 0; n < count; n++) apart |= (expr);              \
+        return apart;                                                                              \
+    }
+APART(U8, uint8_t, (uint64_t)(a[n] ^ b[n]))
+APART(BOOL, bool, (uint64_t)(a[n] ^ b[n]))
+APART(U16, uint16_t, (uint64_t)(a[n] ^ b[n]))
+APART(U32, uint32_t, a[n] ^ b[n])
+APART(U64, uint64_t, a[n] ^ b[n])
+APART(SEG, struct seg, seg_apart(&a[n], &b[n]))
+APART(TABLE, struct table_reg, table_apart(&a[n], &b[n]))
+APART(BYTES, uint8_t, (uint64_t)(a[n] ^ b[n]))
+
+#define SAVED    0u
+#define COPIED   0u
+#define COMPARED 1u
+#define PARKED   0u
+#define CHECKED  0u
+
+/* The same as cpu_state_difference(), in one go. */
 static bool all_equal(const struct vcpu *a, const struct vcpu *b)
 {
     uint64_t apart = 0;
 
-    /* One by one: they were just written so, and a wider load would wait for the stores. */
-#pragma GCC unroll 8
-    for (unsigned n = 0; n < GPR_COUNT; n++)
-        apart |= a->gpr[n] ^ b->gpr[n];
-    apart |= (a->eip ^ b->eip) | (a->eflags ^ b->eflags);
-    apart |= (a->cpl ^ b->cpl) | (a->shadow_next ^ b->shadow_next);
-    apart |= (a->halted ^ b->halted) | (a->nmi_blocked ^ b->nmi_blocked);
-#pragma GCC unroll 8
-    for (unsigned n = 0; n < SEG_COUNT; n++)
-        apart |= seg_apart(&a->seg[n], &b->seg[n]);
-    apart |= seg_apart(&a->ldtr, &b->ldtr) | seg_apart(&a->tr, &b->tr);
-    apart |= table_apart(&a->gdtr, &b->gdtr) | table_apart(&a->idtr, &b->idtr);
-    apart |= (a->cr0 ^ b->cr0) | (a->cr2 ^ b->cr2) | (a->cr3 ^ b->cr3) | (a->cr4 ^ b->cr4);
-    apart |= bits_apart(a->pdpte, b->pdpte, sizeof a->pdpte);
-    apart |= bits_apart(a->dr, b->dr, sizeof a->dr);
-    apart |= a->dr6_pending ^ b->dr6_pending;
+#define CPU_STATE(field, kind, n, uses, line, labels, what)                                        \
+    if (uses)                                                                                      \
+        apart |= kind##_apart(&a->field, &b->field, n);
+#include "monitor/cpu/cpu_state.def"
+#undef CPU_STATE
     return !apart;
-}
-
-static const char *system_difference(const struct vcpu *a, const struct vcpu *b)
-{
-    for (unsigned n = 0; n < SEG_COUNT; n++)
-        if (!seg_equal(&a->seg[n], &b->seg[n]))
-            return seg_names[n];
-    if (!seg_equal(&a->ldtr, &b->ldtr))
-        return "ldtr";
-    if (!seg_equal(&a->tr, &b->tr))
-        return "tr";
-    if (a->gdtr.base != b->gdtr.base || a->gdtr.limit != b->gdtr.limit)
-        return "gdtr";
-    if (a->idtr.base != b->idtr.base || a->idtr.limit != b->idtr.limit)
-        return "idtr";
-    if (a->cr0 != b->cr0)
-        return "cr0";
-    if (a->cr2 != b->cr2)
-        return "cr2";
-    if (a->cr3 != b->cr3)
-        return "cr3";
-    if (a->cr4 != b->cr4)
-        return "cr4";
-    if (memcmp(a->pdpte, b->pdpte, sizeof a->pdpte) != 0)
-        return "a PDPTE";
-    if (memcmp(a->dr, b->dr, sizeof a->dr) != 0)
-        return "a debug register";
-    if (a->dr6_pending != b->dr6_pending)
-        return "pending debug traps";
-    return NULL;
 }
 
 const char *lockstep_difference(const struct lockstep *ls)
 {
-    const struct vcpu *a = ls->a, *b = ls->b;
-
-    if (likely(all_equal(a, b)))
+    if (likely(all_equal(ls->a, ls->b)))
         return NULL;
-    for (unsigned n = 0; n < GPR_COUNT; n++)
-        if (a->gpr[n] != b->gpr[n])
-            return gpr_names[n];
-    if (a->eip != b->eip)
-        return "eip";
-    if (a->eflags != b->eflags)
-        return "eflags";
-    if (a->cpl != b->cpl)
-        return "cpl";
-    if (a->shadow_next != b->shadow_next)
-        return "the interrupt shadow";
-    if (a->halted != b->halted)
-        return "the halt state";
-    if (a->nmi_blocked != b->nmi_blocked)
-        return "the blocking of NMI";
-    return system_difference(a, b);
+    return cpu_state_difference(ls->a, ls->b, STATE_COMPARED);
 }
 
 const char *lockstep_fpu_difference(const struct lockstep *ls)
@@ -143,11 +109,7 @@ const char *lockstep_fpu_difference(const struct lockstep *ls)
             return "an x87 register";
     if (memcmp(a->area + FX_XMM, b->area + FX_XMM, FX_LEGACY_END - FX_XMM) != 0)
         return "an SSE register";
-    if (a->fip != b->fip || a->fcs != b->fcs || a->fop != b->fop)
-        return "the x87 instruction pointer or opcode";
-    if (a->fdp != b->fdp || a->fds != b->fds)
-        return "the x87 data pointer";
-    return a->ferr != b->ferr ? "FERR#" : NULL;
+    return cpu_state_difference(ls->a, ls->b, STATE_PARKED);
 }
 
 bool lockstep_ram_difference(const struct lockstep *ls, gpa_t *at)
@@ -224,27 +186,48 @@ static void show(struct lockstep *ls, const char *name, uint32_t before, uint32_
     line(ls, "  %6s 0x%08x   0x%08x   0x%08x%s", name, before, a, b, a == b ? "" : "   <");
 }
 
+/* What a register of the dump's first lines was when the block began. */
+static uint32_t value_before(const struct lockstep *ls, const struct cpu_state_row *r, unsigned n)
+{
+    if (r->at == offsetof(struct vcpu, gpr))
+        return ls->before.gpr[n];
+    return r->at == offsetof(struct vcpu, eip) ? ls->before.eip : ls->before.eflags;
+}
+
+static void list_seg(struct lockstep *ls, const char *name, const struct seg *a,
+                     const struct seg *b)
+{
+    show(ls, name, 0, a->sel, b->sel);
+    if (!seg_equal(a, b))
+        line(ls, "         base 0x%x / 0x%x, limit 0x%x / 0x%x, attr 0x%x / 0x%x", a->base, b->base,
+             a->limit, b->limit, a->attr, b->attr);
+}
+
+/* The registers of `kind` that a dump shows in lines first to last. */
+static void list_rows(struct lockstep *ls, unsigned kind, unsigned first, unsigned last)
+{
+    for (const struct cpu_state_row *r = cpu_state; r < cpu_state + cpu_state_rows; r++)
+        for (unsigned n = 0; n < r->count && r->kind == kind; n++) {
+            const void *a = cpu_state_get(ls->a, r, n), *b = cpu_state_get(ls->b, r, n);
+            const char *name = cpu_state_label(r, n);
+
+            if (r->line < first || r->line > last)
+                break;
+            if (kind == STATE_SEG)
+                list_seg(ls, name, a, b);
+            else
+                show(ls, name, first == 1 ? value_before(ls, r, n) : 0, *(const uint32_t *)a,
+                     *(const uint32_t *)b);
+        }
+}
+
 static void list_registers(struct lockstep *ls)
 {
-    const struct vcpu *a = ls->a, *b = ls->b;
-
     line(ls, "         before       translated   interpreted");
-    for (unsigned n = 0; n < GPR_COUNT; n++)
-        show(ls, gpr_names[n], ls->before.gpr[n], a->gpr[n], b->gpr[n]);
-    show(ls, "eip", ls->before.eip, a->eip, b->eip);
-    show(ls, "eflags", ls->before.eflags, a->eflags, b->eflags);
+    list_rows(ls, STATE_U32, 1, 2);
     line(ls, "now only:");
-    show(ls, "cr0", 0, a->cr0, b->cr0);
-    show(ls, "cr2", 0, a->cr2, b->cr2);
-    show(ls, "cr3", 0, a->cr3, b->cr3);
-    show(ls, "cr4", 0, a->cr4, b->cr4);
-    for (unsigned n = 0; n < SEG_COUNT; n++) {
-        show(ls, seg_names[n], 0, a->seg[n].sel, b->seg[n].sel);
-        if (!seg_equal(&a->seg[n], &b->seg[n]))
-            line(ls, "         base 0x%x / 0x%x, limit 0x%x / 0x%x, attr 0x%x / 0x%x",
-                 a->seg[n].base, b->seg[n].base, a->seg[n].limit, b->seg[n].limit, a->seg[n].attr,
-                 b->seg[n].attr);
-    }
+    list_rows(ls, STATE_U32, 5, 5);
+    list_rows(ls, STATE_SEG, 3, 3);
 }
 
 static void list_fpu(struct lockstep *ls)

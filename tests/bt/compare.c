@@ -4,6 +4,7 @@
  */
 #include "tests/bt/bt_random.h"
 
+#include "monitor/cpu/cpu_state.h"
 #include "monitor/cpu/fpu_image.h"
 
 struct diff {
@@ -44,36 +45,41 @@ static void compare_seg(struct diff *d, const char *name, const struct seg *a, c
     check(d, what, (uint32_t)a->attr << 16 | a->acc, (uint32_t)b->attr << 16 | b->acc);
 }
 
-static const char *const gpr_names[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
-static const char *const seg_names[] = {"es", "cs", "ss", "ds", "fs", "gs"};
-
-static void compare_integer(struct diff *d, const struct vcpu *a, const struct vcpu *b)
+static void compare_table(struct diff *d, const char *name, const struct table_reg *a,
+                          const struct table_reg *b)
 {
-    for (unsigned n = 0; n < GPR_COUNT; n++)
-        check(d, gpr_names[n], a->gpr[n], b->gpr[n]);
-    check(d, "eip", a->eip, b->eip);
-    check(d, "eflags", a->eflags, b->eflags);
-    check(d, "cpl", a->cpl, b->cpl);
-    check(d, "shadow_next", a->shadow_next, b->shadow_next);
-    check(d, "halted", a->halted, b->halted);
-    for (unsigned n = 0; n < SEG_COUNT; n++)
-        compare_seg(d, seg_names[n], &a->seg[n], &b->seg[n]);
-    compare_seg(d, "ldtr", &a->ldtr, &b->ldtr);
-    compare_seg(d, "tr", &a->tr, &b->tr);
-    check(d, "gdtr", a->gdtr.base, b->gdtr.base);
-    check(d, "gdtr limit", a->gdtr.limit, b->gdtr.limit);
-    check(d, "idtr", a->idtr.base, b->idtr.base);
-    check(d, "idtr limit", a->idtr.limit, b->idtr.limit);
-    check(d, "cr0", a->cr0, b->cr0);
-    check(d, "cr2", a->cr2, b->cr2);
-    check(d, "cr3", a->cr3, b->cr3);
-    check(d, "cr4", a->cr4, b->cr4);
-    for (unsigned n = 0; n < 8; n++)
-        check_n(d, "dr%u", n, a->dr[n], b->dr[n]);
-    check(d, "efer", a->msr.efer, b->msr.efer);
-    check(d, "sysenter_cs", a->msr.sysenter_cs, b->msr.sysenter_cs);
-    check(d, "sysenter_esp", a->msr.sysenter_esp, b->msr.sysenter_esp);
-    check(d, "sysenter_eip", a->msr.sysenter_eip, b->msr.sysenter_eip);
+    char what[32];
+
+    check(d, name, a->base, b->base);
+    snprintf(what, sizeof what, "%s limit", name);
+    check(d, what, a->limit, b->limit);
+}
+
+static uint64_t element(const struct vcpu *v, const struct cpu_state_row *r, unsigned n)
+{
+    uint64_t val = 0;
+
+    memcpy(&val, cpu_state_get(v, r, n), cpu_state_width(r));
+    return val;
+}
+
+/* What monitor/cpu/cpu_state.def says is compared. */
+static void compare_state(struct diff *d, const struct vcpu *a, const struct vcpu *b)
+{
+    for (const struct cpu_state_row *r = cpu_state; r < cpu_state + cpu_state_rows; r++)
+        for (unsigned n = 0; n < r->count; n++) {
+            const char *name = cpu_state_label(r, n)[0] ? cpu_state_label(r, n) : r->what;
+            const void *x = cpu_state_get(a, r, n), *y = cpu_state_get(b, r, n);
+
+            if (!(r->uses & (STATE_COMPARED | STATE_PARKED | STATE_CHECKED)))
+                break;
+            if (r->kind == STATE_SEG)
+                compare_seg(d, name, x, y);
+            else if (r->kind == STATE_TABLE)
+                compare_table(d, name, x, y);
+            else
+                check(d, name, element(a, r, n), element(b, r, n));
+        }
 }
 
 static void compare_fpu(struct diff *d, const struct vcpu_fpu *a, const struct vcpu_fpu *b)
@@ -91,12 +97,6 @@ static void compare_fpu(struct diff *d, const struct vcpu_fpu *a, const struct v
     for (unsigned n = 0; n < 32; n++)
         check_n(d, "xmm dword %u", n, image_get32(x, FX_XMM + 4 * n),
                 image_get32(y, FX_XMM + 4 * n));
-    check(d, "fip", a->fip, b->fip);
-    check(d, "fcs", a->fcs, b->fcs);
-    check(d, "fdp", a->fdp, b->fdp);
-    check(d, "fds", a->fds, b->fds);
-    check(d, "fop", a->fop, b->fop);
-    check(d, "ferr", a->ferr, b->ferr);
 }
 
 static void compare_ram(struct diff *d, const uint8_t *a, const uint8_t *b)
@@ -118,7 +118,7 @@ unsigned compare(struct bt_rig *a, struct bt_rig *b, FILE *out)
 {
     struct diff d = {.out = out};
 
-    compare_integer(&d, a->cpu, b->cpu);
+    compare_state(&d, a->cpu, b->cpu);
     compare_fpu(&d, &a->cpu->fpu, &b->cpu->fpu);
     check(&d, "FERR#", a->ferr, b->ferr);
     check(&d, "random", a->random, b->random);
@@ -127,6 +127,9 @@ unsigned compare(struct bt_rig *a, struct bt_rig *b, FILE *out)
 }
 
 /* ---- in words ---- */
+
+static const char *const gpr_names[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
+static const char *const seg_names[] = {"es", "cs", "ss", "ds", "fs", "gs"};
 
 static void print_insn(const struct bt_case *c, unsigned n, const struct decoder *d, FILE *out)
 {

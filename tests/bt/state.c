@@ -335,6 +335,7 @@ void state_apply(const struct bt_case *c, const uint8_t *image, struct bt_rig *r
     v->cr0 = c->cr0;
     v->cr3 = PD_AT;
     v->cr4 = c->cr4;
+    memset(v->pdpte, 0, sizeof v->pdpte); /* not the last case's, which are compared */
     if (c->pae)
         mmu_load_pdptes(v, v->cr3);
     v->eflags = c->eflags;

@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Every field of a virtual CPU is in the list of its state, or is named there as none.
+
+Usage: cpu_state.py SOURCE_ROOT
+Reads the members of struct vcpu (and of its parts that the list names member by member) from monitor/cpu/vcpu.h and
+the rows of monitor/cpu/cpu_state.def, and prints what is in one of them only.
+"""
+import os
+import re
+import sys
+
+PARTS = {"fpu": "vcpu_fpu", "msr": "vcpu_msrs"}  # member of struct vcpu: its struct
+
+
+def without_comments(text):
+    return re.sub(r"/\*.*?\*/", " ", text, flags=re.S)
+
+
+def members(header, struct):
+    """Names of the members of `struct NAME { ... };`, in order."""
+    body = re.search(r"\bstruct %s \{(.*?)\n\};" % struct, header, re.S).group(1)
+    for declaration in body.split(";"):
+        function = re.search(r"\(\*(\w+)\)", declaration)
+        if function:
+            yield function.group(1)
+            continue
+        for declarator in re.sub(r"\([^()]*\)", "", declaration).split(","):
+            name = re.search(r"(\w+)\s*(\[[^\]]*\]\s*)*$", declarator.strip())
+            if name:
+                yield name.group(1)
+
+
+def main():
+    root = sys.argv[1]
+    with open(os.path.join(root, "monitor/cpu/vcpu.h")) as f:
+        header = without_comments(f.read())
+    with open(os.path.join(root, "monitor/cpu/cpu_state.def")) as f:
+        rows = without_comments(f.read())
+    fields = set()
+    for name in members(header, "vcpu"):
+        if name in PARTS:
+            fields |= {f"{name}.{part}" for part in members(header, PARTS[name])}
+        else:
+            fields.add(name)
+    listed = re.findall(r"^(?:NOT_)?CPU_STATE\(([\w.]+),", rows, re.M)
+    wrong = [f"struct vcpu has {f}, which has no row in cpu_state.def" for f in sorted(fields - set(listed))]
+    wrong += [f"cpu_state.def lists {f}, which struct vcpu has not" for f in sorted(set(listed) - fields)]
+    wrong += [f"cpu_state.def lists {f} twice" for f in sorted(set(listed)) if listed.count(f) > 1]
+    print("\n".join(wrong) if wrong else f"all {len(fields)} fields of a virtual CPU are listed")
+    return bool(wrong) or len(fields) < 60
+
+
+if __name__ == "__main__":
+    sys.exit(main())
