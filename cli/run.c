@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "bt/run/locate.h"
 #include "cli/help.h"
 #include "cli/options.h"
 #include "host/linux/loop.h"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bt/tu.h"
+#include "bt/cache/options.h"
 #include "cli/help.h"
 #include "cli/options.h"
 #include "cli/values_priv.h"

@@ -10,7 +10,7 @@
  */
 #include "bt/cache/cache.h"
 
-#include "bt/tu.h"
+#include "bt/cache/options.h"
 #include "include/ring1/mem.h"
 
 /* Arena bytes for each element of the arrays: what typical code takes, so that the arena is full

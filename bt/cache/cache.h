@@ -3,7 +3,7 @@
  * cache.h - holds translated blocks and finds them again; links them, and takes the links back.
  *
  * Promises   A live block matches guest memory: every physical page that blocks were made from
- *            carries PAGE_TRANSLATED, so that bt/hears.c hears of writes to it.
+ *            carries PAGE_TRANSLATED, so that bt/run/hears.c hears of writes to it.
  * Invariant  A block lies on one guest page. Direct links lead only from one block to another of
  *            the same physical and linear page and context; everything else goes through the jump
  *            map, which holds what is true now.
@@ -15,11 +15,15 @@
 #ifndef RING1_BT_CACHE_CACHE_H
 #define RING1_BT_CACHE_CACHE_H
 
-#include "bt/bt.h"
-#include "bt/emit.h"
+#include "monitor/cpu/vcpu.h"
 
 struct xinsn;
 struct bt_block;
+struct bt_heat;
+
+/* What one unit takes at most. */
+#define TU_MAX_EXITS 200u
+#define TU_MAX_BYTES 32768u /* arena bytes that must be free before a translation starts */
 
 /* Where an x87 instruction found its operand, by the guest's registers at a later site. */
 struct x87_address {
@@ -29,7 +33,7 @@ struct x87_address {
 
 /* One guest instruction in the cache: maps a host position to it. In ascending order of `host`. */
 struct bt_site {
-    /* Decoded instruction, while decode cache flush number `epoch` is the last (bt/callout.c). */
+    /* Decoded instruction, while decode cache flush number `epoch` is the last (run/callouts.c). */
     const struct xinsn *x;
     uint32_t host; /* arena offset of its first host byte */
     gla_t eip;
@@ -38,7 +42,8 @@ struct bt_site {
     uint8_t rebased;  /* BT_REBASED_*: a trap finds host addresses in rsi, rdi */
     uint32_t epoch;
     uint32_t block; /* index of its block */
-    /* bt/pointers.c: so many sites back are those that the x87 pointers stem from; 0: in memory */
+    /* bt/translate/x87_pointers.c: so many sites back are those that the x87 pointers stem from;
+     * 0: in memory */
     uint8_t x87_back, mem_back;
     uint16_t x87_seg : 3, fop : 11; /* an x87 instruction's own; segment of the data pointer */
     union {
@@ -109,6 +114,7 @@ struct code_cache {
     uint32_t page_count, page_max, page_hash_mask;
     /* sites and slots of complete blocks: those beyond belong to the block being made */
     uint32_t sites_done, slots_done;
+    struct bt_heat *heat;     /* forgets what is known of code that changed; NULL: nobody counts */
     struct vcpu_stats *stats; /* of the vCPU whose blocks these are; NULL before the first block */
 };
 
@@ -147,12 +153,12 @@ unsigned cache_written(struct vcpu *v, struct code_cache *c, gpa_t page, unsigne
                        unsigned last);
 
 /* Was the first of the page's live translations made for another linear page? */
-bool cache_is_elsewhere(const struct code_cache *c, gla_t gla, gpa_t gpa);
+bool cache_is_aliased(const struct code_cache *c, gla_t gla, gpa_t gpa);
 
 /* How many writes killed blocks of the page lately, without a longer pause. */
 unsigned cache_page_invalidations(const struct vcpu *v, const struct code_cache *c, gpa_t page);
 
-/* Marks the bytes of the page that are part of a block (bt/code_page.h). */
+/* Marks the bytes of the page that are part of a block (bt/run/code_page.h). */
 void cache_mark_code(const struct code_cache *c, gpa_t page, uint8_t *bits);
 
 /* Forgets all blocks. */

@@ -6,6 +6,7 @@
  *            and exactly then the slot is on slot->to->in.
  */
 #include "bt/cache/cache.h"
+#include "bt/emit/emit.h"
 #include "monitor/cpu/vcpu.h"
 
 static void lead_to(struct code_cache *c, const struct bt_slot *slot, uint32_t target)

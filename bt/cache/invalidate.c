@@ -9,7 +9,7 @@
  *            often they were written to lately.
  */
 #include "bt/cache/cache.h"
-#include "bt/priv.h"
+#include "bt/cache/heat.h"
 #include "include/ring1/mem.h"
 #include "monitor/memory/page.h"
 
@@ -46,7 +46,7 @@ struct cache_page *cache_page_find(const struct code_cache *c, gpa_t page)
     return p;
 }
 
-bool cache_is_elsewhere(const struct code_cache *c, gla_t gla, gpa_t gpa)
+bool cache_is_aliased(const struct code_cache *c, gla_t gla, gpa_t gpa)
 {
     const struct cache_page *p = cache_page_find(c, gpa & ~(gpa_t)GUEST_PAGE_MASK);
 
@@ -125,8 +125,8 @@ static void kill(struct vcpu *v, struct code_cache *c, struct bt_block *b)
     cache_unhash(c, b);
     jump_map_remove(v, b->gla, (uint64_t)(uintptr_t)(c->arena->rx + b->entry));
     b->dead = true;
-    if (v->translator)
-        bt_cool(v->translator, b->gla, b->gpa);
+    if (c->heat)
+        heat_forget(c->heat, b->gla, b->gpa);
     v->stats.bt_invalidations++;
 }
 

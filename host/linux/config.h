@@ -6,7 +6,7 @@
 #ifndef RING1_HOST_LINUX_CONFIG_H
 #define RING1_HOST_LINUX_CONFIG_H
 
-#include "bt/bt.h"
+#include "bt/cache/options.h"
 #include "include/ring1/types.h"
 #include "monitor/cpu/cpuid.h"
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bt/bt.h"
+#include "bt/run/locate.h"
 #include "host/linux/dump.h"
 #include "host/linux/machine.h"
 
@@ -110,7 +110,7 @@ static void put_translation(const struct vcpu *v, const ucontext_t *uc)
         v->bt.exit_arg, v->bt.trap_kind, (unsigned long long)v->bt.trap_addr,
         (long long)(v->bt.return_top - v->bt.return_rsp),
         (long long)(v->bt.return_top - v->bt.return_limit));
-    if (!bt_where(v, reg(uc, REG_RIP), &p))
+    if (!bt_locate(v, reg(uc, REG_RIP), &p))
         return;
     if (p.stub)
         put("  at offset 0x%x of the code cache, in the fixed stubs\r\n", p.offset);

@@ -13,7 +13,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "bt/bt.h"
+#include "bt/run/trap.h"
 #include "host/linux/crash.h"
 #include "host/linux/fpu_call.h"
 #include "host/linux/machine.h"

@@ -18,7 +18,7 @@
 
 #include <ucontext.h>
 
-#include "bt/bt.h"
+#include "bt/run/trap.h"
 
 #define PAGE_FAULT_WRITE 2 /* error code, SDM vol. 3A, section 4.7 */
 

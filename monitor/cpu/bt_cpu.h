@@ -36,8 +36,8 @@ _Static_assert(BT_PTR_BIAS % 32 == GUEST_PAGE_SHIFT, "shrx by r15d shifts by a p
 #define BT_JUMP_USED         32768u
 #define BT_JUMP_PAGES        65536u
 
-/* Pages that hold code and are written beside it (bt/code_page.h): reached by the lower bits of the
- * linear page number, for each privilege class. */
+/* Pages that hold code and are written beside it (bt/run/code_page.h): reached by the lower bits
+ * of the linear page number, for each privilege class. */
 #define BT_WRITE_TAGS 256u
 #define BT_CODE_PAGES 16u
 
@@ -76,7 +76,7 @@ struct bt_cpu {
     uint64_t monitor_rsp; /* the C stack, while translated code runs */
     uint64_t return_rsp;  /* the host return stack's pointer, while C code runs */
     /* Its value when empty. 4 GiB from return_top + BT_RETURN_LAST + 1 on are inaccessible: see
-     * bt/check.c. */
+     * bt/translate/return_check.c. */
     uint64_t return_top;
     /* Its value when the present privilege class has nothing on it: there lies the address of that
      * class's miss stub. Above it, in a system call, is what CPL 3 left there. */
@@ -103,9 +103,9 @@ struct bt_cpu {
     uint64_t trap_addr; /* host address whose access trapped */
     ns_t break_at;      /* when a signal asked translated code to come back; 0: none does */
     /* Sites (their numbers + 1; 0: none) whose x87 pointers vcpu.fpu does not show yet, first that
-     * which determines all of them: bt/pointers.c. */
+     * which determines all of them: bt/translate/x87_pointers.c. */
     uint32_t x87_full, x87_bare;
-    uint64_t shift; /* scratch of shifts that keep the flags (bt/operand.c) */
+    uint64_t shift; /* scratch of shifts that keep the flags (bt/translate/operand.c) */
     /* Mirrors of state that blocks were found under; see bt_run(). */
     uint32_t context;
     uint32_t generation_all, generation_fetch;

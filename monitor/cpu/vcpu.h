@@ -172,7 +172,7 @@ struct vcpu {
     uint64_t unwind[8]; /* unwind.S: where fault_raise() goes */
 
     struct bt_cpu bt;
-    struct bt *translator;   /* NULL: interpret everything (bt/bt.h) */
+    struct bt *translator;   /* NULL: interpret everything (bt/run/bt.h) */
     struct windows *windows; /* NULL: none (shadow-mmu/window.h) */
     struct interp *interp;   /* decode cache and loop state (monitor/interp/interp.c) */
     struct vcpu_stats stats;

@@ -27,7 +27,7 @@
 #ifndef RING1_MONITOR_RUN_LOCKSTEP_H
 #define RING1_MONITOR_RUN_LOCKSTEP_H
 
-#include "bt/bt.h"
+#include "bt/run/bt.h"
 #include "monitor/arch/exception.h"
 #include "monitor/cpu/vm.h"
 

@@ -660,7 +660,7 @@ void case_make(struct bt_case *c, uint64_t seed, const struct decoder *d)
         .no_bmi2 = chance(25),
         .no_gs = chance(30),
     };
-    c->options.no_elsewhere = c->options.heat == 0;
+    c->options.no_aliased = c->options.heat == 0;
     if (c->options.count_exits)
         c->options.no_chain = c->options.no_return_stack = true;
     fuzz_state = seed * 0xd1342543de82ef95ull;

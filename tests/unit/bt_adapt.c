@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* uses: bt/adapt.c */
+/* uses: bt/run/adapt.c */
 /*
  * bt_adapt.c - what is decided by what guests keep doing: which instructions, pages and modes go
  * another way, for how long, and that they come back. (What that does to guests:
@@ -9,8 +9,10 @@
 
 #include <criterion/criterion.h>
 
-#include "bt/context.h"
-#include "bt/priv.h"
+#include "bt/cache/context.h"
+#include "bt/run/adapt.h"
+#include "bt/run/run_priv.h"
+#include "bt/translate/adapt_form.h"
 
 #define RAM  (16u << 20)
 #define PAGE GUEST_PAGE_SIZE

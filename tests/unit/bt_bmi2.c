@@ -4,13 +4,13 @@
  * fixed routines nor in the blocks of guest tests. The guest tests themselves run under the
  * configuration nobmi2.
  */
-/* uses: bt/operand.c */
+/* uses: bt/translate/operand.c */
 #include "tests/unit/guest_run.h"
 
 #include <Zydis/Zydis.h>
 #include <sys/mman.h>
 
-#include "bt/priv.h"
+#include "bt/run/run_priv.h"
 
 /* Between them they reach every emitter that knows BMI2. */
 static const char *const guests[] = {"addr_forms", "bitops",     "muldiv",     "prefixes",

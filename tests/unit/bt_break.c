@@ -8,14 +8,15 @@
  *   A repetition is exact wherever it is cut.
  *   Few host instructions are stepped for each signal, and no TF shows in the guest's flags.
  *   Signals every 20 us change no result.
- *   What bt_advance() executes, the host's CPU executes in the same way.
+ *   What host_emulate() executes, the host's CPU executes in the same way.
  */
 #include "tests/unit/bt_rig.h"
 
 #include <criterion/criterion.h>
 #include <sys/time.h>
 
-#include "bt/priv.h"
+#include "bt/run/host_emulate.h"
+#include "bt/run/run_priv.h"
 
 #define RAM         (64u << 10)
 #define GDT         0x1000u
@@ -288,7 +289,7 @@ static void storm(void)
     }
 }
 
-/* ---- bt_advance() against the host's CPU ---- */
+/* ---- host_emulate() against the host's CPU ---- */
 
 #define WALK 200u /* host instructions after each alarm */
 
@@ -332,7 +333,7 @@ static void walk_on(void *context)
         return;
     }
     uint64_t rip = walk.want.rip;
-    walk.expects = bt_advance(v, &walk.want);
+    walk.expects = host_emulate(v, &walk.want);
     walk.checked += walk.expects;
     walk.rip = rip;
     reg[REG_EFL] |= EFL_TF;
@@ -365,7 +366,7 @@ static void on_walk_alarm(int sig, siginfo_t *info, void *context)
 
 static void walks(bool soft_only)
 {
-    struct bt_options options = {.soft_only = soft_only, .no_elsewhere = true};
+    struct bt_options options = {.soft_only = soft_only, .no_aliased = true};
     struct sigaction sa = {.sa_sigaction = on_step, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 
     rigs(&options);
@@ -397,7 +398,7 @@ Test(bt_break, advance_software_tlb)
 
 static void all(bool soft_only)
 {
-    struct bt_options options = {.soft_only = soft_only, .no_elsewhere = true};
+    struct bt_options options = {.soft_only = soft_only, .no_aliased = true};
 
     rigs(&options);
     bt_rig_break_signal(on_alarm);

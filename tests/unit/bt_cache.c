@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 
 #include "bt/cache/cache.h"
-#include "bt/priv.h"
+#include "bt/run/run_priv.h"
 #include "host/linux/jump_map.h"
 #include "monitor/cpu/vm.h"
 #include "monitor/interp/block.h"

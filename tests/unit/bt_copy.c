@@ -17,7 +17,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
-#include "bt/priv.h"
+#include "bt/run/run_priv.h"
 #include "monitor/cpu/tlb.h"
 #include "tests/unit/interp_rig.h"
 #include "tests/unit/xorshift.h"
@@ -625,7 +625,7 @@ Test(bt_copy, table)
 
 static bool is_ours(unsigned op)
 {
-    bt_emit_fn *const ours[] = {t_copy,        t_mov,   t_lea,     t_incdec, t_bit,   t_bswap,
+    bt_emit_fn *const ours[] = {t_reencode,    t_mov,   t_lea,     t_incdec, t_bit,   t_bswap,
                                 t_xlat,        t_salc,  t_push,    t_pop,    t_pusha, t_popa,
                                 t_leave_frame, t_enter, t_nothing, t_movbe};
 

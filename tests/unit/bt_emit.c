@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* uses: bt/emit.c zydis */
+/* uses: bt/emit/emit.c zydis */
 /*
  * bt_emit.c - every emitter with all its registers and the displacements where encodings change;
  * what was written is decoded by Zydis and must be the instruction that the function's name says.
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bt/emit.h"
+#include "bt/emit/emit.h"
 
 #define ROOM 64u
 

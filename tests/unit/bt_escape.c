@@ -14,7 +14,7 @@
 
 #include <criterion/criterion.h>
 
-#include "bt/priv.h"
+#include "bt/run/run_priv.h"
 #include "tests/unit/xorshift.h"
 
 #define RAM        (256u << 10)
@@ -402,8 +402,8 @@ static const char *text_of(const struct program *p)
     return text;
 }
 
-/* A PUSHA over two pages may have stored on the upper one when the lower one faults (bt/stack.c):
- * all below the guest's ESP. */
+/* A PUSHA over two pages may have stored on the upper one when the lower one faults
+ * (bt/translate/stack.c): all below the guest's ESP. */
 static bool same_memory(const struct bt_rig *a, const struct bt_rig *b, bool pusha)
 {
     unsigned first = 0, last = RAM - 1;
@@ -473,8 +473,8 @@ static uint32_t start_of(uint32_t usual)
 static void escape(bool windows, bool gs, uint32_t start)
 {
     struct bt_rig *a = bt_rig_zeroed(sizeof *a), *b = bt_rig_zeroed(sizeof *b);
-    /* no_elsewhere: each program is written where another was, and is to be translated */
-    struct bt_options options = {.soft_only = !windows, .no_gs = !gs, .no_elsewhere = true};
+    /* no_aliased: each program is written where another was, and is to be translated */
+    struct bt_options options = {.soft_only = !windows, .no_gs = !gs, .no_aliased = true};
     struct program p;
     unsigned bad = 0;
 

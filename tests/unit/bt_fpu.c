@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bt/priv.h"
+#include "bt/run/run_priv.h"
 
 #define EIP      0x00401234u
 #define BUF_SIZE 32768u
@@ -264,7 +264,7 @@ static void check_code(struct rig *r, const uint8_t *bytes, uint32_t from, struc
     r->seen[i->op] |= mem ? 2 : 1;
 }
 
-/* An x87 instruction whose data pointer pointers.c cannot follow. */
+/* An x87 instruction whose data pointer x87_pointers.c cannot follow. */
 static bool has_odd_address(const struct insn *i)
 {
     return i->map == 0 && (i->opcode & 0xf8) == 0xd8 && i->addr_size == 2 && i->modrm >> 6 != 3 &&

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* uses: bt/bt.c, bt/cache/invalidate.c */
+/* uses: bt/run/bt.c, bt/cache/invalidate.c */
 /*
  * bt_heat.c - how often code is interpreted before it is translated: not at all, as often as an
  * option says, or some times when its page is translated at another linear address.
@@ -8,7 +8,7 @@
 
 #include <criterion/criterion.h>
 
-#include "bt/priv.h"
+#include "bt/run/run_priv.h"
 
 #define RAM       (4u << 20)
 #define DIRECTORY 0x200000u
@@ -67,7 +67,7 @@ Test(bt_heat, elsewhere_only_when_it_is_hot)
 
     run(r, 0);
     for (unsigned n = 1; n < SPACES; n++) {
-        for (unsigned k = 0; k < BT_HEAT_ELSEWHERE; k++)
+        for (unsigned k = 0; k < BT_HEAT_ALIASED; k++)
             cr_expect(run(r, n) == 0, "address %u, run %u", n, k);
         cr_expect(run(r, n) > 0);
         cr_expect(run(r, n) == 0 && run(r, 0) == 0);
@@ -110,11 +110,11 @@ Test(bt_heat, what_is_written_often)
 
 Test(bt_heat, options)
 {
-    struct bt_rig *r = rig(&(struct bt_options){.no_elsewhere = true});
+    struct bt_rig *r = rig(&(struct bt_options){.no_aliased = true});
 
     for (unsigned n = 0; n < SPACES; n++)
         cr_expect(run(r, n) > 0);
-    r = rig(&(struct bt_options){.heat = 3, .no_elsewhere = true});
+    r = rig(&(struct bt_options){.heat = 3, .no_aliased = true});
     for (unsigned n = 0; n < 2; n++)
         cr_expect(run(r, n) + run(r, n) + run(r, n) == 0 && run(r, n) > 0);
 }
@@ -125,9 +125,9 @@ Test(bt_heat, cools_down)
     struct bt_rig *r = rig(&(struct bt_options){.heat = 2});
     struct bt *bt = r->cpu->translator;
 
-    cr_expect(run(r, 0) == 0 && bt->heat_count > 0);
-    bt->heat_count = BT_HEAT_SUM - 1;
-    cr_expect(run(r, 0) == 0 && bt->heat_count < 4);
+    cr_expect(run(r, 0) == 0 && bt->heat.sum > 0);
+    bt->heat.sum = BT_HEAT_SUM - 1;
+    cr_expect(run(r, 0) == 0 && bt->heat.sum < 4);
     cr_expect(run(r, 0) == 0, "what ran before still counts");
     cr_expect(run(r, 0) + run(r, 0) > 0);
 }

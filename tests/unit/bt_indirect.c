@@ -8,7 +8,7 @@
 
 #include <criterion/criterion.h>
 
-#include "bt/priv.h"
+#include "bt/run/run_priv.h"
 
 #define RAM    (12u << 20)
 #define CODE   0x1000u

@@ -19,7 +19,7 @@
 #include <Zydis/Zydis.h>
 #include <criterion/criterion.h>
 
-#include "bt/priv.h"
+#include "bt/run/run_priv.h"
 
 /* ---- injecting ---- */
 
@@ -234,7 +234,7 @@ static uint32_t stubs_end(const struct bt *bt)
 }
 
 /* Does this instruction set in_cache? A signal before it, after the monitor's last look at
- * vcpu.attention, is found by load_flags() (bt/stubs.c). */
+ * vcpu.attention, is found by load_flags() (bt/run/stubs.c). */
 static bool is_last_moment(uint32_t at)
 {
     uint8_t want[16];

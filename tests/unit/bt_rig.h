@@ -26,7 +26,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "bt/bt.h"
+#include "bt/run/bt.h"
+#include "bt/run/trap.h"
 #include "host/linux/code_arena.h"
 #include "host/linux/fpu_call.h"
 #include "host/linux/guest_ram.h"

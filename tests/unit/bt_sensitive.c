@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bt_sensitive.c - what bt/string.c, bt/system.c and bt/segment.c emit: random runs of those
- * instructions, translated against interpreted, through the software TLB and through windows, at
- * CPL 0 and 3.
+ * bt_sensitive.c - what bt/translate/string.c, bt/translate/system.c and bt/translate/segment.c
+ * emit: random runs of those instructions, translated against interpreted, through the software
+ * TLB and through windows, at CPL 0 and 3.
  *
  * Addresses lie at page borders, past the end of RAM and below 4 GiB; counts are 0, small, and too
  * large for the emitted code. Registers, flags, EIP, the end's reason and all of RAM must agree.

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * bt_wake.c - an idle guest: what its wakes run is noted, prefetched, and forgotten when it is no
- * longer true (bt/wake.h). That prefetching pays is a measurement (docs/PERFORMANCE.md, "Idle").
+ * longer true (bt/run/idle_prefetch.h). That prefetching pays is a measurement
+ * (docs/PERFORMANCE.md, "Idle").
  */
 #include "tests/unit/bt_rig.h"
 
 #include <criterion/criterion.h>
 
-#include "bt/priv.h"
+#include "bt/run/run_priv.h"
 
 #define RAM   (64u << 10)
 #define IDT   0x1000u
@@ -57,12 +58,12 @@ static void wake(struct bt_rig *r, unsigned times)
     }
 }
 
-static const struct bt_wake *noted(const struct bt_rig *r)
+static const struct idle_prefetch *noted(const struct bt_rig *r)
 {
-    return &r->cpu->translator->wake;
+    return &r->cpu->translator->idle;
 }
 
-static bool has(const struct bt_wake *w, uint64_t host)
+static bool has(const struct idle_prefetch *w, uint64_t host)
 {
     for (unsigned n = 0; n < w->count; n++)
         if (w->line[n] == host / WAKE_LINE)
@@ -78,7 +79,7 @@ static const struct bt_block *block_at(const struct bt_rig *r, gla_t gla)
 Test(bt_wake, lines_of_code_and_operands_are_noted)
 {
     struct bt_rig *r = rig_new(NULL);
-    const struct bt_wake *w = noted(r);
+    const struct idle_prefetch *w = noted(r);
     const struct bt_block *b;
 
     wake(r, 40);
@@ -138,7 +139,7 @@ Test(bt_wake, a_busy_guest_notes_nothing)
 
 Test(bt_wake, the_knob)
 {
-    struct bt_options options = {.no_wake = true};
+    struct bt_options options = {.no_idle_prefetch = true};
     struct bt_rig *r = rig_new(&options);
 
     wake(r, 100);

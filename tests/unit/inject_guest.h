@@ -11,7 +11,7 @@
 
 #include <criterion/criterion.h>
 
-#include "bt/priv.h"
+#include "bt/run/run_priv.h"
 
 #define RAM     (64u << 10)
 #define GDT     0x1000u

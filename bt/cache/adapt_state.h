@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * adapt_state.h - what is known of how code behaves: written by bt/run/adapt.c, read by the
+ * translator (bt/translate/adapt_form.c). Types only.
+ */
+#ifndef RING1_BT_CACHE_ADAPT_STATE_H
+#define RING1_BT_CACHE_ADAPT_STATE_H
+
+#include "include/ring1/types.h"
+
+#define ADAPT_SITES  1024u
+#define ADAPT_PAGES  64u
+#define ADAPT_SPACES 16u
+
+/* How an instruction is translated; each also does what those before it do. */
+enum adapt_form { ADAPT_FAST, ADAPT_SOFT, ADAPT_CALLOUT };
+
+struct adapt_site {
+    gpa_t gpa;      /* of the instruction, or page */
+    ns_t until;     /* in this form until then */
+    uint16_t traps; /* since the last sweep, weighted */
+    uint8_t level;  /* how often it left the fast form: the next time is twice as long */
+    uint8_t form;   /* enum adapt_form */
+    uint8_t user;   /* ADAPT_USER_*: supervisor code that accesses user pages here */
+};
+
+/* Which operand of a soft instruction lies on user pages: through SI, DI, another address. */
+#define ADAPT_USER_SI  1u
+#define ADAPT_USER_DI  2u
+#define ADAPT_USER_ANY 4u
+
+struct adapt_space {
+    uint32_t cr3;
+    uint32_t ticks; /* looks at the clock that found it running */
+    uint32_t last_use;
+};
+
+/* What is done for a while because something else cost much. */
+struct adapt_back_off {
+    bool on;
+    uint8_t level; /* how often that was decided: the next time is twice as long */
+    uint32_t cost; /* since `since` */
+    ns_t since, until;
+};
+
+/* Exceptions one right after the other. */
+struct adapt_dense {
+    enum { DENSE_TRANSLATE, DENSE_TRIAL, DENSE_INTERPRET } how;
+    uint8_t level;        /* how often the interpreter was found faster in succession */
+    uint64_t seen, insns; /* stats.exceptions when looked at last; stats.insns when one had come */
+    uint32_t count;
+    ns_t since, translated; /* `count` began; so long it took, translated */
+    ns_t until;             /* interpret, or do not try that, until then */
+};
+
+struct adapt {
+    struct adapt_site site[ADAPT_SITES];
+    struct adapt_site page[ADAPT_PAGES]; /* with more instructions that trap than site[] can hold */
+    struct adapt_space space[ADAPT_SPACES];
+    uint32_t clock;
+    struct adapt_back_off windowless; /* no code uses a window */
+    struct adapt_back_off general;    /* all code looks at base and limit of DS and ES */
+    struct adapt_dense dense;
+    uint64_t mode;      /* window_mode() at the last flush of everything */
+    uint32_t known_cr3; /* the answer of space_is_hot() for it, while known_valid */
+    bool known_valid, known_hot;
+    ns_t next_sweep;
+};
+
+#endif

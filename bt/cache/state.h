@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * state.h - the translator of one vCPU as data: what making code and running it share.
+ *
+ * Writer     bt/run/, on the thread that runs the vCPU. The translator (bt/translate/) changes
+ *            nothing of it but the code cache.
+ * Not here   The code cache's inside (cache.h); what emitted code touches (monitor/cpu/bt_cpu.h).
+ */
+#ifndef RING1_BT_CACHE_STATE_H
+#define RING1_BT_CACHE_STATE_H
+
+#include "bt/cache/adapt_state.h"
+#include "bt/cache/cache.h"
+#include "bt/cache/context.h"
+#include "bt/cache/heat.h"
+#include "bt/cache/options.h"
+#include "monitor/cpu/vm.h"
+#include "shadow-mmu/fetch_set.h"
+
+/* vmm_host.host_feat_*: what emitted code uses beyond SSE2 */
+#define HOST_1_ECX_MOVBE (1u << 22)
+#define HOST_7_EBX_BMI2  (1u << 8)
+
+/* Arena offsets of the routines that bt_stubs_make() emits. */
+struct bt_stubs {
+    uint32_t enter;        /* unsigned enter(struct vcpu *, host entry, window base) */
+    uint32_t exit_chain;   /* r8d: slot */
+    uint32_t exit_lookup;  /* r8d: guest address */
+    uint32_t trap_exit;    /* state is in the vCPU, rsp is monitor_rsp */
+    uint32_t break_exit;   /* the same */
+    uint32_t callout;      /* called; r8d: site */
+    uint32_t callout_step; /* r8d: site; for an instruction that is not decoded here */
+    uint32_t callout_far;  /* the same for one that is, and goes elsewhere */
+    /* with BMI2 only; called; r8d: address, bt.write_shift: rcx = 0 and r9, or a miss */
+    uint32_t code_write[2];
+    uint32_t load_seg[2]; /* called; r11d: selector, r9d: register, r8d: site; [1]: POP */
+    uint32_t inspect;     /* called; r11d: selector, r9d: BT_INSPECT(), r8d: site */
+    uint32_t rdtsc;       /* called */
+    uint32_t lookup;      /* r8d: guest address */
+    uint32_t return_miss; /* bottom of the return stack: a RET without prediction */
+    /* r8d: guest address, r9: rcx; checks that became branches lead there (return_check.c) */
+    uint32_t return_other;
+};
+
+#define BT_SEG_ENTRIES 32u
+
+/* What loading a selector at a privilege level does, as long as its descriptor is `raw`. */
+struct bt_seg_load {
+    uint64_t raw;
+    uint16_t sel; /* 0: none */
+    uint8_t cpl;
+    struct seg seg;
+};
+
+/* When what a jump map holds is true. */
+struct bt_jump_owner {
+    uint32_t context;       /* what its blocks were made for */
+    uint32_t nonglobal;     /* vcpu.flushes_nonglobal when its pages were last compared */
+    struct fetch_set pages; /* those that are not global */
+};
+
+#define WAKE_LINE   64u   /* bytes */
+#define WAKE_LINES  1024u /* most that are prefetched: a CPU's second level cache is far larger */
+#define WAKE_HASHED 4096u
+
+/* bt/run/idle_prefetch.h */
+struct idle_prefetch {
+    uint64_t line[WAKE_LINES]; /* host addresses / WAKE_LINE, in the order of first use */
+    unsigned count;
+    unsigned flush_count; /* struct bt's, when they were noted */
+    unsigned wakes;       /* since then */
+    unsigned until_next;  /* so many wakes */
+    bool learning;
+    uint32_t site;  /* while learning: number of the last instruction's, UINT32_MAX: none */
+    unsigned insns; /* of the wake that is noted */
+    uint64_t seen[WAKE_HASHED]; /* while learning: lines + 1, open addressing */
+};
+
+struct bt {
+    struct adapt adapt;
+    struct idle_prefetch idle;
+    struct bt_options opt;
+    struct code_cache cache;
+    struct bt_jump_map jump[HOST_JUMP_MAPS];
+    struct bt_stubs stubs;
+    uint32_t return_last; /* from r15 to the return stack's last byte */
+    uint32_t jump_miss;   /* from r15 to the stub that empty entries of the jump map lead to */
+    bool gs;              /* the host's GS base is that of the window, like r14 */
+    unsigned flush_count;
+    struct bt_jump_owner jump_owner[HOST_JUMP_MAPS];
+    struct bt_heat heat;
+    unsigned cold_insns; /* so many instructions are interpreted then, at least */
+    struct bt_seg_load seg_load[BT_SEG_ENTRIES]; /* by selector index */
+};
+
+/* What the inspect stub is asked for, and how: r9d of stubs.inspect. */
+enum bt_inspection { BT_LAR, BT_LSL, BT_VERR, BT_VERW };
+#define BT_INSPECT(kind, reg, size) ((kind) | (unsigned)(reg) << 2 | (unsigned)(size) << 5)
+#define BT_INSPECTED                1u
+
+/* May instructions of BMI2 be emitted? */
+static inline bool bt_bmi2(const struct vcpu *v, const struct bt *bt)
+{
+    return !bt->opt.no_bmi2 && v->vm->host->host_feat_7_ebx & HOST_7_EBX_BMI2;
+}
+
+/* Host address of an arena offset, to be executed. */
+static inline uint64_t bt_host_address(const struct bt *bt, uint32_t at)
+{
+    return (uint64_t)(uintptr_t)(bt->cache.arena->rx + at);
+}
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* code_page.c - see code_page.h. */
+#include "bt/run/code_page.h"
+
+#include "bt/cache/cache.h"
+#include "bt/run/run_priv.h"
+#include "include/ring1/mem.h"
+#include "monitor/cpu/breakpoint.h"
+#include "monitor/interp/interp.h"
+#include "monitor/memory/page.h"
+
+/* So many harmless writes to the same page, each a callout, pay for making its map. */
+#define WRITES_WORTH 8u
+
+static unsigned tag_index(gla_t gla)
+{
+    return gla >> GUEST_PAGE_SHIFT & (BT_WRITE_TAGS - 1);
+}
+
+static void tag_clear(struct bt_write_tag *t, unsigned n)
+{
+    t->tag = -((n ^ 1u) << GUEST_PAGE_SHIFT); /* of a page that has another index */
+}
+
+void code_page_forget(struct vcpu *v)
+{
+    struct bt_cpu *b = &v->bt;
+
+    for (unsigned n = 0; n < b->code_page_count; n++) {
+        const struct bt_code_page *p = &b->code_page[n];
+
+        tag_clear(&b->write_tag[p->user][tag_index(p->gla)], tag_index(p->gla));
+    }
+    b->code_page_count = 0;
+    b->code_writes = 0;
+}
+
+void code_page_forget_page(struct vcpu *v, gpa_t page)
+{
+    for (unsigned n = 0; n < v->bt.code_page_count; n++)
+        if (v->bt.code_page[n].page == page) {
+            code_page_forget(v);
+            break;
+        }
+}
+
+static void entry_make(struct vcpu *v, unsigned user, const struct tlb_entry *e, gla_t gla)
+{
+    struct bt_cpu *b = &v->bt;
+    unsigned n = tag_index(gla);
+
+    if (b->code_page_count == BT_CODE_PAGES)
+        code_page_forget(v);
+    struct bt_code_page *p = &b->code_page[b->code_page_count++];
+    p->page = e->gpa;
+    p->gla = gla;
+    p->user = (uint8_t)user;
+    memset(p->bits, 0, GUEST_PAGE_SIZE / 8);
+    memset(p->bits + GUEST_PAGE_SIZE / 8, 0xff, sizeof p->bits - GUEST_PAGE_SIZE / 8);
+    for (unsigned c = 0; c < v->vm->cpu_count; c++) {
+        const struct vcpu *other = v->vm->cpu[c];
+
+        interp_mark_code(other, e->gpa, p->bits);
+        if (other->translator)
+            cache_mark_code(&other->translator->cache, e->gpa, p->bits);
+    }
+    b->write_tag[user][n] = (struct bt_write_tag){
+        .tag = -(gla & ~(gla_t)GUEST_PAGE_MASK), .addend = e->addend, .bits = p->bits};
+}
+
+/* May the page be written at will, but for its code? What tlb_upgrade() asks. */
+static bool is_writable(const struct vcpu *v, const struct tlb_entry *e, gla_t gla)
+{
+    const struct vm *vm = v->vm;
+
+    if (((e->flags ^ gla) & ~(uint32_t)GUEST_PAGE_MASK) || !(e->flags & TLB_F_W) ||
+        e->gpa >= vm->ram_size || breakpoint_on_page(v, gla))
+        return false;
+    uint8_t kind = vm->page[e->gpa >> GUEST_PAGE_SHIFT];
+    return kind != PAGE_RAM && !(kind & ~(PAGE_CODE | PAGE_TRANSLATED));
+}
+
+void code_page_note(struct vcpu *v)
+{
+    struct bt_cpu *b = &v->bt;
+    gla_t gla = b->write_gla;
+    unsigned user = ctx_user(b->context);
+    const struct tlb_entry *e = &v->tlb.entry[user][tlb_index(gla)];
+
+    if (!is_writable(v, e, gla))
+        return;
+    if (b->code_writes_gla >> GUEST_PAGE_SHIFT != gla >> GUEST_PAGE_SHIFT)
+        b->code_writes = 0;
+    b->code_writes_gla = gla;
+    if (b->write_tag[user][tag_index(gla)].tag + (gla & ~(gla_t)GUEST_PAGE_MASK) == 0)
+        return; /* has one: the write came too near to code */
+    if (++b->code_writes >= WRITES_WORTH) {
+        b->code_writes = 0;
+        entry_make(v, user, e, gla);
+    }
+}
+
+void code_page_init(struct vcpu *v)
+{
+    for (unsigned user = 0; user < 2; user++)
+        for (unsigned n = 0; n < BT_WRITE_TAGS; n++)
+            tag_clear(&v->bt.write_tag[user][n], n);
+}

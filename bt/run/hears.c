@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hears.c - what becomes of translations when memory changes: the translator as a watcher of pages
+ * and as a listener to flushes.
+ *
+ * Promises   A block whose bytes were written is found no more. After a flush of one page no jump
+ *            map leads through it; what a flush of more makes doubtful is emptied before anything
+ *            is entered again (bt_sync(), by the generations that listener.h counts).
+ */
+#include "bt/run/code_page.h"
+#include "bt/run/run_priv.h"
+#include "monitor/cpu/listener.h"
+#include "monitor/memory/page.h"
+
+static void written(void *self, gpa_t page, unsigned first, unsigned last)
+{
+    struct vcpu *v = self;
+
+    if (!cache_written(v, &v->translator->cache, page, first, last))
+        return;
+    bt_return_stack_reset(v);
+    vcpu_attend(v, ATT_SMC);
+}
+
+static bool holds(void *self, gpa_t page)
+{
+    const struct vcpu *v = self;
+    const struct cache_page *p = cache_page_find(&v->translator->cache, page);
+
+    return p && p->blocks;
+}
+
+static void marked(void *self, gpa_t page)
+{
+    code_page_forget_page(self, page);
+}
+
+static void flushed(struct vcpu *v, enum flush_kind kind, gla_t gla)
+{
+    code_page_forget(v);
+    if (kind == FLUSH_PAGE) {
+        jump_map_flush_page(v, gla);
+    } else if (kind == FLUSH_REGION) {
+        jump_maps_flush(v);
+    }
+}
+
+static void page_changed(struct vcpu *v, gpa_t page)
+{
+    (void)page;
+    code_page_forget(v);
+}
+
+void bt_hear(struct vcpu *v)
+{
+    static const struct page_watcher watcher = {
+        .mark = PAGE_TRANSLATED, .written = written, .holds = holds, .marked = marked};
+    static const struct mmu_listener listener = {.flushed = flushed, .page_changed = page_changed};
+
+    page_watch(v->vm, &watcher, v);
+    mmu_listen(v, &listener);
+}

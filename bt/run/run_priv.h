@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* run_priv.h - what the files of bt/run/ share among themselves. */
+#ifndef RING1_BT_RUN_RUN_PRIV_H
+#define RING1_BT_RUN_RUN_PRIV_H
+
+#include "bt/cache/state.h"
+#include "bt/translate/tu.h"
+
+/* So often is code interpreted that is translated at another linear address as well. */
+#define BT_HEAT_ALIASED 16u
+/* So often is code interpreted that has been written lately: about what a translation costs. Who
+ * writes it again before that has lost nothing, who runs it for long pays twice at most. */
+#define BT_HEAT_WRITTEN 100u
+/* Writes that killed blocks of a page, until its code counts as written. */
+#define BT_WRITTEN_OFTEN 8u
+#define BT_WRITTEN_INSNS 32u /* interpreted at once */
+
+/* stubs.c */
+void bt_stubs_make(struct vcpu *v, struct bt *bt);
+
+/* callouts.c: the C side of the callout stubs. Returns 0 to go on behind the instruction, 1 to
+ * leave to the dispatcher. */
+unsigned bt_callout(struct vcpu *v, uint32_t site);
+
+/* segment_calls.c: the C side of the load_seg stubs. Loads a data segment register if that neither
+ * raises nor changes the context; false: nothing was done. */
+bool bt_load_segment(struct vcpu *v, unsigned seg, unsigned sel);
+
+/* segment_calls.c: the C side of the inspect stub: LAR, LSL, VERR or VERW of a selector, if the
+ * descriptor can be read as a matter of course. Writes v->gpr[reg] when ZF becomes 1 (LAR and LSL;
+ * `size` 2 or 4). Returns BT_INSPECTED, perhaps with EFL_ZF; 0: nothing was done. */
+unsigned bt_inspect_segment(struct vcpu *v, unsigned what, unsigned sel);
+
+/* callouts.c: the decoded instruction of a site; v->eip is its address. */
+const struct xinsn *bt_site_insn(struct vcpu *v, struct bt_site *s);
+
+/* The C side of callout_step: interprets the instruction at the site, whatever it is. Returns the
+ * host address of the block that comes next, or 0 to leave to the dispatcher. */
+uint64_t bt_callout_step(struct vcpu *v, uint32_t site);
+/* The same for callout_far: the instruction's handler; the context may change. */
+uint64_t bt_callout_far(struct vcpu *v, uint32_t site);
+
+/* hears.c: makes the translator a watcher of pages and a listener to flushes. */
+void bt_hear(struct vcpu *v);
+
+/* x87_settle.c: makes vcpu.fpu exact. `at`: the site before which translated code was left, with
+ * the guest's registers in *v; NULL: at the end of a unit. Before any C code that may look. */
+void bt_x87_settle(struct vcpu *v, const struct bt_site *at);
+
+/* context.c: the context of the present state; 0 when bt_usable() is false. */
+uint32_t bt_context(const struct vcpu *v);
+
+/* What the context says of a data or stack segment. */
+static inline enum ctx_seg bt_seg_state(const struct bt *bt, unsigned seg, const struct seg *s)
+{
+    if (s->limited)
+        return s->acc == (SEG_ACC_R | SEG_ACC_W) && s->lo == 0 ? CTX_SEG_LIMITED : CTX_SEG_OTHER;
+    if (bt->adapt.general.on && seg != SEG_SS)
+        return CTX_SEG_LIMITED;
+    return s->base ? CTX_SEG_BASED : CTX_SEG_FLAT;
+}
+
+/* sync.c: makes what depends on the context and on mappings true for ctx: the present jump map,
+ * window and return stack. Before anything is entered. */
+void bt_sync(struct vcpu *v, struct bt *bt, uint32_t ctx);
+
+/* resume.c: is there no reason to go back to the run loop? */
+bool bt_may_go_on(struct vcpu *v);
+/* resume.c: host address of the block at v->eip if translated code can go on there at once, after
+ * whatever changed; else 0. */
+uint64_t bt_resume(struct vcpu *v);
+
+/* What the context, the generations or the cache itself say again is no reason to go back to the
+ * run loop. */
+#define ATT_OURS (ATT_MODE | ATT_SMC)
+
+static inline uint32_t attention_now(const struct vcpu *v)
+{
+    return __atomic_load_n(&v->attention, __ATOMIC_RELAXED);
+}
+
+/* trap.c: translated code has come back after bt_break_in(), or C code runs that will look. */
+void bt_break_done(struct vcpu *v);
+
+/* exits.c: what the reason of BT_EXIT_TRAP and BT_EXIT_BREAK asks for; raises what the instruction
+ * raises. */
+void bt_handle_trap(struct vcpu *v, struct bt *bt);
+void bt_handle_break(struct vcpu *v, struct bt *bt);
+
+/* return_stack.c: empties the host return stack. Async-signal-safe. */
+void bt_return_stack_reset(struct vcpu *v);
+
+/* The context was `old`. The same code is mapped as before, and all of it is still there: what CPL
+ * 3 has on the return stack stays for when it comes back from a system call to where its stack
+ * pointer was. */
+void bt_return_stack_switch(struct vcpu *v, uint32_t old);
+
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reencode.c - writes a guest instruction again for the host: the same operation on the same
+ * registers, with another memory operand.
+ *
+ * Promises   Prefixes that mean something are kept (66, mandatory F2 and F3, LOCK), all others
+ *            dropped: with F3, BSF would be the host's TZCNT. ModRM.reg and ModRM.rm are changed
+ *            only where they name guest ESP; opcode extensions and the numbers of other register
+ *            files are left alone.
+ * How        AH, CH, DH, BH have no encoding beside a REX prefix, which r12d and most memory
+ *            operands need. Their byte travels through r11b: fetched before the instruction, put
+ *            back behind it. In between the guest's registers are as they were, so the instruction
+ *            may trap.
+ * Not here   Is the operand's address good (operand.c)? Has the opcode another meaning in 64-bit
+ *            mode (integer.c)?
+ * Source     SDM vol. 2A, chapter 2, 3.1.1 (encodings); vol. 2D, appendix A.
+ */
+#include "bt/translate/tu.h"
+
+#define NO_OPERAND (-1)
+
+/* Is ModRM.reg part of the opcode? */
+static bool reg_extends_opcode(const struct insn *i)
+{
+    unsigned op = i->opcode;
+
+    switch (i->map) {
+    case 0:
+        return (op >= 0x80 && op <= 0x83) || op == 0x8f || op == 0xc0 || op == 0xc1 || op == 0xc6 ||
+               op == 0xc7 || (op >= 0xd0 && op <= 0xd3) || op == 0xf6 || op == 0xf7 || op == 0xfe ||
+               op == 0xff;
+    case 1:
+        return op == 0x00 || op == 0x01 || op == 0x0d || (op >= 0x18 && op <= 0x1f) ||
+               (op >= 0x71 && op <= 0x73) || (op >= 0x90 && op <= 0x9f) || op == 0xae ||
+               op == 0xba || op == 0xc7;
+    default:
+        return false;
+    }
+}
+
+/* Is the first operand the one that ModRM.rm names (Ev,Gv and the like)? Only asked of instructions
+ * with a general register. */
+static bool first_is_rm(const struct insn *i)
+{
+    unsigned op = i->opcode;
+
+    switch (i->map) {
+    case 0:
+        return op < 0x40 ? !(op & 2) : op == 0x63 || (op >= 0x84 && op <= 0x89) || op == 0x8c;
+    case 1:
+        return op == 0x20 || op == 0x21 || op == 0x7e || op == 0xa3 || op == 0xa4 || op == 0xa5 ||
+               op == 0xab || op == 0xac || op == 0xad || op == 0xb0 || op == 0xb1 || op == 0xb3 ||
+               op == 0xbb || op == 0xc0 || op == 0xc1 || op == 0xc3;
+    case 2:
+        return op == 0xf1 && i->mandatory != 0xf2; /* MOVBE stores, CRC32 does not */
+    default:
+        return op >= 0x14 && op <= 0x17; /* PEXTRB, PEXTRW, PEXTRD, EXTRACTPS */
+    }
+}
+
+/* What a ModRM field or the opcode's low bits become. */
+struct field {
+    uint8_t host; /* number to encode */
+    bool high;    /* it is AH, CH, DH or BH ... */
+    uint8_t act;  /* ... which is used so */
+};
+
+static struct field field_get(const struct insn *i, int n, unsigned raw)
+{
+    struct field f = {.host = (uint8_t)raw};
+
+    if (n < 0 || n >= i->nops || i->operand[n].kind != OPK_GPR || i->operand[n].reg != raw)
+        return f;
+    if (i->operand[n].size != 1) {
+        f.host = (uint8_t)host_gpr(raw);
+    } else {
+        f.high = raw >= 4;
+        f.act = i->operand[n].act;
+    }
+    return f;
+}
+
+/* ---- AH, CH, DH, BH ---- */
+
+static void swap_bytes(struct emit *e, unsigned low)
+{
+    emit_insn_r(e, 0, MAP_1, 0x86, low + 4, low); /* xchg low, high */
+}
+
+/* r11b = the high byte register */
+static void high_get(struct tu *t, unsigned high)
+{
+    unsigned low = high - 4;
+
+    if (tu_bmi2(t)) {
+        emit_rorx_rri32(&t->e, R11, low, 8);
+        return;
+    }
+    swap_bytes(&t->e, low);
+    emit_mov_rr32(&t->e, R11, low);
+    swap_bytes(&t->e, low);
+}
+
+/* The high byte register = r11b */
+static void high_put(struct tu *t, unsigned high)
+{
+    unsigned low = high - 4;
+    bool bmi2 = tu_bmi2(t);
+
+    if (bmi2)
+        emit_rorx_rri32(&t->e, low, low, 8);
+    else
+        swap_bytes(&t->e, low);
+    emit_insn_r(&t->e, EMIT_BYTE, MAP_1, 0x88, R11, low);
+    if (bmi2)
+        emit_rorx_rri32(&t->e, low, low, 24);
+    else
+        swap_bytes(&t->e, low);
+}
+
+/* ---- the instruction ---- */
+
+static unsigned prefix_flags(const struct insn *i)
+{
+    return (i->prefixes & PFX_OPSIZE ? EMIT_66 : 0) | (i->mandatory == 0xf2 ? EMIT_F2 : 0) |
+           (i->mandatory == 0xf3 ? EMIT_F3 : 0) | (i->prefixes & PFX_LOCK ? EMIT_LOCK : 0);
+}
+
+static uint8_t opcode_get(const struct insn *i)
+{
+    return i->map == 0 && i->opcode == 0x82 ? 0x80
+                                            : i->opcode; /* an alias that 64-bit mode lacks */
+}
+
+/* Without ModRM: implied registers, or one in the opcode's low bits. */
+static void copy_plain(struct tu *t, const struct insn *i)
+{
+    struct emit *e = &t->e;
+    bool embedded = (i->map == 0 && ((i->opcode & 0xf8) == 0x90 || (i->opcode & 0xf8) == 0xb8)) ||
+                    (i->map == 1 && (i->opcode & 0xf8) == 0xc8);
+
+    if (i->prefixes & PFX_OPSIZE)
+        emit8(e, 0x66);
+    if (i->mandatory == 0xf2 || i->mandatory == 0xf3)
+        emit8(e, i->mandatory);
+    if (embedded && (i->opcode & 7) == ESP)
+        emit8(e, 0x41); /* REX.B: r12 */
+    if (i->map)
+        emit8(e, 0x0f);
+    emit8(e, i->opcode);
+}
+
+static bool needs_rex(const struct hmem *m, unsigned reg, unsigned rm)
+{
+    if (m)
+        return reg >= R8 || (m->base != HOST_NO_REG && m->base >= R8) ||
+               (m->index != HOST_NO_REG && m->index >= R8);
+    return reg >= R8 || rm >= R8;
+}
+
+static void copy_modrm(struct tu *t, const struct insn *i, const struct hmem *m)
+{
+    bool ext = reg_extends_opcode(i), first = ext || first_is_rm(i);
+    struct field reg = field_get(i, ext ? NO_OPERAND : first, i->modrm >> 3 & 7);
+    struct field rm = field_get(i, m ? NO_OPERAND : !first, i->modrm & 7);
+    const struct field *high = NULL;
+    unsigned raw = 0;
+
+    if (needs_rex(m, reg.host, rm.host) && (reg.high || rm.high)) {
+        struct field *f = reg.high ? &reg : &rm;
+        high = f;
+        raw = f->host;
+        f->host = R11;
+        if (f->act & ACT_R)
+            high_get(t, raw);
+    }
+    if (m)
+        emit_insn_m(&t->e, prefix_flags(i), (enum emit_map)i->map, opcode_get(i), reg.host, *m);
+    else
+        emit_insn_r(&t->e, prefix_flags(i), (enum emit_map)i->map, opcode_get(i), reg.host,
+                    rm.host);
+    emit_bytes(&t->e, i->bytes + i->off_imm, i->imm_len);
+    if (high && high->act & ACT_W)
+        high_put(t, raw);
+}
+
+void tu_reencode(struct tu *t, const struct insn *i, const struct hmem *m)
+{
+    if (i->off_modrm) {
+        copy_modrm(t, i, m);
+        return;
+    }
+    VMM_CHECK(!m);
+    copy_plain(t, i);
+    emit_bytes(&t->e, i->bytes + i->off_imm, i->imm_len);
+}
