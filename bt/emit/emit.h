@@ -9,8 +9,8 @@
  *            caller's choice of mnemonic (lea, mov, shrx, jrcxz do).
  * Source     SDM vol. 2A, chapter 2 (encoding).
  */
-#ifndef RING1_BT_EMIT_H
-#define RING1_BT_EMIT_H
+#ifndef RING1_BT_EMIT_EMIT_H
+#define RING1_BT_EMIT_EMIT_H
 
 #include "include/ring1/types.h"
 

@@ -13,8 +13,8 @@
  *            any CPU. What flushes the TLB forgets all entries; what adds code to a page forgets
  *            that page's.
  */
-#ifndef RING1_BT_CODE_PAGE_H
-#define RING1_BT_CODE_PAGE_H
+#ifndef RING1_BT_RUN_CODE_PAGE_H
+#define RING1_BT_RUN_CODE_PAGE_H
 
 #include "include/ring1/types.h"
 

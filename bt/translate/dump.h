@@ -5,8 +5,8 @@
  *
  * Promises   Changes nothing of the guest; costs one predictable test while both stages are off.
  */
-#ifndef RING1_BT_DUMP_H
-#define RING1_BT_DUMP_H
+#ifndef RING1_BT_TRANSLATE_DUMP_H
+#define RING1_BT_TRANSLATE_DUMP_H
 
 #include "bt/cache/cache.h"
 #include "monitor/cpu/trace.h"

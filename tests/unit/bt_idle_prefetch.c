@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bt_wake.c - an idle guest: what its wakes run is noted, prefetched, and forgotten when it is no
- * longer true (bt/run/idle_prefetch.h). That prefetching pays is a measurement
+ * bt_idle_prefetch.c - an idle guest: what its wakes run is noted, prefetched, and forgotten when
+ * it is no longer true (bt/run/idle_prefetch.h). That prefetching pays is a measurement
  * (docs/PERFORMANCE.md, "Idle").
  */
 #include "tests/unit/bt_rig.h"
@@ -76,7 +76,7 @@ static const struct bt_block *block_at(const struct bt_rig *r, gla_t gla)
     return cache_find(&r->cpu->translator->cache, gla, gla, r->cpu->bt.context);
 }
 
-Test(bt_wake, lines_of_code_and_operands_are_noted)
+Test(bt_idle_prefetch, lines_of_code_and_operands_are_noted)
 {
     struct bt_rig *r = rig_new(NULL);
     const struct idle_prefetch *w = noted(r);
@@ -98,7 +98,7 @@ Test(bt_wake, lines_of_code_and_operands_are_noted)
     cr_expect(r->cpu->stats.wake_lines == before + w->count);
 }
 
-Test(bt_wake, most_wakes_run_translated)
+Test(bt_idle_prefetch, most_wakes_run_translated)
 {
     struct bt_rig *r = rig_new(NULL);
 
@@ -112,7 +112,7 @@ Test(bt_wake, most_wakes_run_translated)
     cr_expect(r->cpu->gpr[ECX] == 9001);
 }
 
-Test(bt_wake, a_flush_forgets)
+Test(bt_idle_prefetch, a_flush_forgets)
 {
     struct bt_rig *r = rig_new(NULL);
 
@@ -125,7 +125,7 @@ Test(bt_wake, a_flush_forgets)
     cr_expect(has(noted(r), bt_host_address(r->cpu->translator, block_at(r, WOKEN)->entry)));
 }
 
-Test(bt_wake, a_busy_guest_notes_nothing)
+Test(bt_idle_prefetch, a_busy_guest_notes_nothing)
 {
     struct bt_rig *r = rig_new(NULL);
 
@@ -137,7 +137,7 @@ Test(bt_wake, a_busy_guest_notes_nothing)
     cr_expect(r->cpu->gpr[ECX] == 100);
 }
 
-Test(bt_wake, the_knob)
+Test(bt_idle_prefetch, the_knob)
 {
     struct bt_options options = {.no_idle_prefetch = true};
     struct bt_rig *r = rig_new(&options);

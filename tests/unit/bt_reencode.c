@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bt_copy.c - the emitters of integer and stack instructions, one instruction at a time: what they
- * emit is run on the host's CPU and compared with the interpreter, through the software TLB (with
- * BMI2 and without) and through a window (with the GS base and without), with and without a folded
- * ESP.
+ * bt_reencode.c - the emitters of integer and stack instructions, one instruction at a time: what
+ * they emit is run on the host's CPU and compared with the interpreter, through the software TLB
+ * (with BMI2 and without) and through a window (with the GS base and without), with and without a
+ * folded ESP.
  *
  * Where the host traps (no access, no write access, #DE) or the software TLB misses, nothing that
  * the guest can see may have changed: registers, flags, folded ESP, memory. What is emitted is also
@@ -612,7 +612,7 @@ static const struct row {
     ROW(0xf6, 0xfc),                               /* idiv ah */
 };
 
-Test(bt_copy, table)
+Test(bt_reencode, table)
 {
     struct bench *b = bench_new();
 
@@ -674,7 +674,7 @@ static bool is_undefined(const struct insn *i)
            i->op == OP_enter;
 }
 
-Test(bt_copy, random_bytes)
+Test(bt_reencode, random_bytes)
 {
     struct bench *b = bench_new();
     unsigned count = 0;
@@ -734,7 +734,7 @@ static void check_form(struct bench *b, uint8_t opcode, unsigned modrm, unsigned
               b->gs - before);
 }
 
-Test(bt_copy, addressing_forms)
+Test(bt_reencode, addressing_forms)
 {
     static const uint8_t opcodes[] = {0x8b, 0x01, 0x00, 0x2a}; /* mov r,m; add m,r; bytes */
     struct bench *b = bench_new();
