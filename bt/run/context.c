@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* context.c - what a translation for the present state depends on (bt/cache/context.h). */
+/*
+ * context.c - what a translation for the present state depends on (bt/cache/context.h), and which
+ * states none is made for.
+ */
 #include "bt/run/adapt.h"
 #include "bt/run/run_priv.h"
 #include "shadow-mmu/window.h"

@@ -13,9 +13,9 @@
 
 #include "include/ring1/host.h"
 
-/* Enters them into *h: all, or as many as are needed with one supervisor window (shadow-mmu/window.h)
- * where the host denies the address space for more. The others, which nobody uses then, are the
- * first. Returns 0 or -errno; *h is as before on failure. */
+/* Enters them into *h: all, or as many as are needed with one supervisor window
+ * (shadow-mmu/window.h) where the host denies the address space for more. The others, which nobody
+ * uses then, are the first. Returns 0 or -errno; *h is as before on failure. */
 int jump_maps_create(struct vmm_host *h);
 bool jump_maps_all(const struct vmm_host *h);
 /* There will be one supervisor window, or none: gives up what only more would need. Before the
