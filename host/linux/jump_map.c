@@ -11,9 +11,9 @@
 #error "compile jump_map.c with -mgeneral-regs-only: guest FPU registers are live in it"
 #endif
 
-#define BYTES (sizeof(int32_t) << 32) /* of one map */
-#define FEWEST 2u /* one for CPL 0-2, one for CPL 3 */
-#define FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+#define BYTES  (sizeof(int32_t) << 32) /* of one map */
+#define FEWEST 2u                      /* one for CPL 0-2, one for CPL 3 */
+#define FLAGS  (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
 static int jump_map_open(void *opaque, uint64_t at, uint64_t bytes)
 {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "bt/run/bt.h"
 #include "host/linux/code_arena.h"
 #include "host/linux/jump_map.h"
 #include "host/linux/lockstep.h"
