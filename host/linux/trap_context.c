@@ -54,7 +54,8 @@ static const struct decision {
     {SIGBUS, BUS_MCEERR_AO, ANY, EVENT_NOTICE},
     /* The page is lost: filling the window again and trying again would not end. */
     {SIGBUS, BUS_MCEERR_AR, ANY, EVENT_OTHER},
-    {SIGBUS, ANY, VEC_PF, EVENT_TRAP},  /* beyond the end of a file */
+    /* The page is mapped, and the host has no memory for it: the same. */
+    {SIGBUS, ANY, VEC_PF, EVENT_OTHER},
     {SIGBUS, ANY, VEC_SS, EVENT_TRAP},  /* a wild address in RBP or RSP */
     {SIGSEGV, ANY, VEC_PF, EVENT_TRAP}, /* SEGV_MAPERR, SEGV_ACCERR */
     {SIGSEGV, ANY, VEC_GP, EVENT_TRAP}, /* SI_KERNEL: misaligned, or a wild address */
@@ -79,8 +80,7 @@ static enum event event_of(int sig, int code, greg_t trap)
 
 static enum bt_trap_kind kind_of(int sig, const greg_t *reg)
 {
-    /* A page fault is SIGSEGV, or SIGBUS beyond the end of a file; #GP is a SIGSEGV too. */
-    bool page_fault = (sig == SIGSEGV || sig == SIGBUS) && reg[REG_TRAPNO] == VEC_PF;
+    bool page_fault = sig == SIGSEGV && reg[REG_TRAPNO] == VEC_PF; /* #GP is a SIGSEGV too */
 
     if (!page_fault)
         return BT_TRAP_OTHER;

@@ -211,6 +211,24 @@ def refusals(tmp):
               err.count("ring1: ") == lowered and err.count("the host refuses to map guest memory") == lowered, err)
 
 
+def out_of_memory(tmp):
+    """The host has no memory for a page of guest RAM: an end with a sentence. Here someone takes the pages away."""
+    args = guest(tmp, "pages", PAGES) + EXIT + ["-m", "8", "-serial", "stdio"]
+    for mode in (["interpret"], ["translate"], ["translate", "-bt", "soft"]):
+        p = subprocess.Popen(args + ["-exec", *mode], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=ENV)
+        time.sleep(1)
+        fds = [f"/proc/{p.pid}/fd/{fd}" for fd in os.listdir(f"/proc/{p.pid}/fd")]
+        for fd in fds:
+            if "ring1-guest-ram" in os.readlink(fd):
+                os.truncate(fd, 4 << 20)
+        try:
+            _, err = p.communicate(b"x", timeout=20)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            _, err = p.communicate()
+        check(f"no memory for a page, {mode}", p.returncode == 1 and b"or the host ran out of memory (SIGBUS at 0x" in err, err.decode())
+
+
 def crashes(tmp):
     loop = guest(tmp, "loop", b"\xeb\xfe") + ["-serial", "null"]
     for sig, options in ((signal.SIGSEGV, []), (signal.SIGABRT, []), (signal.SIGTRAP, ["-exec", "translate"]),
@@ -278,6 +296,7 @@ def main():
         limits(tmp)
         address_space(tmp)
         refusals(tmp)
+        out_of_memory(tmp)
         crashes(tmp)
         breaking_in(tmp)
         sandbox(tmp)

@@ -74,6 +74,7 @@ static void send_all(ucontext_t *uc)
                            uc);
         expect_nothing(SIGBUS, BUS_MCEERR_AO, traps[n], true, uc);
         expect_nothing(SIGBUS, BUS_MCEERR_AR, traps[n], false, uc);
+        expect_nothing(SIGBUS, BUS_ADRERR, traps[n], false, uc);
         expect_nothing(SIGTRAP, 6 /* TRAP_PERF */, traps[n], true, uc);
     }
     expect_nothing(SIGTRAP, SI_KERNEL, VEC_BP, false, uc);
