@@ -64,6 +64,11 @@ void debugcon_init(struct debugcon *d, struct chardev chr, struct wire kick)
     d->flush_at = NS_NEVER;
 }
 
+/* What the code above counts on when the state comes from a file. */
+static const struct state_rule rules[] = {
+    STATE_RULE(struct debugcon, count, 0, 63),
+};
+
 const struct dev_ops debugcon_ops = {
     .name = "debugcon",
     .state_size = offsetof(struct debugcon, wires_begin),
@@ -73,4 +78,6 @@ const struct dev_ops debugcon_ops = {
     .write = debugcon_write,
     .reset = debugcon_reset,
     .run_until = debugcon_run_until,
+    .rules = rules,
+    .rule_count = ARRAY_LEN(rules),
 };

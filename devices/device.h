@@ -3,13 +3,35 @@
  * device.h - what a chip is to the board: a flat state struct and these operations.
  *
  * A device reads no clock (time comes in as `now`), knows no addresses (offsets come in), owns no
- * pointers into its state except its wires, and can be saved by copying its struct up to the member
- * `wires_begin` where it has one.
+ * pointers into its state except its wires, and is saved by copying its struct up to the member
+ * `wires_begin` where it has one (snapshot.h).
  */
 #ifndef RING1_DEVICES_DEVICE_H
 #define RING1_DEVICES_DEVICE_H
 
 #include "include/ring1/types.h"
+
+/* What the code of a chip counts on in its state, which may come from outside (snapshot.h): each of
+ * `count` integers, the first at `at`, is between min and max. */
+struct state_rule {
+    uint16_t at;
+    uint8_t size; /* bytes of one */
+    uint16_t count, stride;
+    uint64_t min, max;
+};
+#define STATE_RULE(type, field, least, most)                                                       \
+    {                                                                                              \
+        .at = offsetof(type, field), .size = sizeof(((type *)0)->field), .count = 1, .min = least, \
+        .max = most                                                                                \
+    }
+#define STATE_BOOL(type, field) STATE_RULE(type, field, 0, 1)
+/* Of each element of an array; `field` is the first's: ch[0].mode. */
+#define STATE_EACH(type, array, field, least, most)                                                \
+    {                                                                                              \
+        .at = offsetof(type, array[0] field), .size = sizeof(((type *)0)->array[0] field),         \
+        .count = ARRAY_LEN(((type *)0)->array), .stride = sizeof(((type *)0)->array[0]),           \
+        .min = least, .max = most                                                                  \
+    }
 
 struct dev_ops {
     const char *name;
@@ -20,6 +42,13 @@ struct dev_ops {
     void (*reset)(void *dev); /* may be NULL */
     /* Does what fell due by `now`; returns the next deadline or NS_NEVER. May be NULL. */
     ns_t (*run_until)(void *dev, ns_t now);
+    unsigned version;               /* of the state's layout */
+    const struct state_rule *rules; /* NULL: any bytes are a state */
+    unsigned rule_count;
+    /* The state was replaced by one that keeps the rules: false when the chip cannot be in it.
+     * Brings what follows wires_begin in step. Drives no wire: their ends were saved as well. May
+     * be NULL. */
+    bool (*loaded)(void *dev, ns_t now);
 };
 
 /* One signal line from a device to whoever listens. An unconnected wire (set == NULL) is legal. */

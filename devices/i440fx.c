@@ -95,10 +95,28 @@ void i440fx_firmware_setup(struct i440fx *d)
         pci_config_write(&d->fn, I440FX_PAM + i, 1, PAM_RE << 4 | PAM_RE | (i == 5 ? PAM_WE : 0));
 }
 
+static bool i440fx_loaded(void *dev, ns_t now)
+{
+    (void)now;
+    pci_fn_loaded(&((struct i440fx *)dev)->fn);
+    for (unsigned i = 0; i < 7; i++)
+        pam_update(dev, I440FX_PAM + i);
+    return true;
+}
+
+/* What the code above counts on when the state comes from a file. */
+static const struct state_rule rules[] = {
+    STATE_BOOL(struct i440fx, cfg.intx),
+    STATE_BOOL(struct i440fx, cfg.intx_seen),
+};
+
 const struct dev_ops i440fx_ops = {
     .name = "i440fx",
     .state_size = offsetof(struct i440fx, wires_begin),
     .min_size = 1,
     .max_size = 4,
     .reset = i440fx_reset,
+    .rules = rules,
+    .rule_count = ARRAY_LEN(rules),
+    .loaded = i440fx_loaded,
 };

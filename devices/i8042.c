@@ -542,6 +542,28 @@ void i8042_init(struct i8042 *k, struct wire irq1, struct wire irq12, struct wir
     kbc_reset(k);
 }
 
+/* What the code above counts on when the state comes from a file. */
+static const struct state_rule rules[] = {
+    STATE_RULE(struct i8042, reply.head, 0, I8042_QUEUE - 1),
+    STATE_RULE(struct i8042, reply.count, 0, I8042_QUEUE),
+    STATE_RULE(struct i8042, kbd.head, 0, I8042_QUEUE - 1),
+    STATE_RULE(struct i8042, kbd.count, 0, I8042_QUEUE),
+    STATE_RULE(struct i8042, aux.head, 0, I8042_QUEUE - 1),
+    STATE_RULE(struct i8042, aux.count, 0, I8042_QUEUE),
+    STATE_BOOL(struct i8042, last_was_command),
+    STATE_BOOL(struct i8042, obf),
+    STATE_BOOL(struct i8042, obf_aux),
+    STATE_BOOL(struct i8042, irq1_level),
+    STATE_BOOL(struct i8042, irq12_level),
+    STATE_BOOL(struct i8042, kbd_enabled),
+    STATE_BOOL(struct i8042, kbd_break),
+    STATE_BOOL(struct i8042, aux_enabled),
+    STATE_BOOL(struct i8042, aux_remote),
+    STATE_BOOL(struct i8042, aux_scale21),
+    STATE_BOOL(struct i8042, aux_wrap),
+    STATE_EACH(struct i8042, reply_aux, , 0, 1),
+};
+
 const struct dev_ops i8042_ops = {
     .name = "i8042",
     .state_size = offsetof(struct i8042, wires_begin),
@@ -551,4 +573,6 @@ const struct dev_ops i8042_ops = {
     .write = kbc_write,
     .reset = kbc_reset,
     .run_until = kbc_run_until,
+    .rules = rules,
+    .rule_count = ARRAY_LEN(rules),
 };

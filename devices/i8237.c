@@ -129,6 +129,11 @@ void i8237_init(struct i8237 *dma)
     dma_reset(dma);
 }
 
+/* What the code above counts on when the state comes from a file. */
+static const struct state_rule rules[] = {
+    STATE_EACH(struct i8237, chip, .flipflop, 0, 1),
+};
+
 const struct dev_ops i8237_ops = {
     .name = "i8237",
     .state_size = sizeof(struct i8237),
@@ -137,4 +142,6 @@ const struct dev_ops i8237_ops = {
     .read = dma_read,
     .write = dma_write,
     .reset = dma_reset,
+    .rules = rules,
+    .rule_count = ARRAY_LEN(rules),
 };

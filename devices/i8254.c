@@ -523,6 +523,41 @@ void i8254_init(struct i8254 *pit, struct wire irq0, struct wire kick, bool (*ir
     pit_reset(pit);
 }
 
+/* A counter that counts, or will, divides by its count. */
+static bool pit_loaded(void *dev, ns_t now)
+{
+    const struct i8254 *pit = dev;
+
+    for (unsigned n = 0; n < 3; n++) {
+        const struct i8254_channel *c = &pit->ch[n];
+        bool takes_over = c->next_at != TICK_NEVER;
+
+        if (!c->count && (c->active || takes_over || (n == 0 && pit->next_edge != TICK_NEVER)))
+            return false;
+        if (takes_over && !c->next_count)
+            return false;
+    }
+    return pit->tick <= ticks_of_ns(now);
+}
+
+/* What the code above counts on when the state comes from a file. */
+static const struct state_rule rules[] = {
+    STATE_EACH(struct i8254, ch, .mode, 0, 5),
+    STATE_EACH(struct i8254, ch, .count, 0, 65536),
+    STATE_EACH(struct i8254, ch, .next_count, 0, 65536),
+    STATE_EACH(struct i8254, ch, .gate, 0, 1),
+    STATE_EACH(struct i8254, ch, .null_count, 0, 1),
+    STATE_EACH(struct i8254, ch, .loaded, 0, 1),
+    STATE_EACH(struct i8254, ch, .active, 0, 1),
+    STATE_EACH(struct i8254, ch, .held, 0, 1),
+    STATE_EACH(struct i8254, ch, .write_high, 0, 1),
+    STATE_EACH(struct i8254, ch, .read_high, 0, 1),
+    STATE_EACH(struct i8254, ch, .count_latched, 0, 1),
+    STATE_EACH(struct i8254, ch, .status_latched, 0, 1),
+    STATE_BOOL(struct i8254, deaf),
+    STATE_BOOL(struct i8254, irq_level),
+};
+
 const struct dev_ops i8254_ops = {
     .name = "i8254",
     .state_size = offsetof(struct i8254, wires_begin),
@@ -532,4 +567,7 @@ const struct dev_ops i8254_ops = {
     .write = pit_write,
     .reset = pit_reset,
     .run_until = pit_run_until,
+    .rules = rules,
+    .rule_count = ARRAY_LEN(rules),
+    .loaded = pit_loaded,
 };

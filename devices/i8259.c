@@ -337,6 +337,21 @@ void i8259_init(struct i8259 *pic, struct wire intr)
     pic_reset(pic);
 }
 
+/* What the code above counts on when the state comes from a file. */
+static const struct state_rule rules[] = {
+    STATE_EACH(struct i8259, chip, .lowest, 0, 7),
+    STATE_EACH(struct i8259, chip, .expect, 0, 4),
+    STATE_EACH(struct i8259, chip, .single, 0, 1),
+    STATE_EACH(struct i8259, chip, .want_icw4, 0, 1),
+    STATE_EACH(struct i8259, chip, .aeoi, 0, 1),
+    STATE_EACH(struct i8259, chip, .rotate_aeoi, 0, 1),
+    STATE_EACH(struct i8259, chip, .special_mask, 0, 1),
+    STATE_EACH(struct i8259, chip, .fully_nested, 0, 1),
+    STATE_EACH(struct i8259, chip, .read_isr, 0, 1),
+    STATE_EACH(struct i8259, chip, .poll, 0, 1),
+    STATE_EACH(struct i8259, chip, .out, 0, 1),
+};
+
 const struct dev_ops i8259_ops = {
     .name = "i8259",
     .state_size = offsetof(struct i8259, wires_begin),
@@ -345,4 +360,6 @@ const struct dev_ops i8259_ops = {
     .read = pic_read,
     .write = pic_write,
     .reset = pic_reset,
+    .rules = rules,
+    .rule_count = ARRAY_LEN(rules),
 };

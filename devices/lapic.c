@@ -534,6 +534,22 @@ void lapic_set_hw_enabled(struct lapic *l, bool enabled)
     update_output(l);
 }
 
+/* A timer that runs has a period. */
+static bool lapic_loaded(void *dev, ns_t now)
+{
+    const struct lapic *l = dev;
+
+    (void)now;
+    return !l->timer.running || (l->timer.init && l->timer.left);
+}
+
+/* What the code above counts on when the state comes from a file. */
+static const struct state_rule rules[] = {
+    STATE_BOOL(struct lapic, hw_enabled),  STATE_BOOL(struct lapic, extint_msg),
+    STATE_BOOL(struct lapic, intr_level),  STATE_BOOL(struct lapic, timer.running),
+    STATE_EACH(struct lapic, pin, , 0, 1), STATE_RULE(struct lapic, tsc_khz, 1, UINT32_MAX),
+};
+
 const struct dev_ops lapic_ops = {
     .name = "lapic",
     .state_size = offsetof(struct lapic, wires_begin),
@@ -543,4 +559,7 @@ const struct dev_ops lapic_ops = {
     .write = lapic_write,
     .reset = lapic_reset,
     .run_until = lapic_run_until,
+    .rules = rules,
+    .rule_count = ARRAY_LEN(rules),
+    .loaded = lapic_loaded,
 };

@@ -493,6 +493,26 @@ void mc146818_set_memory(struct mc146818 *rtc, uint64_t ram_size)
     rtc->ram[0x2f] = (uint8_t)sum;
 }
 
+/* Its past is not in the future. */
+static bool rtc_loaded(void *dev, ns_t now)
+{
+    const struct mc146818 *rtc = dev;
+    uint32_t period = period_ticks(rtc);
+
+    if (rtc->now > now || rtc->divider_start > rtc->now)
+        return false;
+    uint64_t chain = chain_ticks(rtc, rtc->now);
+    return halted(rtc) ||
+           (rtc->seconds <= chain / CLOCK_HZ && (!period || rtc->periods <= chain / period));
+}
+
+/* What the code above counts on when the state comes from a file. */
+static const struct state_rule rules[] = {
+    STATE_BOOL(struct mc146818, nmi_masked),
+    STATE_BOOL(struct mc146818, irq_level),
+    STATE_RULE(struct mc146818, half_ticks, 0, CLOCK_HZ),
+};
+
 const struct dev_ops mc146818_ops = {
     .name = "mc146818",
     .state_size = offsetof(struct mc146818, wires_begin),
@@ -502,4 +522,7 @@ const struct dev_ops mc146818_ops = {
     .write = rtc_write,
     .reset = rtc_reset,
     .run_until = rtc_run_until,
+    .rules = rules,
+    .rule_count = ARRAY_LEN(rules),
+    .loaded = rtc_loaded,
 };

@@ -421,6 +421,13 @@ void ns16550_init(struct ns16550 *u, struct chardev chr, struct wire irq, struct
     uart_reset(u);
 }
 
+/* What the code above counts on when the state comes from a file. */
+static const struct state_rule rules[] = {
+    STATE_RULE(struct ns16550, rx_head, 0, 15),  STATE_RULE(struct ns16550, rx_count, 0, 16),
+    STATE_RULE(struct ns16550, tx_count, 0, 63), STATE_BOOL(struct ns16550, thre_pending),
+    STATE_BOOL(struct ns16550, timeout),         STATE_BOOL(struct ns16550, irq_level),
+};
+
 const struct dev_ops ns16550_ops = {
     .name = "ns16550",
     .state_size = offsetof(struct ns16550, wires_begin),
@@ -430,4 +437,6 @@ const struct dev_ops ns16550_ops = {
     .write = uart_write,
     .reset = uart_reset,
     .run_until = uart_run_until,
+    .rules = rules,
+    .rule_count = ARRAY_LEN(rules),
 };

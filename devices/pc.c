@@ -192,6 +192,16 @@ void pc_reset(struct pc *pc, ns_t now)
     pc_firmware_setup(pc, now);
 }
 
+const struct dev_ops *pc_chip(const struct pc *pc, unsigned n, const void **dev)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(chips); i++)
+        if (present(pc, chips[i].when) && !n--) {
+            *dev = (const char *)pc + chips[i].at;
+            return chips[i].ops;
+        }
+    return NULL;
+}
+
 ns_t pc_due(const struct pc *pc, const void *chip)
 {
     for (unsigned i = 0; i < ARRAY_LEN(chips); i++)

@@ -47,6 +47,8 @@ struct pc_config {
     void (*cpu_sipi)(void *opaque, unsigned cpu, uint8_t vector);
 };
 
+struct snapshot; /* devices/snapshot.h */
+
 size_t pc_size(void);
 /* Builds the board in *pc (zeroed memory of pc_size() bytes) and puts every chip on its bus. 0, or
  * -1 with *why. */
@@ -73,6 +75,11 @@ void pc_serial_receive(struct pc *pc, unsigned n, const uint8_t *bytes, unsigned
 void pc_serial_break(struct pc *pc, unsigned n, ns_t now);
 /* Hands on what UARTs and debug console have collected; call before the process ends. */
 void pc_flush(struct pc *pc);
+/* pc_save.c: the state of all chips, and of the wires between them. Loading wants a board that was
+ * built with the same pc_config; `now` is the time at which it was saved. Errors are in s->error;
+ * after one the board must be reset or thrown away. */
+void pc_save(const struct pc *pc, struct snapshot *s);
+bool pc_load(struct pc *pc, struct snapshot *s, ns_t now);
 /* Presses the ACPI power button. */
 void pc_power_button(struct pc *pc, ns_t now);
 

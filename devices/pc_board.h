@@ -78,6 +78,10 @@ extern const struct dev_ops pc_coproc_ops;
 /* pc.c: the deadline that a chip (a member of *pc) named when pc_run_until() asked last. */
 ns_t pc_due(const struct pc *pc, const void *chip);
 
+/* pc.c: chip n of those that are on this board, NULL: there are no more. *dev is a member of
+ * *pc. The local APICs are not among them. */
+const struct dev_ops *pc_chip(const struct pc *pc, unsigned n, const void **dev);
+
 /* pc_wires.c: connects every wire; calls the chips' init functions. */
 void pc_wires_connect(struct pc *pc);
 /* The ISA line of UART n. */

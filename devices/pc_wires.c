@@ -165,6 +165,12 @@ static void coproc_reset(void *dev)
     pc_ferr(pc, false);
 }
 
+/* What the code above counts on when the state comes from a file. */
+static const struct state_rule rules[] = {
+    STATE_BOOL(struct pc_coproc, ferr),
+    STATE_BOOL(struct pc_coproc, irq),
+};
+
 const struct dev_ops pc_coproc_ops = {
     .name = "coprocessor",
     .state_size = sizeof(struct pc_coproc),
@@ -172,6 +178,8 @@ const struct dev_ops pc_coproc_ops = {
     .max_size = 1,
     .write = coproc_write,
     .reset = coproc_reset,
+    .rules = rules,
+    .rule_count = ARRAY_LEN(rules),
 };
 
 /* One window for all local APICs: each CPU sees its own. */

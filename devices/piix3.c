@@ -132,12 +132,30 @@ void piix3_firmware_setup(struct piix3 *d)
     pci_config_write(&d->fn, PIIX3_PIRQRC, 4, 0x0b0a0b0a);
 }
 
+static bool piix3_loaded(void *dev, ns_t now)
+{
+    (void)now;
+    pci_fn_loaded(&((struct piix3 *)dev)->fn);
+    return true;
+}
+
+/* What the code above counts on when the state comes from a file. */
+static const struct state_rule rules[] = {
+    STATE_BOOL(struct piix3, cfg.intx),
+    STATE_BOOL(struct piix3, cfg.intx_seen),
+    STATE_EACH(struct piix3, pirq, , 0, 1),
+    STATE_EACH(struct piix3, driven, , 0, 15),
+};
+
 const struct dev_ops piix3_ops = {
     .name = "piix3",
     .state_size = offsetof(struct piix3, wires_begin),
     .min_size = 1,
     .max_size = 4,
     .reset = piix3_reset,
+    .rules = rules,
+    .rule_count = ARRAY_LEN(rules),
+    .loaded = piix3_loaded,
 };
 
 const struct dev_ops piix3_rcr_ops = {

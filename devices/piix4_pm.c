@@ -341,6 +341,23 @@ void piix4_pm_firmware_setup(struct piix4_pm *d, uint16_t pm_base, uint16_t smb_
     pci_config_write(f, PCI_COMMAND, 2, PCI_COMMAND_IO);
 }
 
+static bool pm_loaded(void *dev, ns_t now)
+{
+    struct piix4_pm *d = dev;
+
+    (void)now;
+    pci_fn_loaded(&d->fn);
+    ranges_update(d);
+    return true;
+}
+
+/* What the code above counts on when the state comes from a file. */
+static const struct state_rule rules[] = {
+    STATE_BOOL(struct piix4_pm, cfg.intx),
+    STATE_BOOL(struct piix4_pm, cfg.intx_seen),
+    STATE_BOOL(struct piix4_pm, sci_level),
+};
+
 const struct dev_ops piix4_pm_ops = {
     .name = "piix4-pm",
     .state_size = offsetof(struct piix4_pm, wires_begin),
@@ -350,6 +367,9 @@ const struct dev_ops piix4_pm_ops = {
     .write = pm_write,
     .reset = pm_reset,
     .run_until = pm_run_until,
+    .rules = rules,
+    .rule_count = ARRAY_LEN(rules),
+    .loaded = pm_loaded,
 };
 
 const struct dev_ops piix4_apm_ops = {

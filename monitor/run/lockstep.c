@@ -58,6 +58,13 @@ void lockstep_sync(struct lockstep *ls)
     ls->syncs++;
 }
 
+void lockstep_loaded(struct lockstep *ls, ns_t now, uint64_t random)
+{
+    ls->now = ls->looked = now;
+    ls->random = random;
+    lockstep_sync(ls);
+}
+
 /* The way to a handler may lead through device memory (the stack, the IDT, a TSS), so it is
  * recorded as a block is. */
 static void event_begins(void *self)

@@ -106,6 +106,10 @@ void lockstep_init(struct lockstep *ls, struct vm *vm, const struct lockstep_con
  * CPU. */
 void lockstep_sync(struct lockstep *ls);
 
+/* For vm_load(): the real guest is another one now, whose time and random numbers go on from these;
+ * the shadow becomes the same. */
+void lockstep_loaded(struct lockstep *ls, ns_t now, uint64_t random);
+
 /* An engine that wraps the two others: executes some blocks, or one instruction, in both. At a
  * difference the CPU exits with EXIT_DIVERGED. lockstep_init() adds it. */
 extern const struct engine lockstep_engine;

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pc_save.c - the board in a snapshot: each chip that is on it, the local APICs, and the board's
+ * own: who drives which ISA line, where the local APICs answer.
+ *
+ * What the chips' registers say of the memory map (PAM, the PM ports, the APIC's window) is done
+ * again at loading.
+ */
+#include "devices/pc_board.h"
+#include "devices/snapshot.h"
+
+#define BOARD_NAME    "board"
+#define BOARD_VERSION 1u
+
+static void save_board(const struct pc *pc, struct snapshot *s)
+{
+    snapshot_begin(s, BOARD_NAME, BOARD_VERSION);
+    snapshot_put_int(s, pc->cfg.cpu_count, 4);
+    snapshot_put_int(s, pc->cfg.guest_tsc_khz, 4);
+    snapshot_put(s, pc->irq_sources, sizeof pc->irq_sources);
+    snapshot_put_int(s, pc->apic_window, 8);
+    snapshot_put_int(s, pc->apic_window_mapped, 1);
+    for (unsigned n = 0; n < PC_CHIPS_MAX; n++)
+        snapshot_put_int(s, pc->due[n], 8);
+    snapshot_end(s);
+}
+
+void pc_save(const struct pc *pc, struct snapshot *s)
+{
+    const struct dev_ops *ops;
+    const void *dev;
+
+    save_board(pc, s);
+    for (unsigned n = 0; (ops = pc_chip(pc, n, &dev)) != NULL; n++)
+        snapshot_put_device(s, ops, dev);
+    for (unsigned cpu = 0; cpu < pc->cfg.cpu_count; cpu++)
+        snapshot_put_device(s, &lapic_ops, &pc->lapic[cpu]);
+}
+
+struct window {
+    uint64_t at;
+    bool mapped;
+};
+
+static bool load_board(struct pc *pc, struct snapshot *s, struct window *w)
+{
+    if (!snapshot_open(s, BOARD_NAME, BOARD_VERSION))
+        return false;
+    if (snapshot_get_int(s, 4) != pc->cfg.cpu_count ||
+        snapshot_get_int(s, 4) != pc->cfg.guest_tsc_khz)
+        return snapshot_refuse(s, "the machine has other CPUs, or a time stamp counter of another "
+                                  "speed");
+    snapshot_get(s, pc->irq_sources, sizeof pc->irq_sources);
+    w->at = snapshot_get_int(s, 8) & 0xffffff000ull;
+    w->mapped = snapshot_get_int(s, 1);
+    for (unsigned n = 0; n < PC_CHIPS_MAX; n++)
+        pc->due[n] = snapshot_get_int(s, 8);
+    return snapshot_close(s);
+}
+
+/* Chip by chip: the first that cannot be as it was saved ends it. */
+static bool load_chips(struct pc *pc, struct snapshot *s, ns_t now)
+{
+    const struct dev_ops *ops;
+    const void *dev;
+
+    for (unsigned n = 0; (ops = pc_chip(pc, n, &dev)) != NULL; n++) {
+        void *chip = (char *)pc + ((const char *)dev - (const char *)pc);
+
+        if (!snapshot_get_device(s, ops, chip))
+            return false;
+        if (ops->loaded && !ops->loaded(chip, now))
+            return snapshot_refuse(s, "a chip's state is impossible");
+    }
+    return true;
+}
+
+static bool load_lapic(struct pc *pc, struct snapshot *s, unsigned cpu, ns_t now)
+{
+    struct lapic *l = &pc->lapic[cpu];
+    uint32_t khz = l->tsc_khz;
+
+    if (!snapshot_get_device(s, &lapic_ops, l))
+        return false;
+    if (l->reset_id != cpu || l->tsc_khz != khz || !lapic_ops.loaded(l, now))
+        return snapshot_refuse(s, "a local APIC's state is impossible");
+    return true;
+}
+
+bool pc_load(struct pc *pc, struct snapshot *s, ns_t now)
+{
+    struct window w = {0};
+
+    if (!load_board(pc, s, &w))
+        return false;
+    pc_apic_window_update(pc, false, pc->apic_window);
+    if (!load_chips(pc, s, now))
+        return false;
+    for (unsigned cpu = 0; cpu < pc->cfg.cpu_count; cpu++)
+        if (!load_lapic(pc, s, cpu, now))
+            return false;
+    pc_apic_window_update(pc, w.mapped, w.at);
+    return true;
+}
