@@ -47,6 +47,20 @@ static void after_fill(struct vcpu *v, struct bt *bt, const struct bt_site *s)
         keep_shadow(v, s);
 }
 
+/* An MMX store reads its operand first, to try it (bt/translate/fpu.c). What it then cannot write
+ * is not to be marked accessed. */
+static bool is_mmx_store(struct vcpu *v, struct bt *bt)
+{
+    const struct insn *i = &bt_site_insn(v, &bt->cache.sites[v->bt.exit_arg])->insn;
+    bool mmx = false, stores = false;
+
+    for (unsigned n = 0; n < i->nops; n++) {
+        mmx |= i->operand[n].kind == OPK_MMX;
+        stores |= i->operand[n].kind == OPK_MEM && (i->operand[n].act & ACT_W);
+    }
+    return mmx && stores;
+}
+
 void bt_handle_trap(struct vcpu *v, struct bt *bt)
 {
     uint64_t off = v->bt.trap_addr - v->bt.window[ctx_user(v->bt.context)];
@@ -54,7 +68,9 @@ void bt_handle_trap(struct vcpu *v, struct bt *bt)
     bool memory = (v->bt.context & CTX_WINDOW) && v->bt.trap_kind != BT_TRAP_OTHER;
 
     if (memory && off <= FILL_LAST) {
-        if (window_fill(v, (gla_t)off, v->bt.trap_kind == BT_TRAP_MEMORY_WRITE)) {
+        bool write = v->bt.trap_kind == BT_TRAP_MEMORY_WRITE || is_mmx_store(v, bt);
+
+        if (window_fill(v, (gla_t)off, write)) {
             v->stats.hidden_faults++;
             adapt_trap(v, trapped_gpa(v, bt), (gla_t)off, ADAPT_FILLED);
             after_fill(v, bt, s);

@@ -7,8 +7,9 @@
  * Not here   16-bit stacks; PUSHA and POPA of words; ENTER with a nesting level or with locals in a
  *            window (the page that the final ESP lies on must be writable, which a window cannot be
  *            asked without writing); PUSHF, POPF and segment registers (system.c).
- * Deviation  A PUSHA whose 32 bytes lie on two pages of a window may have stored on the upper one,
- *            below the guest's ESP, when the lower one faults. Processors do so too.
+ * PUSHA, POPA Go through the software TLB also where there is a window: their 32 bytes may lie on
+ *            two pages, and the second must not fault when the first was stored to, or marked
+ *            accessed.
  * Source     SDM vol. 2 pages of the instructions.
  */
 #include "bt/translate/tu.h"
@@ -126,13 +127,6 @@ static struct hmem plus(struct hmem m, int32_t disp)
     return m;
 }
 
-/* Traps where a store would, and changes nothing. */
-static void probe_write(struct tu *t, struct hmem m)
-{
-    emit_mov_rm32(&t->e, R11, m);
-    emit_mov_mr32(&t->e, m, R11);
-}
-
 void t_pusha(struct tu *t, const struct insn *i)
 {
     struct hmem m;
@@ -143,11 +137,8 @@ void t_pusha(struct tu *t, const struct insn *i)
         return;
     }
     fold_begin(t);
+    t->window = false; /* all of it can be written, or nothing is, not even A or D */
     m = slot(t, -ALL_BYTES, ALL_BYTES, TU_W);
-    if (t->window) { /* both ends can be written, or nothing is */
-        probe_write(t, m);
-        probe_write(t, plus(m, ALL_BYTES - 4));
-    }
     for (n = 0; n < GPR_COUNT; n++) {
         unsigned reg = host_gpr((unsigned)n);
 
@@ -170,11 +161,8 @@ void t_popa(struct tu *t, const struct insn *i)
         return;
     }
     fold_begin(t);
+    t->window = false; /* all of it can be read before the first register changes */
     m = slot(t, 0, ALL_BYTES, TU_R);
-    if (t->window) { /* touch both ends before the first register changes */
-        emit_mov_rm32(&t->e, R11, m);
-        emit_mov_rm32(&t->e, R11, plus(m, ALL_BYTES - 4));
-    }
     for (n = GPR_COUNT - 1; n >= 0; n--)
         if (n != ESP)
             emit_mov_rm32(&t->e, (unsigned)n, plus(m, ALL_BYTES - 4 - 4 * n));

@@ -5,7 +5,7 @@
  *
  * Promises   A field that a new feature adds to struct vcpu is copied, compared, shown and saved
  *            when its row says so; tests/lint/cpu_state.py fails while it has no row.
- * Not here   Saving a machine, lockstep's report, the dump's layout.
+ * Not here   Saving (monitor/run/save.h), lockstep's report, the dump's layout.
  */
 #ifndef RING1_MONITOR_CPU_CPU_STATE_H
 #define RING1_MONITOR_CPU_CPU_STATE_H

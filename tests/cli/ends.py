@@ -155,7 +155,8 @@ def limits(tmp):
             table += [("DATA", 256 * mib, "translate", 7, must_do.format("ulimit -d", 32)),
                       ("DATA", 64 * mib, "translate", 7, must_do.format("ulimit -d", 8) + r"ring1: the host gives no memory for the books .*ulimit -d.*\n"),
                       ("DATA", 4 * mib, "interpret", 1, r"ring1: the host has not enough memory for the monitor\n"),
-                      ("STACK", 16 << 10, "translate", 7, "")]
+                      # less may not suffice for the dynamic linker, which runs before us
+                      ("STACK", 64 << 10, "translate", 7, "")]
     for name, value, mode, want, says in table:
         limit = getattr(resource, "RLIMIT_" + name)
         status, err = run(writer + ["-exec", mode], preexec_fn=lambda: resource.setrlimit(limit, (value, resource.getrlimit(limit)[1])))
