@@ -4,11 +4,12 @@
 
 Usage: floors.py SOURCE_ROOT [--archive LIBRARY.a] [--dot FILE] [--table]
 
-Checks three things and prints what breaks them:
+Checks four things and prints what breaks them:
   includes   no file includes a header of a floor above its own; the core includes freestanding headers only;
   symbols    no object of the core's archive needs a symbol that a floor above its own defines (what a header does not show);
   cycles     files (a .c and the .h of its name count as one) that need each other, by includes and symbols, lie in one
              folder and are at most CYCLE_MAX.
+  picture    docs/floors.txt is what --table prints, and docs/ARCHITECTURE.md names the floors in this order.
 --dot writes the graph of folders for graphviz, --table prints it as text. There is no list of exceptions.
 """
 import argparse
@@ -185,12 +186,26 @@ def write_dot(edges, out):
         f.write("}\n")
 
 
-def print_table(edges):
+def table(root, edges):
+    """A line for each folder from the top: how many files, and a column for each folder below that it includes from."""
     graph = folder_graph(edges)
-    for floor in reversed(FLOORS):
-        for folder in floor:
-            used = sorted((b for a, b in graph if a == folder), key=lambda x: -HEIGHT[x])
-            print(f"{folder:16} {' '.join(used)}".rstrip())
+    folders = [f for floor in reversed(FLOORS) for f in floor if os.path.isdir(os.path.join(root, f))]
+    lines = ["Who includes from whom (rows use columns; from the top floor to the bottom; made by tests/lint/floors.py --table)", ""]
+    lines += [f"{'':16} " + " ".join(f"{n:2}" for n in range(1, len(folders) + 1))]
+    for n, folder in enumerate(folders, 1):
+        cells = [" x" if (folder, other) in graph else " =" if folder == other else " ." for other in folders]
+        lines.append(f"{folder:16} {' '.join(cells)}  {n}")
+    return "\n".join(lines) + "\n"
+
+
+def check_picture(root, drawn, problems):
+    with open(os.path.join(root, "docs/floors.txt")) as f:
+        if f.read() != drawn:
+            problems.append("docs/floors.txt: is not what floors.py --table prints")
+    with open(os.path.join(root, "docs/ARCHITECTURE.md")) as f:
+        named = [m[1] for m in re.finditer(r"^    ([\w/-]+)/ {2,}\S", f.read(), re.M) if m[1] in HEIGHT]
+    if [HEIGHT[f] for f in named] != sorted((HEIGHT[f] for f in named), reverse=True) or len(named) < len(FLOORS) - 1:
+        problems.append("docs/ARCHITECTURE.md: the picture of the floors is not this file's")
 
 
 def main():
@@ -203,6 +218,11 @@ def main():
     problems, edges = [], collections.defaultdict(set)
     files = sources(args.root)
     check_includes(args.root, files, edges, problems)
+    drawn = table(args.root, edges)
+    if args.table:
+        sys.stdout.write(drawn)
+        return 0
+    check_picture(args.root, drawn, problems)
     if args.archive:
         check_symbols(args.root, args.archive, files, edges, problems)
     found = cycles(edges)
@@ -212,8 +232,6 @@ def main():
             problems.append(f"{len(c)} files need each other: {' '.join(c)}")
     if args.dot:
         write_dot(edges, args.dot)
-    if args.table:
-        print_table(edges)
     print("\n".join(problems))
     largest = found[0] if found else []
     print(f"largest cycle: {len(largest)} files{': ' + ' '.join(largest) if largest else ''}")
