@@ -157,6 +157,11 @@ void adapt_flushed(struct vcpu *v)
     back_off_note(v, &a->windowless, WASTE_DROP, WASTE_MUCH);
 }
 
+void adapt_windows_dropped(struct vcpu *v)
+{
+    back_off_note(v, &v->translator->adapt.windowless, WASTE_DROP, WASTE_MUCH);
+}
+
 #define CTX_DATA_SEGS (3u << (CTX_SEG_SHIFT + 2 * SEG_ES) | 3u << (CTX_SEG_SHIFT + 2 * SEG_DS))
 
 void adapt_context(struct vcpu *v, uint32_t old, uint32_t new)

@@ -50,6 +50,10 @@ bool adapt_interprets(struct vcpu *v);
 /* The TLB was flushed as a whole. */
 void adapt_flushed(struct vcpu *v);
 
+/* A page of memory became a device: all windows were dropped, since nobody knows where they show
+ * it. */
+void adapt_windows_dropped(struct vcpu *v);
+
 /* Code of the privilege class ran in context `old` and is now to run in `new`. */
 void adapt_context(struct vcpu *v, uint32_t old, uint32_t new);
 

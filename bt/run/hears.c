@@ -7,10 +7,12 @@
  *            map leads through it; what a flush of more makes doubtful is emptied before anything
  *            is entered again (bt_sync(), by the generations that listener.h counts).
  */
+#include "bt/run/adapt.h"
 #include "bt/run/code_page.h"
 #include "bt/run/run_priv.h"
 #include "monitor/cpu/listener.h"
 #include "monitor/memory/page.h"
+#include "monitor/memory/phys.h"
 
 static void written(void *self, gpa_t page, unsigned first, unsigned last)
 {
@@ -47,8 +49,9 @@ static void flushed(struct vcpu *v, enum flush_kind kind, gla_t gla)
 
 static void page_changed(struct vcpu *v, gpa_t page)
 {
-    (void)page;
     code_page_forget(v);
+    if (phys_kind(v->vm, page) & PAGE_MMIO)
+        adapt_windows_dropped(v);
 }
 
 void bt_hear(struct vcpu *v)

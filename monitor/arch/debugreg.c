@@ -6,6 +6,7 @@
  * Source     SDM vol. 3B, section 18.2.
  */
 #include "monitor/arch/control.h"
+#include "monitor/cpu/breakpoint.h"
 #include "monitor/cpu/fault.h"
 #include "shadow-mmu/mmu.h"
 
@@ -42,7 +43,7 @@ uint32_t control_read_dr(struct vcpu *v, unsigned n)
 
 void control_write_dr(struct vcpu *v, unsigned n, uint32_t val)
 {
-    bool was_armed = v->dr_armed;
+    bool was_armed = v->dr_armed, watched = breakpoint_any_data(v);
 
     n = dr_check(v, n);
     if (n == 6) {
@@ -51,8 +52,8 @@ void control_write_dr(struct vcpu *v, unsigned n, uint32_t val)
     }
     v->dr[n] = n == 7 ? (val & DR7_WRITABLE) | DR7_ONES : val;
     v->dr_armed = v->dr[7] & DR7_ENABLES;
-    if (was_armed || v->dr_armed) {
+    if (watched || breakpoint_any_data(v))
         mmu_flush_all(v); /* the set of watched pages may have changed */
+    if (was_armed || v->dr_armed)
         vcpu_attend(v, ATT_MODE);
-    }
 }

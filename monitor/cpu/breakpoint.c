@@ -85,6 +85,14 @@ bool breakpoint_on_page(const struct vcpu *v, gla_t gla)
     return false;
 }
 
+bool breakpoint_any_data(const struct vcpu *v)
+{
+    for (unsigned n = 0; n < 4; n++)
+        if (bp_is_data(v, n))
+            return true;
+    return false;
+}
+
 bool breakpoint_any_insn(const struct vcpu *v)
 {
     if (!v->dr_armed)

@@ -28,6 +28,9 @@ void breakpoint_note_access(struct vcpu *v, uint32_t addr, unsigned size, enum b
 /* Does an enabled data breakpoint lie in the page of gla? */
 bool breakpoint_on_page(const struct vcpu *v, gla_t gla);
 
+/* Does DR7 enable a data breakpoint? */
+bool breakpoint_any_data(const struct vcpu *v);
+
 /* Does DR7 enable an instruction breakpoint? */
 bool breakpoint_any_insn(const struct vcpu *v);
 

@@ -34,6 +34,8 @@ LIMITS = [
     ("wp_flip", 40000, "hidden_faults", 0.5),
     ("pg_flip", 40000, "hidden_faults", 0.5),
     ("a20_flip", 40000, "hidden_faults", 0.2),
+    ("apic_move", 40000, "hidden_faults", 0.005),
+    ("dr_flip", 40000, "tlb_flushes", 0.1),
     ("seg_limited", 20000, "bt_callouts", 0.1),
     ("seg_reload", 50000, "exit_dispatch", 1),
 ]
