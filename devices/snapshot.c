@@ -123,7 +123,7 @@ static bool section_len(struct snapshot *s, size_t at, uint64_t *len)
 
 bool snapshot_check(struct snapshot *s)
 {
-    uint64_t len;
+    uint64_t len = 0;
 
     for (size_t at = s->at; at < s->size; at += HEADER_LEN + (size_t)len) {
         const uint8_t *header = s->bytes + at;
@@ -139,7 +139,7 @@ bool snapshot_check(struct snapshot *s)
 bool snapshot_open(struct snapshot *s, const char *name, unsigned version)
 {
     uint8_t wanted[NAME_LEN];
-    uint64_t len;
+    uint64_t len = 0;
 
     if (s->error || !section_len(s, s->at, &len))
         return false;

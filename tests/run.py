@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Builds every configuration and runs every test; the program behind ./check.
 
-Configurations: build-check (gcc, debug), build-asan (gcc, ASan and UBSan), build-clang (clang; compile only, its unit
-tests run too). Each is a meson build directory, so that `meson test -C build-check --suite unit` works by hand.
+Configurations: build-check (gcc, debug), build-asan (gcc, ASan and UBSan), build-clang (clang, release; its unit
+tests run), build-release (gcc; compiled only, as users do, since other warnings come with it). Each is a meson build directory, so that `meson test -C build-check --suite unit` works by hand.
 The last line is "N passed, N failed".
 """
 import argparse
@@ -23,6 +23,7 @@ CONFIGS = [
     ("build-asan", {"CC": "gcc"}, ["--buildtype=debugoptimized", "-Db_sanitize=address,undefined", "-Db_lundef=false"],
      ["unit", "guest", "cli", "fuzz"]),
     ("build-clang", {"CC": "clang"}, ["--buildtype=release"], ["unit"]),
+    ("build-release", {"CC": "gcc"}, ["--buildtype=release"], []),
 ]
 
 
