@@ -17,7 +17,8 @@
 #define SWEEP_NS         16000000ull
 #define LEVEL_MAX        8u /* of sites that are emulated */
 #define LEVEL_MAX_FILLED 1u
-/* Of a page, all instructions together. */
+/* Of a page: many instructions that trap now and then. Each counts once between two sweeps: a few
+ * that trap often, like a kernel's copies to its users, do not make their page slow. */
 #define TRAPS_PAGE 4096u
 /* A trap for an access that is emulated costs some 4 us; making windows again that became empty,
  * 30. The first has other remedies, so it weighs less. */
@@ -238,8 +239,9 @@ void adapt_trap(struct vcpu *v, gpa_t gpa, gla_t at, enum adapt_why why)
     enum adapt_form form = why == ADAPT_OTHER ? ADAPT_CALLOUT : ADAPT_SOFT;
     struct adapt *a = &v->translator->adapt;
     struct adapt_site *s = site_get(a, gpa), *p = page_get(a, gpa);
+    bool counted = s && (s->form || s->traps);
     bool site = s && note(v, s, form, why, TRAPS_SOFT);
-    bool page = p && note(v, p, form, why, s ? TRAPS_PAGE : TRAPS_SOFT);
+    bool page = p && !counted && note(v, p, form, why, s ? TRAPS_PAGE : TRAPS_SOFT);
     uint8_t user = why == ADAPT_OTHER || !(site || page) ? 0 : (uint8_t)user_operands(v, at);
 
     if (why == ADAPT_EMULATED)

@@ -75,6 +75,18 @@ Test(bt_adapt, pages)
     cr_expect(form(0x801000) == ADAPT_FAST);
 }
 
+/* A few instructions that trap again and again, in whatever form, leave their page alone. */
+Test(bt_adapt, few_on_a_page)
+{
+    start();
+    for (unsigned n = 0; n < 3000; n++) {
+        traps(0x900000 + n % 3 * 4, n % 2 ? ADAPT_EMULATED : ADAPT_OTHER, 1);
+        if (n % 200 == 0)
+            later(NS_PER_SEC / 50);
+    }
+    cr_expect(form(0x900100) == ADAPT_FAST);
+}
+
 static void flip(unsigned times)
 {
     while (times--) {
