@@ -8,7 +8,8 @@
  *            memory operand may be a device's. So every function leaves these registers as it finds
  *            them. A function marked FPU-SAFE touches general registers only; any other one saves
  *            them, does what it does with libraries that are compiled with SSE, and restores them.
- *            None calls fpu_park() (monitor/cpu/fpu.h). tests/unit/host_fpu.c looks at each.
+ *            None calls fpu_park() (monitor/cpu/fpu.h). tests/unit/host/linux/host_fpu.c looks at
+ *            each.
  * Not here   Device back ends (struct chardev in devices/device.h): the same rule holds for them.
  */
 #ifndef RING1_HOST_H

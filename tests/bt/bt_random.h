@@ -10,7 +10,7 @@
 #ifndef RING1_TESTS_BT_BT_RANDOM_H
 #define RING1_TESTS_BT_BT_RANDOM_H
 
-#include "tests/unit/bt_rig.h"
+#include "tests/rig/bt_rig.h"
 
 #include "tests/fuzz/fuzz_random.h"
 
