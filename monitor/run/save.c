@@ -16,6 +16,7 @@
 #define CPU          "cpu"
 #define RAM          "ram"
 #define VERSION      1u
+#define CPU_VERSION  2u /* 2: without next_eip */
 #define MODEL_LEN    32u
 #define BOARD_ROOM   (1u << 20) /* more than all chips together */
 #define PAGE_ZERO    0u
@@ -53,7 +54,7 @@ static void put_element(struct snapshot *s, const struct cpu_state_row *r, const
 void cpu_save(struct vcpu *v, struct snapshot *s)
 {
     fpu_park(v);
-    snapshot_begin(s, CPU, VERSION);
+    snapshot_begin(s, CPU, CPU_VERSION);
     for (const struct cpu_state_row *r = cpu_state; r < cpu_state + cpu_state_rows; r++) {
         if (!(r->uses & STATE_SAVED))
             continue;
@@ -147,12 +148,13 @@ bool cpu_load(struct vcpu *v, struct snapshot *s)
     fpu_park(v);
     uint32_t mask = image_get32(v->fpu.area, FX_MXCSR_MASK);
 
-    if (!snapshot_open(s, CPU, VERSION))
+    if (!snapshot_open(s, CPU, CPU_VERSION))
         return false;
     bool whole = get_rows(v, s);
     fit_fpu(v, mask ? mask : MXCSR_MASK_DEFAULT);
     if (!whole || !possible(v))
         return refuse_cpu(v, s);
+    v->next_eip = v->eip;
     v->dr_armed = v->dr[7] & 0xff;
     v->outcome = 0;
     v->delivering = 0xff;
