@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cpu.h - the part of a vCPU that translated code touches directly; struct vcpu contains one.
+ * bt_cpu.h - the part of a vCPU that translated code touches directly; struct vcpu contains one.
  *
  * Contract   docs/codegen.md. Emitted code reaches these fields through r15 = BT_PTR(vcpu).
  * Writer     The thread that runs the vCPU, and its signal handlers.
@@ -12,7 +12,8 @@
 
 /* r15 = address of the vCPU + BT_PTR_BIAS. The vCPU is 64-byte aligned, so the low five bits of
  * r15d are 12 = GUEST_PAGE_SHIFT: `shrx x, y, r15d` is a shift by a page that leaves the flags
- * alone. The bias also puts the general registers within reach of 8-bit displacements. */
+ * alone. The bias also puts what is hot at the vCPU's start within reach of 8-bit displacements,
+ * from EBX to the segments (bt/translate/pinned.c). */
 #define BT_PTR_BIAS 140
 _Static_assert(BT_PTR_BIAS % 32 == GUEST_PAGE_SHIFT, "shrx by r15d shifts by a page");
 

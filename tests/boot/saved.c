@@ -3,11 +3,11 @@
  * saved.c - a machine of our own in counted time (tests/rig/counted.h) that boots Linux, is saved
  * on the way, and says in what state it ends; for saved.py, which compares such processes.
  *
- * Usage      saved KERNEL INITRD ENGINE visit RUN POINT:SKIP:FILE...
- *            From power-on to each point in turn; there it is saved into FILE, and goes on for RUN
- *            instructions. A point is early, unpacking, kernel or user; SKIP instructions later it
- *            is saved.
- *            saved KERNEL INITRD ENGINE load RUN FILE...
+ * Usage      saved KERNEL INITRD ENGINE visit POINT:SKIP:RUN:FILE...
+ *            From power-on to each point in turn: early, unpacking, kernel or user. SKIP
+ *            instructions behind it, or at the next that is such a place, the machine is saved into
+ *            FILE, and goes on for RUN instructions.
+ *            saved KERNEL INITRD ENGINE load RUN:FILE...
  *            The same from each FILE, after a load.
  * Output     For each point or file: "PLACE FILE" and where it was saved (visit only), "END FILE"
  *            and what it did since, then a line for each section of what it is at the end. A file
@@ -21,7 +21,7 @@
 #include "monitor/run/save.h"
 #include "tests/rig/counted.h"
 
-#define HEADER  36u   /* devices/snapshot.c */
+#define HEADER  36u    /* devices/snapshot.c */
 #define LOOK    20000u /* instructions between two looks for a point */
 #define RAM_MIB 64u
 
@@ -134,13 +134,13 @@ static bool is_there(const char *point)
     fail(point, "is no point");
 }
 
-static void visit(const char *spec, uint64_t run)
+static void visit(const char *spec)
 {
     char point[16], file[512];
-    unsigned long long skip;
+    unsigned long long skip, run;
 
-    if (sscanf(spec, "%15[a-z]:%llu:%511s", point, &skip, file) != 3)
-        fail(spec, "is not POINT:SKIP:FILE");
+    if (sscanf(spec, "%15[a-z]:%llu:%llu:%511s", point, &skip, &run, file) != 4)
+        fail(spec, "is not POINT:SKIP:RUN:FILE");
     counted_anew(&c, c.now, false);
     while (!is_there(point))
         if (counted_run(&c, c.insns + LOOK) != EXIT_SLICE)
@@ -176,9 +176,11 @@ static struct snapshot read_file(const char *name)
     return s;
 }
 
-static void load(const char *file, uint64_t run)
+static void load(const char *spec)
 {
-    struct snapshot s = read_file(file);
+    char *file;
+    unsigned long long run = strtoull(spec, &file, 0);
+    struct snapshot s = read_file(++file);
     ns_t now = vm_saved_at(&s);
 
     counted_anew(&c, now == NS_NEVER ? c.now : now, true);
@@ -194,22 +196,21 @@ int main(int argc, char **argv)
     struct machine *m = zeroed_alloc(sizeof *m);
     struct error e = {.text = ""};
 
-    if (argc < 7 || !m)
-        fail("usage", "saved KERNEL INITRD ENGINE visit|load RUN WHAT...");
+    if (argc < 6 || !m)
+        fail("usage", "saved KERNEL INITRD ENGINE visit|load WHAT...");
     cfg.kernel = argv[1];
     cfg.initrd = argv[2];
     cfg.cpu = cpu_model_at(0);
     cfg.exec = !strcmp(argv[3], "interpret") ? EXEC_INTERPRET : EXEC_TRANSLATE;
     cfg.bt = counted_bt;
-    uint64_t run = strtoull(argv[5], NULL, 0);
     if (machine_create(m, &cfg, &e))
         fail("machine", e.text);
     m->pc->uart[0].chr = (struct chardev){.send = say_0};
     m->pc->uart[1].chr = (struct chardev){.send = say_1};
     if (counted_create(&c, m, &e))
         fail("machine", e.text);
-    for (int n = 6; n < argc; n++)
-        (!strcmp(argv[4], "visit") ? visit : load)(argv[n], run);
+    for (int n = 5; n < argc; n++)
+        (!strcmp(argv[4], "visit") ? visit : load)(argv[n]);
     machine_destroy(m);
     return 0;
 }

@@ -4,8 +4,8 @@
  * interpreter or the translator.
  *
  * Promises   While `exact` is set, the same guest does the same under both engines, instruction by
- *            instruction: time passes by COUNTED_NS with each instruction that ends, by a repetition
- *            or an exception too, and an event comes at the first boundary at which it is due. A
+ *            instruction: time passes by COUNTED_NS with each instruction that ends, also by an
+ *            exception, and an event comes at the first boundary at which it is due. A
  *            halted guest's time jumps to its next deadline. RDRAND's numbers are a fixed sequence.
  *            So two runs from one state are at the same state after as many instructions, whatever
  *            is in their caches.
@@ -28,7 +28,7 @@
 #include "monitor/memory/page.h"
 #include "monitor/run/assemble.h"
 
-#define COUNTED_NS      10u
+#define COUNTED_NS      25u
 #define COUNTED_TSC_KHZ 1000000u
 #define COUNTED_BLOCKS  64u
 
@@ -76,12 +76,12 @@ static unsigned counted_interpret(struct vcpu *v, bool single)
 
 static unsigned counted_translate(struct vcpu *v)
 {
-    uint64_t before = v->stats.insns;
+    uint64_t before = v->stats.bt_trap_emulated;
 
     v->outcome = 0;
     unsigned count = bt_run_block(v);
-    if (!count) /* a host trap: the interpreter's instruction, or none, which then runs again */
-        count = (unsigned)(v->stats.insns - before);
+    if (!count) /* a host trap: the instruction by its handler, or not yet */
+        count = (unsigned)(v->stats.bt_trap_emulated - before);
     return count - (count && (v->outcome & DID_PART));
 }
 
