@@ -8,9 +8,11 @@
  */
 #include "devices/pc_board.h"
 #include "devices/snapshot.h"
+#include "include/ring1/mem.h"
 
 #define BOARD_NAME    "board"
 #define BOARD_VERSION 1u
+#define CHIP_BYTES    1024u /* more than the state of any chip that may refuse it */
 
 static void save_board(const struct pc *pc, struct snapshot *s)
 {
@@ -58,6 +60,24 @@ static bool load_board(struct pc *pc, struct snapshot *s, struct window *w)
     return snapshot_close(s);
 }
 
+/* A chip that cannot be as it was saved stays as it is: what a reset keeps, such as the time that it
+ * has seen, must be possible too. */
+static bool load_chip(struct snapshot *s, const struct dev_ops *ops, void *chip, ns_t now)
+{
+    uint8_t before[CHIP_BYTES];
+
+    if (!ops->loaded)
+        return snapshot_get_device(s, ops, chip);
+    VMM_CHECK(ops->state_size <= sizeof before);
+    memcpy(before, chip, ops->state_size);
+    if (!snapshot_get_device(s, ops, chip))
+        return false;
+    if (ops->loaded(chip, now))
+        return true;
+    memcpy(chip, before, ops->state_size);
+    return snapshot_refuse(s, "a chip's state is impossible");
+}
+
 /* Chip by chip: the first that cannot be as it was saved ends it. */
 static bool load_chips(struct pc *pc, struct snapshot *s, ns_t now)
 {
@@ -67,24 +87,22 @@ static bool load_chips(struct pc *pc, struct snapshot *s, ns_t now)
     for (unsigned n = 0; (ops = pc_chip(pc, n, &dev)) != NULL; n++) {
         void *chip = (char *)pc + ((const char *)dev - (const char *)pc);
 
-        if (!snapshot_get_device(s, ops, chip))
+        if (!load_chip(s, ops, chip, now))
             return false;
-        if (ops->loaded && !ops->loaded(chip, now))
-            return snapshot_refuse(s, "a chip's state is impossible");
     }
     return true;
 }
 
 static bool load_lapic(struct pc *pc, struct snapshot *s, unsigned cpu, ns_t now)
 {
-    struct lapic *l = &pc->lapic[cpu];
-    uint32_t khz = l->tsc_khz;
+    struct lapic *l = &pc->lapic[cpu], before = *l;
 
     if (!snapshot_get_device(s, &lapic_ops, l))
         return false;
-    if (l->reset_id != cpu || l->tsc_khz != khz || !lapic_ops.loaded(l, now))
-        return snapshot_refuse(s, "a local APIC's state is impossible");
-    return true;
+    if (l->reset_id == cpu && l->tsc_khz == before.tsc_khz && lapic_ops.loaded(l, now))
+        return true;
+    *l = before;
+    return snapshot_refuse(s, "a local APIC's state is impossible");
 }
 
 bool pc_load(struct pc *pc, struct snapshot *s, ns_t now)

@@ -91,6 +91,7 @@ static void go_on(const char *file, uint64_t run)
 {
     memset(&printed, 0, sizeof printed);
     unsigned reason = counted_run(&c, run);
+    pc_flush(c.m->pc);
     /* Chips work out what time did to them when they are looked at. */
     c.m->vm.board_ops->run_until(c.m->vm.board, c.now);
     struct snapshot s = save();
@@ -205,10 +206,10 @@ int main(int argc, char **argv)
     cfg.bt = counted_bt;
     if (machine_create(m, &cfg, &e))
         fail("machine", e.text);
-    m->pc->uart[0].chr = (struct chardev){.send = say_0};
-    m->pc->uart[1].chr = (struct chardev){.send = say_1};
     if (counted_create(&c, m, &e))
         fail("machine", e.text);
+    m->pc->uart[0].chr = (struct chardev){.send = say_0};
+    m->pc->uart[1].chr = (struct chardev){.send = say_1};
     for (int n = 5; n < argc; n++)
         (!strcmp(argv[4], "visit") ? visit : load)(argv[n]);
     machine_destroy(m);

@@ -73,7 +73,7 @@ def same(saved, folder, rng):
         for (point, skip, run), name in zip(where, files):
             demand(len(ends.get(name, ())) > 20, f"{saver} came to {point} + {skip}", ends)
             if run == TO_THE_END:
-                demand("reason 3 " in ends[name][0] and int(ends[name][0].split()[7]) > 20, "it turned itself off", ends[name][0])
+                demand("reason 3 " in ends[name][0] and int(ends[name][0].split()[9]) > 20, "it turned itself off", ends[name][0])
             for loader in ENGINES:
                 start = time.time()
                 loaded, refused = saved.run(loader, "load", f"{run}:{name}")

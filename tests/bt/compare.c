@@ -120,8 +120,8 @@ unsigned compare(struct bt_rig *a, struct bt_rig *b, FILE *out)
 
     compare_state(&d, a->cpu, b->cpu);
     compare_fpu(&d, &a->cpu->fpu, &b->cpu->fpu);
-    check(&d, "FERR#", a->ferr, b->ferr);
-    check(&d, "random", a->random, b->random);
+    check(&d, "FERR#", a->world.ferr, b->world.ferr);
+    check(&d, "random", a->world.random, b->world.random);
     compare_ram(&d, a->vm.ram, b->vm.ram);
     return d.count;
 }

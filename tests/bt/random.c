@@ -79,7 +79,7 @@ static ns_t look(void *opaque)
             ++t.looks > (t.traced ? TRACED_MAX : LOOKS_MAX + device_looks(r->cpu) - t.device_looks);
     else
         t.over |= t.answered > PATIENCE_US / t.kick_us;
-    return t.over ? r->now + 10 * NS_PER_SEC : r->now;
+    return t.over ? r->world.now + 10 * NS_PER_SEC : r->world.now;
 }
 
 static void say_seed(void)
@@ -130,7 +130,7 @@ enum verdict { SAME, ENDLESS, DIFFERENT };
 static unsigned run(struct bt_rig *r)
 {
     state_apply(&t.c, t.image, r);
-    r->ferr = false;
+    r->world.ferr = false;
     t.looks = t.kicks = t.answered = 0;
     t.device_looks = device_looks(r->cpu);
     t.over = false;

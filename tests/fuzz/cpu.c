@@ -13,13 +13,11 @@
 #include "monitor/cpu/cpuid.h"
 #include "monitor/cpu/fpu.h"
 #include "monitor/cpu/trace.h"
-#include "monitor/interp/interp.h"
 #include "monitor/memory/page.h"
-#include "monitor/run/assemble.h"
 #include "tests/fuzz/cpu_fuzz.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/rig/null_host.h"
 
-#define GUARD     (1u << 20)
 #define SLICES    40u
 #define SLICE_NS  300000ull
 #define CLOCK_NS  100000u /* each look at the clock; a slice is three of them */
@@ -27,21 +25,15 @@
 #define VGA_HOLE  0xa0000u
 
 static struct machine {
+    struct null_world world;
     struct vm vm;
     struct vcpu *cpu;
     struct vmm_host host;
     struct pc *pc;
-    ns_t now;
-    uint64_t sent, traced;
+    uint64_t sent;
 } m;
 
 /* ---- the world around the machine ---- */
-
-static ns_t world_now(void *opaque)
-{
-    (void)opaque;
-    return m.now += CLOCK_NS;
-}
 
 static bool world_random(void *opaque, uint32_t *out)
 {
@@ -50,17 +42,11 @@ static bool world_random(void *opaque, uint32_t *out)
     return chance(90);
 }
 
-static int64_t world_wall(void *opaque)
-{
-    (void)opaque;
-    return 1700000000;
-}
-
 static void world_trace(void *opaque, unsigned stage, const char *text)
 {
     (void)opaque;
     FUZZ_CHECK(stage < TRACE_COUNT && strlen(text) < TRACE_LINE_MAX);
-    m.traced++;
+    m.world.traced++;
 }
 
 static void send(void *opaque, const uint8_t *bytes, size_t len)
@@ -94,16 +80,6 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 
 /* ---- one guest ---- */
 
-static void *zeroed(size_t size)
-{
-    uint8_t *p =
-        mmap(NULL, size + 2 * GUARD, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    if (p == MAP_FAILED || mprotect(p + GUARD, size, PROT_READ | PROT_WRITE))
-        fuzz_fail("no memory");
-    return p + GUARD;
-}
-
 static void build_once(void)
 {
     struct sigaction sa = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_NODEFER};
@@ -114,35 +90,21 @@ static void build_once(void)
         sigaction(SIGSEGV, &sa, NULL);
         sigaction(SIGBUS, &sa, NULL);
     }
-    m.host = (struct vmm_host){
-        .now_ns = world_now,
-        .fpu_call = host_fpu_call,
-        .random32 = world_random,
-        .wall_seconds = world_wall,
-        .trace = world_trace,
-        .guest_tsc_khz = 2600000,
-        .host_feat_1_ecx = ~0u,
-        .host_feat_1_edx = ~0u,
-        .host_feat_7_ebx = ~0u,
-    };
+    m.world.step = CLOCK_NS;
+    m.host = null_host(&m.world);
+    m.host.random32 = world_random;
+    m.host.trace = world_trace;
     if (code_arena_create(&m.host.code, 1u << 18))
         fuzz_fail("no code arena");
-    m.cpu = aligned_alloc(64, (sizeof *m.cpu + 63) & ~63ul);
-    memset(m.cpu, 0, sizeof *m.cpu);
-    m.pc = malloc(pc_size());
-    vm_assemble(&m.vm, &(struct vm_parts){.host = &m.host,
-                                          .ram = zeroed(RAM_BYTES),
-                                          .ram_size = RAM_BYTES,
-                                          .page = calloc(RAM_BYTES >> GUEST_PAGE_SHIFT, 1),
-                                          .cpu = m.cpu,
-                                          .interp = zeroed(interp_size())});
+    m.cpu = null_zeroed(sizeof *m.cpu);
+    m.pc = null_zeroed(pc_size());
+    null_vm(&m.vm, &m.world, &m.host, m.cpu, NULL, RAM_BYTES, NULL);
 }
 
 /* A new board, with chips as a booted system leaves them or as they come. */
 static void build_board(void)
 {
     static char cmdline[] = "fuzz";
-    const char *why = "";
     struct pc_config cfg = {
         .cmdline = cmdline,
         .acpi = chance(80),
@@ -158,22 +120,17 @@ static void build_board(void)
     }
     if (cfg.testdev)
         cfg.debugcon.send = NULL;
-    memset(&m.vm.mem, 0, sizeof m.vm.mem);
-    memset(&m.vm.port, 0, sizeof m.vm.port);
-    m.vm.mem.name = "memory";
-    m.vm.port.name = "port";
-    memset(m.pc, 0, pc_size());
-    vm_wire_pc(&m.vm, m.pc, &cfg);
-    if (pc_init(m.pc, &cfg, &why))
+    const char *why = null_pc(&m.vm, m.pc, &cfg);
+    if (why)
         fuzz_fail(why);
-    pc_reset(m.pc, m.now);
+    pc_reset(m.pc, m.world.now);
     if (chance(80)) { /* both 8259A at vectors 0x20 and 0x28, a fast timer */
         static const uint16_t script[][2] = {{0x20, 0x11}, {0x21, 0x20}, {0x21, 4},    {0x21, 1},
                                              {0xa0, 0x11}, {0xa1, 0x28}, {0xa1, 2},    {0xa1, 1},
                                              {0x21, 0},    {0xa1, 0},    {0x43, 0x34}, {0x40, 0x80},
                                              {0x40, 1}};
         for (unsigned i = 0; i < ARRAY_LEN(script); i++)
-            bus_write(&m.vm.port, script[i][0], 1, script[i][1], m.now);
+            bus_write(&m.vm.port, script[i][0], 1, script[i][1], m.world.now);
     }
 }
 
@@ -190,7 +147,7 @@ static void build(void)
     memset(m.vm.ram, 0, chance(10) ? 0 : RAM_BYTES); /* or what the last guest left */
     vm_set_model(&m.vm, model);
     m.host.trace_mask = chance(5) ? rnd32() & (TRACE_BIT(TRACE_COUNT) - 1) : 0;
-    m.now = 0;
+    m.world.now = 0;
     vcpu_reset(v);
     m.vm.a20 = true;
     m.vm.next_deadline = 0;
@@ -222,7 +179,7 @@ static void interfere(void)
         vm_raise_nmi(&m.vm, 0);
         break;
     case 1:
-        pc_power_button(m.pc, m.now);
+        pc_power_button(m.pc, m.world.now);
         break;
     case 2: /* DMA, into code too */
         for (unsigned n = rnd(50); n; n--) {
@@ -233,10 +190,10 @@ static void interfere(void)
         break;
     case 3:
         len = pc_serial_room(m.pc, 0);
-        pc_serial_receive(m.pc, 0, bytes, len < sizeof bytes ? len : sizeof bytes, m.now);
+        pc_serial_receive(m.pc, 0, bytes, len < sizeof bytes ? len : sizeof bytes, m.world.now);
         break;
     case 4:
-        m.now += (ns_t)rnd32() << rnd(20);
+        m.world.now += (ns_t)rnd32() << rnd(20);
         break;
     case 5:
         if (chance(20))
@@ -264,8 +221,8 @@ static bool step_over(unsigned reason)
     case EXIT_SLICE:
         return true;
     case EXIT_HALT:
-        if (m.vm.next_deadline != NS_NEVER && m.vm.next_deadline > m.now)
-            m.now = m.vm.next_deadline;
+        if (m.vm.next_deadline != NS_NEVER && m.vm.next_deadline > m.world.now)
+            m.world.now = m.vm.next_deadline;
         else
             v->halted = false;
         return true;
@@ -276,7 +233,7 @@ static bool step_over(unsigned reason)
     case EXIT_TRIPLE_FAULT:
     case EXIT_POWEROFF:
     case EXIT_DEBUG_EXIT:
-        pc_reset(m.pc, m.now);
+        pc_reset(m.pc, m.world.now);
         vcpu_reset(v);
         vm_set_a20(&m.vm, true);
         m.vm.next_deadline = 0;

@@ -7,7 +7,7 @@
  * Use        bt_rig_create() once; bt_rig_options() for a fresh translator; set up RAM and *r->cpu,
  *            starting from bt_rig_flat(); bt_rig_wrote() after writing RAM; bt_rig_run(). Guest
  *            code ends with HLT.
- * Time       Stands still (r->now), so both ways of execution see the same.
+ * Time       Stands still (r->world.now), so both ways of execution see the same.
  * Signals    bt_rig_signals() installs the handlers on an alternate stack: traps of translated code
  *            go to bt_host_trap(), anything else ends the process with a line of text, after
  *            bt_rig_last_words().
@@ -39,14 +39,15 @@
 #include "monitor/cpu/vm.h"
 #include "monitor/interp/interp.h"
 #include "monitor/memory/page.h"
-#include "monitor/run/assemble.h"
 #include "shadow-mmu/mmu.h"
 #include "shadow-mmu/window.h"
+#include "tests/rig/null_host.h"
 
 #define BT_RIG_ARENA        (2u << 20) /* small: flushes are part of the test */
 #define BT_RIG_SIGNAL_STACK (512u << 10)
 
 struct bt_rig {
+    struct null_world world; /* its `now` and `random` are the test's to set */
     struct vm vm;
     struct vmm_host host;
     struct vcpu *cpu;
@@ -54,54 +55,12 @@ struct bt_rig {
     struct linux_host *windows; /* only its windows are used; NULL: none */
     void *translator;           /* memory for bt_init(); NULL: interprets only */
     size_t translator_bytes;
-    ns_t now;
-    uint32_t random;
-    bool ferr;
 };
 
 /* The rig whose CPU runs now, for the signal handlers. */
 static struct bt_rig *volatile bt_rig_running;
 /* Called before the process ends by an unexpected signal; NULL: nothing. */
 static void (*bt_rig_last_words)(void);
-
-static ns_t bt_rig_now(void *opaque)
-{
-    return ((struct bt_rig *)opaque)->now;
-}
-static bool bt_rig_random(void *opaque, uint32_t *out)
-{
-    struct bt_rig *r = opaque;
-
-    *out = r->random = r->random * 1664525u + 1013904223u;
-    return true;
-}
-static int64_t bt_rig_wall(void *opaque)
-{
-    (void)opaque;
-    return 1700000000;
-}
-static void bt_rig_trace(void *opaque, unsigned stage, const char *text)
-{
-    (void)opaque, (void)stage;
-    fprintf(stderr, "%s\n", text);
-}
-static int bt_rig_ack(void *board, unsigned cpu)
-{
-    (void)board, (void)cpu;
-    return -1;
-}
-static ns_t bt_rig_until(void *board, ns_t now)
-{
-    (void)board, (void)now;
-    return NS_NEVER;
-}
-static void bt_rig_ferr(void *board, bool level)
-{
-    ((struct bt_rig *)board)->ferr = level;
-}
-
-static const struct board_ops bt_rig_board = {
-    .intr_ack = bt_rig_ack, .run_until = bt_rig_until, .ferr = bt_rig_ferr};
 
 static inline _Noreturn void bt_rig_no_memory(void)
 {
@@ -184,32 +143,13 @@ static inline void bt_rig_create(struct bt_rig *r, uint64_t ram_bytes, bool tran
 {
     struct error e;
 
-    r->host = (struct vmm_host){
-        .opaque = r,
-        .now_ns = bt_rig_now,
-        .fpu_call = host_fpu_call,
-        .random32 = bt_rig_random,
-        .wall_seconds = bt_rig_wall,
-        .trace = bt_rig_trace,
-        .guest_tsc_khz = 2600000,
-        .host_feat_1_ecx = ~0u,
-        .host_feat_1_edx = ~0u,
-        .host_feat_7_ebx = ~0u,
-    };
+    r->host = null_host(&r->world);
     if (code_arena_create(&r->host.code, 1u << 18) || guest_ram_create(&r->ram, ram_bytes, &e))
         bt_rig_no_memory();
     r->cpu = translated ? vcpu_memory_create(sizeof *r->cpu) : bt_rig_zeroed(sizeof *r->cpu);
     if (!r->cpu)
         bt_rig_no_memory();
-    vm_assemble(&r->vm, &(struct vm_parts){.host = &r->host,
-                                           .ram = r->ram.base,
-                                           .ram_size = ram_bytes,
-                                           .page = bt_rig_zeroed(ram_bytes >> GUEST_PAGE_SHIFT),
-                                           .cpu = r->cpu,
-                                           .interp = bt_rig_zeroed(interp_size())});
-    r->vm.board_ops = &bt_rig_board;
-    r->vm.board = r;
-    r->vm.next_deadline = NS_NEVER;
+    null_vm(&r->vm, &r->world, &r->host, r->cpu, r->ram.base, ram_bytes, NULL);
     vcpu_reset(r->cpu);
     if (translated)
         bt_rig_translator(r);
@@ -245,7 +185,7 @@ static inline void bt_rig_flat(struct bt_rig *r, unsigned cpl)
     v->dr6_pending = 0;
     v->delivering = 0xff;
     v->exit_reason = EXIT_NONE;
-    r->random = 1;
+    r->world.random = 1;
     fpu_park(v);
     fpu_reset(v);
     mmu_flush_all(v);

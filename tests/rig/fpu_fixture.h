@@ -27,7 +27,7 @@
 #include "monitor/cpu/vm.h"
 #include "monitor/interp/handler.h"
 #include "monitor/interp/interp.h"
-#include "monitor/run/assemble.h"
+#include "tests/rig/null_host.h"
 
 #define RAM_BYTES (1u << 20)
 #define DATA_GPA  0x8000u /* where esi points */
@@ -35,39 +35,13 @@
 #define NO_FAULT  0xffu
 
 struct rig {
+    struct null_world world;
     struct vmm_host host;
     struct vm vm;
     struct vcpu cpu;
-    int ferr_level, ferr_calls;
     struct fault fault; /* of the last rig_run() */
     struct insn insn;   /* the last one decoded */
 };
-
-static ns_t rig_now(void *opaque)
-{
-    (void)opaque;
-    return 0;
-}
-static int rig_ack(void *board, unsigned cpu)
-{
-    (void)board;
-    (void)cpu;
-    return -1;
-}
-static ns_t rig_until(void *board, ns_t now)
-{
-    (void)board;
-    (void)now;
-    return NS_NEVER;
-}
-static void rig_ferr(void *board, bool level)
-{
-    struct rig *r = board;
-    r->ferr_level = level;
-    r->ferr_calls++;
-}
-static const struct board_ops rig_board = {
-    .intr_ack = rig_ack, .run_until = rig_until, .ferr = rig_ferr};
 
 extern const char host_fpu_call_return[], host_fpu_call_fault[];
 
@@ -94,27 +68,16 @@ static void rig_flat(struct seg *s, uint16_t sel, uint16_t attr)
 
 static struct rig *rig_new(size_t arena)
 {
-    struct rig *r = aligned_alloc(64, (sizeof *r + 63) & ~(size_t)63);
+    struct rig *r = null_zeroed(sizeof *r);
     struct vcpu *v = &r->cpu;
     struct sigaction sa = {.sa_sigaction = rig_signal, .sa_flags = SA_SIGINFO};
 
-    memset(r, 0, sizeof *r);
     sigaction(SIGFPE, &sa, NULL);
     sigaction(SIGILL, &sa, NULL);
     sigaction(SIGSEGV, &sa, NULL);
+    r->host = null_host(&r->world);
     cr_assert_eq(code_arena_create(&r->host.code, arena), 0);
-    r->host.now_ns = rig_now;
-    r->host.host_feat_1_ecx = ~0u; /* before the decoder is told what there is */
-    r->host.fpu_call = host_fpu_call;
-    vm_assemble(&r->vm, &(struct vm_parts){.host = &r->host,
-                                           .ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE,
-                                                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
-                                           .ram_size = RAM_BYTES,
-                                           .page = calloc(RAM_BYTES >> GUEST_PAGE_SHIFT, 1),
-                                           .cpu = v,
-                                           .interp = calloc(1, interp_size())});
-    r->vm.board_ops = &rig_board;
-    r->vm.board = r;
+    null_vm(&r->vm, &r->world, &r->host, v, NULL, RAM_BYTES, NULL);
     v->cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_MP;
     v->cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT;
     v->eflags = EFL_FIXED1;

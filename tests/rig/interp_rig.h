@@ -24,7 +24,7 @@
 #include "monitor/cpu/vm.h"
 #include "monitor/interp/handler.h"
 #include "monitor/interp/interp.h"
-#include "monitor/run/assemble.h"
+#include "tests/rig/null_host.h"
 
 #define RIG_RAM        (16u << 20)
 #define RIG_DATA       0x800000u /* also mapped at this host address for the oracle */
@@ -34,6 +34,7 @@
 #define RIG_NO_FAULT   0xffu
 
 struct rig {
+    struct null_world world;
     struct vmm_host host;
     struct vm vm;
     struct vcpu cpu;
@@ -41,19 +42,6 @@ struct rig {
     struct fault fault;
     enum decode_status status;
 };
-
-static ns_t rig_now(void *opaque)
-{
-    (void)opaque;
-    return 0;
-}
-
-static bool rig_random(void *opaque, uint32_t *out)
-{
-    (void)opaque;
-    *out = 0x12345678;
-    return true;
-}
 
 /* `attr` of 0xc093 is a flat 32-bit data segment; the code segment differs in its type bits. */
 static void rig_segment(struct rig *r, unsigned seg, uint32_t base, uint32_t limit, uint16_t attr)
@@ -84,19 +72,10 @@ static void rig_start(struct rig *r)
 
 static struct rig *rig_new(void)
 {
-    struct rig *r = aligned_alloc(64, (sizeof *r + 63) & ~63ul);
+    struct rig *r = null_zeroed(sizeof *r);
 
-    memset(r, 0, sizeof *r);
-    r->host.now_ns = rig_now;
-    r->host.host_feat_1_ecx = ~0u; /* before the decoder is told what there is */
-    r->host.random32 = rig_random;
-    vm_assemble(&r->vm, &(struct vm_parts){.host = &r->host,
-                                           .ram = aligned_alloc(4096, RIG_RAM),
-                                           .ram_size = RIG_RAM,
-                                           .page = calloc(RIG_RAM >> 12, 1),
-                                           .cpu = &r->cpu,
-                                           .interp = calloc(1, interp_size())});
-    memset(r->vm.ram, 0, RIG_RAM);
+    r->host = null_host(&r->world);
+    null_vm(&r->vm, &r->world, &r->host, &r->cpu, NULL, RIG_RAM, NULL);
     r->cpu.delivering = 0xff;
     rig_start(r);
     mmu_flush_all(&r->cpu);

@@ -15,9 +15,9 @@
 #include "monitor/arch/msr.h"
 #include "monitor/cpu/cpuid.h"
 #include "monitor/cpu/vm.h"
-#include "monitor/interp/interp.h"
 #include "monitor/memory/page.h"
 #include "shadow-mmu/access.h"
+#include "tests/rig/null_host.h"
 
 #define FX_RAM      (16u << 20)
 #define FX_MMIO     0xf0000000u
@@ -32,16 +32,8 @@ struct fx_log {
 static struct vm fx_vm;
 static struct vcpu *fx_cpu;
 static struct vmm_host fx_host;
-static void *fx_interp;
 static struct fx_log fx_log;
-static ns_t fx_now;
-static uint64_t fx_deadline, fx_apic_base;
-
-static ns_t fx_now_ns(void *opaque)
-{
-    (void)opaque;
-    return fx_now;
-}
+static struct null_world fx_world;
 
 static uint32_t fx_dev_read(void *dev, uint32_t off, unsigned size, ns_t now)
 {
@@ -59,41 +51,18 @@ static void fx_dev_write(void *dev, uint32_t off, unsigned size, uint32_t val, n
     fx_log.size[fx_log.writes++ % 16] = size;
 }
 
-static void fx_apic_base_changed(void *board, unsigned cpu, uint64_t value)
-{
-    (void)board, (void)cpu;
-    fx_apic_base = value;
-}
-
-static void fx_deadline_changed(void *board, unsigned cpu, uint64_t tsc)
-{
-    (void)board, (void)cpu;
-    fx_deadline = tsc;
-}
-
 static const struct dev_ops fx_dev = {
     .name = "recorder", .min_size = 1, .max_size = 4, .read = fx_dev_read, .write = fx_dev_write};
-static const struct board_ops fx_board = {.apic_base_changed = fx_apic_base_changed,
-                                          .tsc_deadline_changed = fx_deadline_changed};
-
 /* Flat 4-GiB segments, CPL 0, protected mode, paging off. */
 static struct vcpu *fx_open(const char *model)
 {
-    fx_host = (struct vmm_host){.now_ns = fx_now_ns, .guest_tsc_khz = 2600000};
-    fx_host.host_feat_1_ecx = fx_host.host_feat_1_edx = fx_host.host_feat_7_ebx = ~0u;
-    fx_vm = (struct vm){
-        .host = &fx_host, .ram_size = FX_RAM, .a20 = true, .cpu_count = 1, .board_ops = &fx_board};
-    fx_vm.ram = aligned_alloc(4096, FX_RAM);
-    memset(fx_vm.ram, 0, FX_RAM);
-    fx_vm.page = calloc(FX_RAM >> 12, 1);
-    fx_vm.mem.name = "memory";
-    fx_vm.cpu_model = cpu_model_find(model);
-    cr_assert(fx_vm.cpu_model);
+    const struct cpu_model *m = cpu_model_find(model);
+
+    cr_assert(m);
+    fx_host = null_host(&fx_world);
+    fx_cpu = null_zeroed(sizeof *fx_cpu);
+    null_vm(&fx_vm, &fx_world, &fx_host, fx_cpu, NULL, FX_RAM, m);
     cr_assert(bus_add(&fx_vm.mem, FX_MMIO, FX_MMIO + 0xffff, &fx_dev, NULL, 0) == 0);
-    fx_cpu = aligned_alloc(64, (sizeof(*fx_cpu) + 63) & ~63ul);
-    memset(fx_cpu, 0, sizeof(*fx_cpu));
-    fx_vm.cpu[0] = fx_cpu;
-    fx_cpu->vm = &fx_vm;
     fx_cpu->delivering = 0xff;
     fx_cpu->eflags = EFL_FIXED1;
     fx_cpu->cr0 = CR0_ET | CR0_PE;
@@ -102,9 +71,6 @@ static struct vcpu *fx_open(const char *model)
     for (unsigned i = 0; i < SEG_COUNT; i++)
         fx_cpu->seg[i] =
             (struct seg){.attr = 0xc093, .limit = ~0u, .hi = ~0u, .acc = SEG_ACC_R | SEG_ACC_W};
-    fx_interp = calloc(1, interp_size());
-    mmu_init(fx_cpu);
-    interp_init(fx_cpu, fx_interp);
     msr_reset(fx_cpu);
     mmu_flush_all(fx_cpu);
     return fx_cpu;

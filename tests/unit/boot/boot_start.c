@@ -10,36 +10,15 @@
 #include "devices/pc.h"
 #include "include/ring1/bytes.h"
 #include "monitor/cpu/cpuid.h"
-#include "monitor/interp/interp.h"
-#include "monitor/run/assemble.h"
+#include "tests/rig/null_host.h"
 
 #define RAM     (4u << 20)
 #define LOAD_AT 0x102000u
 #define CODE    32u /* in the image, after the header */
 #define BSS     0x103000u
 
-static ns_t clock_ns;
-static ns_t now_ns(void *opaque)
-{
-    (void)opaque;
-    return clock_ns += 1000;
-}
-
-static int64_t wall_seconds(void *opaque)
-{
-    (void)opaque;
-    return 0;
-}
-
-static bool random32(void *opaque, uint32_t *out)
-{
-    (void)opaque;
-    *out = 4;
-    return true;
-}
-
-static const struct vmm_host host = {
-    .now_ns = now_ns, .random32 = random32, .wall_seconds = wall_seconds, .guest_tsc_khz = 2600000};
+static struct null_world world = {.step = 1000};
+static struct vmm_host host;
 static struct vm vm;
 static struct pc *pc;
 static struct vcpu *cpu;
@@ -48,21 +27,14 @@ static uint8_t image[64];
 static void power_on(void)
 {
     struct pc_config cfg = {.acpi = true, .debug_exit_base = 0xf4, .debug_exit_size = 4};
-    const char *why = "";
 
-    cpu = aligned_alloc(64, (sizeof *cpu + 63) & ~63ul);
-    memset(cpu, 0, sizeof *cpu);
-    pc = calloc(1, pc_size());
-    vm_assemble(&vm, &(struct vm_parts){.host = &host,
-                                        .ram = aligned_alloc(4096, RAM),
-                                        .ram_size = RAM,
-                                        .page = calloc(RAM >> GUEST_PAGE_SHIFT, 1),
-                                        .cpu = cpu,
-                                        .interp = calloc(1, interp_size()),
-                                        .cpu_model = cpu_model_at(0)});
+    host = null_host(&world);
+    cpu = null_zeroed(sizeof *cpu);
+    pc = null_zeroed(pc_size());
+    null_vm(&vm, &world, &host, cpu, NULL, RAM, NULL);
     memset(vm.ram, 0x5a, RAM);
-    vm_wire_pc(&vm, pc, &cfg);
-    cr_assert_eq(pc_init(pc, &cfg, &why), 0, "%s", why);
+    const char *why = null_pc(&vm, pc, &cfg);
+    cr_assert(!why, "%s", why);
 }
 
 static void make_kernel(const uint8_t *code, size_t len)
@@ -84,12 +56,12 @@ static void check_reset(void)
 {
     static unsigned lives;
     static uint32_t mask;
-    uint32_t now = bus_read(&vm.port, 0x21, 1, clock_ns); /* the interrupts masked */
+    uint32_t now = bus_read(&vm.port, 0x21, 1, world.now); /* the interrupts masked */
 
     mask = lives++ ? mask : now;
     cr_expect_eq(now, mask, "life %u", lives);
     cr_expect(cpu->cr2 == 0 && cpu->dr[0] == 0);
-    bus_write(&vm.port, 0x21, 1, ~mask & 0xff, clock_ns);
+    bus_write(&vm.port, 0x21, 1, ~mask & 0xff, world.now);
     cpu->cr2 = cpu->dr[0] = 0x1234;
 }
 

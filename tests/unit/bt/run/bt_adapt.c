@@ -42,7 +42,7 @@ static void traps(gpa_t gpa, enum adapt_why why, unsigned count)
 
 static void later(ns_t ns)
 {
-    r->now += ns;
+    r->world.now += ns;
     adapt_tick(r->cpu);
 }
 
@@ -99,7 +99,7 @@ Test(bt_adapt, modes)
 {
     start();
     cr_expect(adapt_window(r->cpu));
-    for (unsigned n = 0; n < 20; n++, r->now += NS_PER_SEC / 10)
+    for (unsigned n = 0; n < 20; n++, r->world.now += NS_PER_SEC / 10)
         flip(3);
     cr_expect(adapt_window(r->cpu), "now and then");
     for (unsigned n = 0; n < 1000; n++)
@@ -139,7 +139,7 @@ static unsigned exceptions(unsigned count, ns_t translated_ns, ns_t interpreted_
     bool now = false;
 
     for (unsigned n = 0; n < count; n++) {
-        r->now += now ? interpreted_ns : translated_ns;
+        r->world.now += now ? interpreted_ns : translated_ns;
         r->cpu->stats.exceptions++;
         now = adapt_interprets(r->cpu);
         interpreted += now;

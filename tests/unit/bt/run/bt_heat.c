@@ -102,7 +102,7 @@ Test(bt_heat, what_is_written_often)
         cr_expect(run(r, 0) > 0 && run(r, 0) == 0);
         bt_rig_wrote(r, CODE, 1);
     }
-    r->now += NS_PER_SEC;
+    r->world.now += NS_PER_SEC;
     cr_expect(run(r, 0) > 0, "after a pause");
     bt_rig_wrote(r, CODE, 1);
     cr_expect(run(r, 0) > 0, "and a write");

@@ -274,12 +274,12 @@ Test(control, tsc)
 {
     struct vcpu *v = fx_open("ring1");
 
-    fx_now = 1000000000;
+    fx_world.now = 1000000000;
     cr_expect(control_guest_tsc(v) == 2600000000ull);
-    fx_now = 3600ull * 24 * 365 * 20 * NS_PER_SEC; /* the product needs 128 bits */
+    fx_world.now = 3600ull * 24 * 365 * 20 * NS_PER_SEC; /* the product needs 128 bits */
     cr_expect(control_guest_tsc(v) == 3600ull * 24 * 365 * 20 * 2600000000ull);
     v->msr.tsc_offset = -1000;
     v->msr.tsc_adjust = 10;
-    fx_now = 1;
+    fx_world.now = 1;
     cr_expect((int64_t)control_guest_tsc(v) == 2 - 990);
 }

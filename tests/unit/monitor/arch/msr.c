@@ -156,23 +156,23 @@ Test(msr, time_and_apic)
     struct vcpu *v = fx_open("ring1");
     uint64_t val;
 
-    fx_now = 1000;
+    fx_world.now = 1000;
     cr_expect(rd(0x10, &val) == OK && val == 2600);
     cr_expect(wr(0x10, 1000000) == OK && rd(0x10, &val) == OK && val == 1000000);
     cr_expect(rd(0x3b, &val) == OK && val == 1000000 - 2600);
     /* The board hears deadlines in ticks without the adjustment. */
-    cr_expect(wr(0x6e0, 1002600) == OK && fx_deadline == 5200);
+    cr_expect(wr(0x6e0, 1002600) == OK && fx_world.tsc_deadline == 5200);
     cr_expect(rd(0x6e0, &val) == OK && val == 1002600);
-    cr_expect(wr(0x3b, 0) == OK && fx_deadline == 1002600, "moved with the adjustment");
-    cr_expect(wr(0x6e0, 1) == OK && fx_deadline == 1, "already past");
+    cr_expect(wr(0x3b, 0) == OK && fx_world.tsc_deadline == 1002600, "moved with the adjustment");
+    cr_expect(wr(0x6e0, 1) == OK && fx_world.tsc_deadline == 1, "already past");
     cr_expect(rd(0x6e0, &val) == OK && val == 0, "fired");
-    fx_deadline = 77;
-    cr_expect(wr(0x3b, 5) == OK && fx_deadline == 77, "a fired deadline stays fired");
-    cr_expect(wr(0x6e0, 0) == OK && fx_deadline == 0);
+    fx_world.tsc_deadline = 77;
+    cr_expect(wr(0x3b, 5) == OK && fx_world.tsc_deadline == 77, "a fired deadline stays fired");
+    cr_expect(wr(0x6e0, 0) == OK && fx_world.tsc_deadline == 0);
 
-    cr_expect(wr(0x1b, 0xfed00800) == OK && fx_apic_base == 0xfed00900,
+    cr_expect(wr(0x1b, 0xfed00800) == OK && fx_world.apic_base == 0xfed00900,
               "BSP is not the guest's to change");
-    cr_expect(wr(0x1b, 0xfed00100) == OK && fx_apic_base == 0xfed00100);
+    cr_expect(wr(0x1b, 0xfed00100) == OK && fx_world.apic_base == 0xfed00100);
     cr_expect(!(cpuid_leaf(v, 1, 0).edx & CPUID_1_EDX_APIC));
     cr_expect(wr(0x1b, 0xfee00900) == OK && rd(0x1b, &val) == OK && val == 0xfee00900);
 }

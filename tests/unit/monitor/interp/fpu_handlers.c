@@ -136,18 +136,18 @@ Test(fpu_handlers, pending_error)
         v->cr0 &= ~CR0_NE;
         v->attention = 0;
         v->fpu.ferr = false;
-        r->ferr_level = 0;
+        r->world.ferr = 0;
         got = rig_run(r, row[n].bytes, row[n].len);
         cr_expect_eq(got, NO_FAULT, "row %u: NE = 0 vector 0x%x", n, got);
-        cr_expect_eq(r->ferr_level, row[n].waits, "row %u: FERR#", n);
+        cr_expect_eq(r->world.ferr, row[n].waits, "row %u: FERR#", n);
         cr_expect_eq(v->next_eip == CODE_EIP, row[n].waits, "row %u: next_eip", n);
         cr_expect_eq(v->attention != 0, row[n].waits, "row %u: attention", n);
     }
     make_pending(r);
     RUN(r, 0x9b);
-    cr_expect_eq(r->ferr_level, 1);
+    cr_expect_eq(r->world.ferr, 1);
     RUN(r, 0xdb, 0xe2); /* fnclex */
-    cr_expect_eq(r->ferr_level, 0);
+    cr_expect_eq(r->world.ferr, 0);
     cr_expect_not(v->fpu.ferr);
     cr_expect_eq(RUN(r, 0x9b), NO_FAULT);
     cr_expect_eq(v->next_eip, CODE_EIP + 1);
