@@ -65,10 +65,10 @@ void bt_handle_trap(struct vcpu *v, struct bt *bt)
 {
     uint64_t off = v->bt.trap_addr - v->bt.window[ctx_user(v->bt.context)];
     const struct bt_site *s = &bt->cache.sites[v->bt.exit_arg];
-    bool memory = (v->bt.context & CTX_WINDOW) && v->bt.trap_kind != BT_TRAP_OTHER;
+    bool memory = (v->bt.context & CTX_WINDOW) && trap_is_access(v->bt.trap_kind);
 
     if (memory && off <= FILL_LAST) {
-        bool write = v->bt.trap_kind == BT_TRAP_MEMORY_WRITE || is_mmx_store(v, bt);
+        bool write = v->bt.trap_kind == TRAP_WRITE || is_mmx_store(v, bt);
 
         if (window_fill(v, (gla_t)off, write)) {
             v->stats.hidden_faults++;

@@ -23,7 +23,7 @@
 
 struct step {
     const struct vcpu *v;
-    struct bt_host_regs *r;
+    struct host_regs *r;
     const uint8_t *start, *at; /* the instruction, what is not read of it yet */
     unsigned rex;
     unsigned reg, rm; /* of ModRM */
@@ -364,7 +364,7 @@ static bool vex(struct step *s)
     return true;
 }
 
-bool host_emulate(const struct vcpu *v, struct bt_host_regs *r)
+bool host_emulate(const struct vcpu *v, struct host_regs *r)
 {
     const struct bt *bt = v->translator;
     const uint8_t *code = bt->cache.arena->rw + (r->rip - bt_host_address(bt, 0));

@@ -9,6 +9,6 @@
 
 /* Executes the instruction at r->rip, which lies in the arena while translated code runs. False: it
  * is none of those known there, and nothing was done. */
-bool host_emulate(const struct vcpu *v, struct bt_host_regs *r);
+bool host_emulate(const struct vcpu *v, struct host_regs *r);
 
 #endif

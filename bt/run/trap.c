@@ -35,13 +35,13 @@ bool bt_owns(const struct vcpu *v, uint64_t rip)
     return v->translator && rip - (uint64_t)(uintptr_t)a->rx < a->size;
 }
 
-static uint32_t arena_offset(const struct bt *bt, const struct bt_host_regs *r)
+static uint32_t arena_offset(const struct bt *bt, const struct host_regs *r)
 {
     return (uint32_t)(r->rip - bt_host_address(bt, 0));
 }
 
 /* The guest's ESI and EDI while a string instruction of the host runs on host addresses. */
-static void take_rebased(struct vcpu *v, const struct bt_site *s, const struct bt_host_regs *r)
+static void take_rebased(struct vcpu *v, const struct bt_site *s, const struct host_regs *r)
 {
     bool low = s->rebased & BT_REBASED_R8;
 
@@ -51,7 +51,7 @@ static void take_rebased(struct vcpu *v, const struct bt_site *s, const struct b
         v->gpr[EDI] -= (uint32_t)r->gpr[low ? R9 : R10];
 }
 
-static void take_state(struct vcpu *v, const struct bt_site *s, const struct bt_host_regs *r)
+static void take_state(struct vcpu *v, const struct bt_site *s, const struct host_regs *r)
 {
     for (unsigned n = 0; n < GPR_COUNT; n++)
         v->gpr[n] = (uint32_t)r->gpr[host_gpr(n)];
@@ -66,7 +66,7 @@ static void take_state(struct vcpu *v, const struct bt_site *s, const struct bt_
 }
 
 /* The host goes on at the stub `exit`, which returns to bt_enter()'s caller. */
-static void leave(struct vcpu *v, const struct bt_site *s, struct bt_host_regs *r, uint32_t exit)
+static void leave(struct vcpu *v, const struct bt_site *s, struct host_regs *r, uint32_t exit)
 {
     struct bt *bt = v->translator;
 
@@ -81,9 +81,9 @@ static void leave(struct vcpu *v, const struct bt_site *s, struct bt_host_regs *
 #define RETURN_GUARD (1ull << 32)
 
 /* A check's load (bt/translate/return_check.c), and the difference was not 0? */
-static bool is_check_mismatch(const struct vcpu *v, enum bt_trap_kind kind, uint64_t addr)
+static bool is_check_mismatch(const struct vcpu *v, enum trap_kind kind, uint64_t addr)
 {
-    return kind == BT_TRAP_MEMORY && v->bt.in_cache &&
+    return kind == TRAP_READ && v->bt.in_cache &&
            addr - (v->bt.return_top + BT_RETURN_LAST + 1) < RETURN_GUARD;
 }
 
@@ -102,13 +102,15 @@ static bool mend_check(struct vcpu *v, uint32_t *offset)
     return true;
 }
 
-bool bt_host_trap(struct vcpu *v, struct bt_host_regs *r, enum bt_trap_kind kind, uint64_t addr)
+bool bt_host_trap(struct vcpu *v, struct host_regs *r, enum trap_kind kind, uint64_t addr)
 {
     struct bt *bt = v->translator;
-    uint32_t at = arena_offset(bt, r);
     const struct bt_site *s;
 
-    if (kind != BT_TRAP_OTHER && addr < v->bt.return_limit &&
+    if (!bt_owns(v, r->rip))
+        return false;
+    uint32_t at = arena_offset(bt, r);
+    if (trap_is_access(kind) && addr < v->bt.return_limit &&
         addr >= v->bt.return_limit - GUEST_PAGE_SIZE) {
         bt_return_stack_reset(v);
         r->gpr[RSP] = v->bt.return_rsp;
@@ -142,7 +144,7 @@ void bt_break_done(struct vcpu *v)
         v->stats.break_ns_max = ns;
 }
 
-static bool stop_stepping(struct vcpu *v, struct bt_host_regs *r)
+static bool stop_stepping(struct vcpu *v, struct host_regs *r)
 {
     if (!v->bt.stepping)
         return false;
@@ -170,7 +172,7 @@ static bool is_repetition(const uint8_t *code)
 }
 
 /* In an instruction that has not yet changed anything for good: back to its start. */
-static bool undo(const struct bt_site *s, struct bt_host_regs *r, uint32_t at, const uint8_t *code)
+static bool undo(const struct bt_site *s, struct host_regs *r, uint32_t at, const uint8_t *code)
 {
     if (!(s->rebased & BT_UNDO) || at < s->undo.from || at >= s->undo.to)
         return false;
@@ -182,7 +184,7 @@ static bool undo(const struct bt_site *s, struct bt_host_regs *r, uint32_t at, c
 }
 
 /* Leaves translated code if RIP is where that can be done. */
-static bool leave_here(struct vcpu *v, struct bt_host_regs *r)
+static bool leave_here(struct vcpu *v, struct host_regs *r)
 {
     const struct bt *bt = v->translator;
     uint32_t at = arena_offset(bt, r);
@@ -198,7 +200,7 @@ static bool leave_here(struct vcpu *v, struct bt_host_regs *r)
     return true;
 }
 
-bool bt_break_in(struct vcpu *v, struct bt_host_regs *r)
+bool bt_break_in(struct vcpu *v, struct host_regs *r)
 {
     if (!bt_owns(v, r->rip) || !v->bt.in_cache || !__atomic_load_n(&v->attention, __ATOMIC_RELAXED))
         return stop_stepping(v, r);
@@ -217,9 +219,11 @@ bool bt_break_in(struct vcpu *v, struct bt_host_regs *r)
     return true;
 }
 
-void bt_single_step(struct vcpu *v, struct bt_host_regs *r)
+bool bt_single_step(struct vcpu *v, struct host_regs *r)
 {
+    if (!v->bt.stepping && !bt_owns(v, r->rip))
+        return false;
     v->stats.break_steps++;
     v->bt.stepping = true; /* load_flags() may have set TF (stubs.c) */
-    bt_break_in(v, r);
+    return bt_break_in(v, r);
 }

@@ -13,7 +13,6 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "bt/run/trap.h"
 #include "host/linux/crash.h"
 #include "host/linux/fpu_call.h"
 #include "host/linux/machine.h"
@@ -67,7 +66,7 @@ static void break_in(uint32_t why, void *context)
     if (!v)
         return;
     vcpu_attend(v, why);
-    host_bt_break_in(v, context);
+    host_trap_break_in(v, context);
 }
 
 static void on_timer(int sig, siginfo_t *info, void *context)
@@ -125,7 +124,7 @@ static void on_trap(int sig, siginfo_t *info, void *context)
 {
     struct vcpu *v = state.m ? state.m->vcpu : NULL;
 
-    if (may_be_translated(sig) && host_bt_signal(v, sig, info, context))
+    if (may_be_translated(sig) && host_trap_signal(v, sig, info, context))
         return;
     if ((sig == SIGFPE || sig == SIGILL) && host_fpu_signal(info, context))
         return;

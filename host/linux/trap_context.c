@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trap_context.c - see trap_context.h. The kernel's register frame and the translator's struct
- * bt_host_regs, one to one; and what a signal is.
+ * trap_context.c - see trap_context.h. The kernel's register frame and the engines' struct
+ * host_regs, one to one; and what a signal is.
  *
  * Whose it is   si_code > 0 says that the kernel raised the signal: processes and timers cannot
  *               (rt_sigqueueinfo(2)), except for the process itself and its debugger. The trap
@@ -18,9 +18,10 @@
 
 #include <ucontext.h>
 
-#include "bt/run/trap.h"
+#include "monitor/cpu/vcpu.h"
 
-#define PAGE_FAULT_WRITE 2 /* error code, SDM vol. 3A, section 4.7 */
+#define PAGE_FAULT_WRITE 0x02 /* error code, SDM vol. 3A, section 4.7 */
+#define PAGE_FAULT_FETCH 0x10
 
 /* Places in gregs[] of the registers in the order of their encoding. */
 static const uint8_t greg_of[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
@@ -28,10 +29,10 @@ static const uint8_t greg_of[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP,
                                     REG_R12, REG_R13, REG_R14, REG_R15};
 
 enum event {
-    EVENT_OTHER,  /* sent by a process, or no trap of emitted code: it ends us, with a report */
+    EVENT_OTHER,  /* sent by a process, or no trap of guest code: it ends us, with a report */
     EVENT_NOTICE, /* the kernel tells of something that asks for no answer now */
-    EVENT_DEBUG,  /* a single step, or what looks like one: bt_single_step() */
-    EVENT_TRAP,   /* of translated code, if RIP is there: bt_host_trap() */
+    EVENT_DEBUG,  /* a single step, or what looks like one: TRAP_STEP */
+    EVENT_TRAP,   /* of an engine's code, if one says so */
 };
 
 #define ANY             (-1)
@@ -78,60 +79,62 @@ static enum event event_of(int sig, int code, greg_t trap)
     return EVENT_OTHER;
 }
 
-static enum bt_trap_kind kind_of(int sig, const greg_t *reg)
+static enum trap_kind kind_of(int sig, const greg_t *reg)
 {
     bool page_fault = sig == SIGSEGV && reg[REG_TRAPNO] == VEC_PF; /* #GP is a SIGSEGV too */
 
     if (!page_fault)
-        return BT_TRAP_OTHER;
-    return reg[REG_ERR] & PAGE_FAULT_WRITE ? BT_TRAP_MEMORY_WRITE : BT_TRAP_MEMORY;
+        return TRAP_OTHER;
+    if (reg[REG_ERR] & PAGE_FAULT_FETCH)
+        return TRAP_FETCH;
+    return reg[REG_ERR] & PAGE_FAULT_WRITE ? TRAP_WRITE : TRAP_READ;
 }
 
-static void regs_get(struct bt_host_regs *r, const greg_t *reg)
+/* REG_CSGSFS: CS, GS, FS and SS, 16 bits each, the lowest first (struct sigcontext). */
+#define SS_SHIFT 48
+
+static void regs_get(struct host_regs *r, const greg_t *reg)
 {
+    r->cs = (uint16_t)reg[REG_CSGSFS];
+    r->ss = (uint16_t)(reg[REG_CSGSFS] >> SS_SHIFT);
     for (unsigned n = 0; n < ARRAY_LEN(greg_of); n++)
         r->gpr[n] = (uint64_t)reg[greg_of[n]];
     r->rip = (uint64_t)reg[REG_RIP];
     r->rflags = (uint64_t)reg[REG_EFL];
 }
 
-static void regs_set(greg_t *reg, const struct bt_host_regs *r)
+static void regs_set(greg_t *reg, const struct host_regs *r)
 {
+    uint64_t middle = (uint64_t)reg[REG_CSGSFS] & 0x0000ffffffff0000u;
+
+    reg[REG_CSGSFS] = (greg_t)(middle | r->cs | (uint64_t)r->ss << SS_SHIFT);
     for (unsigned n = 0; n < ARRAY_LEN(greg_of); n++)
         reg[greg_of[n]] = (greg_t)r->gpr[n];
     reg[REG_RIP] = (greg_t)r->rip;
     reg[REG_EFL] = (greg_t)r->rflags;
 }
 
-/* Without translated code, too: then only TF is to go. */
-static void debug_trap(struct vcpu *v, int code, greg_t *reg)
+static bool ask_engines(struct vcpu *v, enum trap_kind kind, greg_t *reg)
 {
-    struct bt_host_regs r;
+    struct host_regs r;
 
-    if (!v || !v->translator) {
-        reg[REG_EFL] &= ~(greg_t)EFL_TF;
-        return;
-    }
-    v->stats.break_odd += code != TRAP_TRACE;
     regs_get(&r, reg);
-    bt_single_step(v, &r);
-    regs_set(reg, &r);
-}
-
-static bool translated_trap(struct vcpu *v, int sig, greg_t *reg)
-{
-    struct bt_host_regs r;
-
-    if (!v || !v->translator)
-        return false;
-    regs_get(&r, reg);
-    if (!bt_owns(v, r.rip) || !bt_host_trap(v, &r, kind_of(sig, reg), (uint64_t)reg[REG_CR2]))
+    if (!engines_host_trap(v, &r, kind, (uint64_t)reg[REG_CR2]))
         return false;
     regs_set(reg, &r);
     return true;
 }
 
-bool host_bt_signal(struct vcpu *v, int sig, siginfo_t *info, void *ucontext)
+/* No engine's, too: then only TF is to go. */
+static void debug_trap(struct vcpu *v, int code, greg_t *reg)
+{
+    if (v)
+        v->stats.break_odd += code != TRAP_TRACE;
+    if (!v || !ask_engines(v, TRAP_STEP, reg))
+        reg[REG_EFL] &= ~(greg_t)EFL_TF;
+}
+
+bool host_trap_signal(struct vcpu *v, int sig, siginfo_t *info, void *ucontext)
 {
     greg_t *reg = ((ucontext_t *)ucontext)->uc_mcontext.gregs;
 
@@ -142,21 +145,21 @@ bool host_bt_signal(struct vcpu *v, int sig, siginfo_t *info, void *ucontext)
         debug_trap(v, info->si_code, reg);
         return true;
     case EVENT_TRAP:
-        return translated_trap(v, sig, reg);
+        return v && ask_engines(v, kind_of(sig, reg), reg);
     case EVENT_OTHER:
         break;
     }
     return false;
 }
 
-void host_bt_break_in(struct vcpu *v, void *ucontext)
+void host_trap_break_in(struct vcpu *v, void *ucontext)
 {
     greg_t *reg = ((ucontext_t *)ucontext)->uc_mcontext.gregs;
-    struct bt_host_regs r;
+    struct host_regs r;
 
-    if (!v || !v->translator)
+    if (!v)
         return;
     regs_get(&r, reg);
-    if (bt_break_in(v, &r))
+    if (engines_break_in(v, &r))
         regs_set(reg, &r);
 }

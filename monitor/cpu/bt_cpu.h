@@ -100,7 +100,7 @@ struct bt_cpu {
     bool in_cache;
     bool stepping;      /* TF is set in the host's flags: see bt_break_in() */
     bool break_in_rep;  /* BT_EXIT_BREAK: within a repetition, which has begun perhaps */
-    uint8_t trap_kind;  /* enum bt_trap_kind, set by bt_host_trap() */
+    uint8_t trap_kind;  /* enum trap_kind (engine.h), set by bt_host_trap() */
     uint64_t trap_addr; /* host address whose access trapped */
     ns_t break_at;      /* when a signal asked translated code to come back; 0: none does */
     /* Sites (their numbers + 1; 0: none) whose x87 pointers vcpu.fpu does not show yet, first that

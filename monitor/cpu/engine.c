@@ -33,6 +33,22 @@ void engines_woken(struct vcpu *v)
             v->engine[n]->woken(v);
 }
 
+bool engines_host_trap(struct vcpu *v, struct host_regs *r, enum trap_kind kind, uint64_t addr)
+{
+    for (unsigned n = 0; n < v->engine_count; n++)
+        if (v->engine[n]->host_trap && v->engine[n]->host_trap(v, r, kind, addr))
+            return true;
+    return false;
+}
+
+bool engines_break_in(struct vcpu *v, struct host_regs *r)
+{
+    for (unsigned n = 0; n < v->engine_count; n++)
+        if (v->engine[n]->break_in && v->engine[n]->break_in(v, r))
+            return true;
+    return false;
+}
+
 bool engine_single(const struct vcpu *v)
 {
     return v->shadow || (v->eflags & (EFL_TF | EFL_RF)) || breakpoint_any_insn(v) ||

@@ -8,6 +8,11 @@
  * Contract   run() returns at an instruction boundary with vcpu.eip exact, soon after attention is
  *            asked for. A fault of a guest instruction unwinds out of it (fault.h), also with
  *            vcpu.eip exact.
+ * Traps      A trap of the host, or a wish to break in, finds one engine's code running, or none.
+ *            The host names no engine: it asks all of them, in the table's order, and the one whose
+ *            code it was answers.
+ * Writer     The table: whoever builds the VM, before the CPU first runs; engines are never
+ *            removed. So a handler that interrupts the CPU's thread may walk it.
  * Not here   What happens between instructions: events, timers, HLT (run.c).
  */
 #ifndef RING1_MONITOR_CPU_ENGINE_H
@@ -16,6 +21,29 @@
 #include "include/ring1/types.h"
 
 struct vcpu;
+
+/* A trap of the host's CPU, whatever brings it (a signal, an IDT vector). */
+enum trap_kind {
+    TRAP_READ,  /* page fault (#PF) of a read; addr is valid */
+    TRAP_WRITE, /* of a write, or of an instruction that reads and writes the same place */
+    TRAP_FETCH, /* of an instruction fetch; addr is valid */
+    TRAP_STEP,  /* debug trap (#DB), asked for or not: between two instructions of the host */
+    TRAP_OTHER, /* #DE, #UD, #MF, #XM, #GP...: the engine finds out what the guest did */
+};
+
+/* Does it tell which data address was accessed? */
+static inline bool trap_is_access(unsigned kind)
+{
+    return kind == TRAP_READ || kind == TRAP_WRITE;
+}
+
+/* What the host's CPU was doing when it trapped or was interrupted, and how it is to go on. The
+ * registers that are not here are the CPU's own, and stay. */
+struct host_regs {
+    uint64_t gpr[16]; /* in the order of their encoding: rax rcx rdx rbx rsp rbp rsi rdi r8-r15 */
+    uint64_t rip, rflags;
+    uint16_t cs, ss; /* of 64-bit code, or of 32-bit code that runs directly */
+};
 
 struct engine {
     const char *name;
@@ -28,6 +56,18 @@ struct engine {
     void (*woken)(struct vcpu *v);
     /* run() does not look at the clock: the host must set attention when something is due. */
     bool needs_alarm;
+    /* The host's CPU trapped on the CPU's thread, anywhere in the host; `addr` is the host address
+     * whose access or fetch it was, for kinds that have one. True: the trap was this engine's, and
+     * *r says how the host goes on: in the engine's code, or in the monitor, which finds the
+     * guest's state in *v. False: it was not, and nothing has changed. NULL: none ever is.
+     * Async-signal-safe; touches general registers only; on a stack of the host's. */
+    bool (*host_trap)(struct vcpu *v, struct host_regs *r, enum trap_kind kind, uint64_t addr);
+    /* The CPU is to look at vcpu.attention, where the reason is already, before its next guest
+     * instruction; *r is what the CPU's thread was doing, anywhere in the host. Whatever leads into
+     * this engine's code looks by itself. True: its code ran, and *r was changed so that it leaves
+     * or goes on towards a place where it can; false: nothing has changed. NULL: run() looks often
+     * enough. As host_trap(), and neither interrupts the other. */
+    bool (*break_in)(struct vcpu *v, struct host_regs *r);
 };
 
 #define ENGINES 4u
@@ -40,6 +80,11 @@ const struct engine *engine_now(struct vcpu *v);
 
 /* Tells all engines that the CPU was halted and goes on. */
 void engines_woken(struct vcpu *v);
+
+/* Asks the engines in turn (struct engine); false: it was none's. A debug trap that is none's is no
+ * error: whoever asked for it has left meanwhile. Async-signal-safe; general registers only. */
+bool engines_host_trap(struct vcpu *v, struct host_regs *r, enum trap_kind kind, uint64_t addr);
+bool engines_break_in(struct vcpu *v, struct host_regs *r);
 
 /* Must the next instruction run alone, with the duties of interp_single()? An interrupt shadow, TF,
  * RF, an instruction breakpoint or a trace of each instruction ask for it. */

@@ -120,7 +120,7 @@ static void on_kick(int sig, siginfo_t *info, void *context)
     if (t.calm && t.kicks <= PATIENCE_US / t.kick_us)
         return;
     vcpu_attend(r->cpu, ATT_KICK);
-    host_bt_break_in(r->cpu, context);
+    host_trap_break_in(r->cpu, context);
 }
 
 /* ---- one case ---- */

@@ -222,7 +222,7 @@ static void bt_rig_on_signal(int sig, siginfo_t *info, void *context)
     struct bt_rig *r = bt_rig_running;
     char line[400];
 
-    if ((r && host_bt_signal(r->cpu, sig, info, context)) || host_fpu_signal(info, context))
+    if ((r && host_trap_signal(r->cpu, sig, info, context)) || host_fpu_signal(info, context))
         return;
     if (sig == SIGILL && *(const uint16_t *)reg[REG_RIP] == 0x0b0f)
         bt_rig_say(line, snprintf(line, sizeof line, "internal error at %s:%d: %s\n",
@@ -257,7 +257,7 @@ static inline void bt_rig_signals(void)
     stack_t alt = {.ss_sp = bt_rig_zeroed(BT_RIG_SIGNAL_STACK), .ss_size = BT_RIG_SIGNAL_STACK};
 
     sigaltstack(&alt, NULL);
-    sigaddset(&sa.sa_mask, SIGALRM); /* host_bt_break_in() */
+    sigaddset(&sa.sa_mask, SIGALRM); /* host_trap_break_in() */
     for (unsigned n = 0; n < ARRAY_LEN(signals); n++)
         sigaction(signals[n], &sa, NULL);
 }

@@ -129,7 +129,7 @@ static inline void rig_put32(struct rig *r, uint32_t at, uint32_t val)
 
 /* ---- the oracle ---- */
 
-struct host_regs {
+struct native_regs {
     uint64_t gpr[8]; /* [ESP] is not used */
     uint64_t flags;
 };
@@ -163,7 +163,8 @@ static unsigned emit(unsigned at, const uint8_t *bytes, unsigned len)
 #define EMIT(at, ...)                                                                              \
     emit((at), (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
-/* Makes a function of (struct host_regs *) around the instruction: registers and flags in, out. */
+/* Makes a function of (struct native_regs *) around the instruction: registers and flags in, out.
+ * */
 static inline void host_compile(const uint8_t *bytes, unsigned len)
 {
     unsigned at = 0, n;
@@ -183,9 +184,10 @@ static inline void host_compile(const uint8_t *bytes, unsigned len)
 }
 
 /* Returns 0 or the signal. */
-static inline int host_run(struct host_regs *regs)
+static inline int host_run(struct native_regs *regs)
 {
-    void (*volatile fn)(struct host_regs *) = (void (*)(struct host_regs *))(uintptr_t)host_code;
+    void (*volatile fn)(struct native_regs *) =
+        (void (*)(struct native_regs *))(uintptr_t)host_code;
     int sig = sigsetjmp(host_escape, 0);
 
     if (sig) {

@@ -48,7 +48,7 @@ static void on_alarm(int sig, siginfo_t *info, void *context)
     if (!r)
         return;
     vcpu_attend(r->cpu, ATT_KICK);
-    host_bt_break_in(r->cpu, context);
+    host_trap_break_in(r->cpu, context);
 }
 
 /* every_us 0: once; both 0: not at all. */
@@ -295,18 +295,19 @@ static void storm(void)
 
 static struct {
     bool expects; /* what the next single step must find: */
-    struct bt_host_regs want;
+    struct host_regs want;
     unsigned left, checked, wrong;
     uint64_t rip;
 } walk;
 
-static void regs_of(struct bt_host_regs *r, const void *context)
+static void regs_of(struct host_regs *r, const void *context)
 {
     static const uint8_t greg_of[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
                                         REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
                                         REG_R12, REG_R13, REG_R14, REG_R15};
     const greg_t *reg = ((const ucontext_t *)context)->uc_mcontext.gregs;
 
+    memset(r, 0, sizeof *r); /* all of it is compared */
     for (unsigned n = 0; n < ARRAY_LEN(greg_of); n++)
         r->gpr[n] = (uint64_t)reg[greg_of[n]];
     r->rip = (uint64_t)reg[REG_RIP];
@@ -328,7 +329,7 @@ static void walk_on(void *context)
     }
     if (--walk.left == 0 || *(const uint8_t *)walk.want.rip == 0x9c) { /* PUSHFQ would show TF */
         vcpu_attend(v, ATT_KICK);
-        host_bt_break_in(v, context);
+        host_trap_break_in(v, context);
         walk.left = 0;
         return;
     }
@@ -341,7 +342,7 @@ static void walk_on(void *context)
 
 static void on_step(int sig, siginfo_t *info, void *context)
 {
-    struct bt_host_regs now;
+    struct host_regs now;
 
     if (!walk.left) {
         bt_rig_on_signal(sig, info, context);

@@ -225,10 +225,10 @@ static uint64_t call_site(const struct bt *bt)
 }
 
 /* As found by a signal at host address `rip`, on the way to `target`. */
-static struct bt_host_regs on_the_way(struct bt_rig *r, uint64_t rip, gla_t target)
+static struct host_regs on_the_way(struct bt_rig *r, uint64_t rip, gla_t target)
 {
     struct vcpu *v = r->cpu;
-    struct bt_host_regs regs = {.rflags = EFL_FIXED1 | EFL_CF | EFL_OF, .rip = rip};
+    struct host_regs regs = {.rflags = EFL_FIXED1 | EFL_CF | EFL_OF, .rip = rip};
 
     cr_assert(rip);
     for (unsigned n = 0; n < GPR_COUNT; n++)
@@ -265,7 +265,7 @@ Test(bt_indirect, break_in_at_a_look_up)
     struct vcpu *v = r->cpu;
     struct bt *bt = v->translator;
 
-    struct bt_host_regs regs = on_the_way(r, call_site(bt), F);
+    struct host_regs regs = on_the_way(r, call_site(bt), F);
     cr_expect(bt_break_in(v, &regs) && v->eip == F && !v->bt.in_cache);
     cr_expect(regs.rip == bt_host_address(bt, bt->stubs.break_exit) && !(regs.rflags & EFL_TF));
     expect_registers(v);
@@ -287,7 +287,7 @@ Test(bt_indirect, break_in_at_a_check)
     struct bt *bt = v->translator;
     uint64_t check = call_site(bt) + CALL_BYTES, load = check + 9;
 
-    struct bt_host_regs regs = on_the_way(r, check, BEHIND);
+    struct host_regs regs = on_the_way(r, check, BEHIND);
     cr_expect(bt_break_in(v, &regs) && v->eip == BEHIND && !v->bt.in_cache);
     cr_expect(regs.rip == bt_host_address(bt, bt->stubs.break_exit) && !(regs.rflags & EFL_TF));
     expect_registers(v);
@@ -296,7 +296,7 @@ Test(bt_indirect, break_in_at_a_check)
     regs = on_the_way(r, check, F);
     cr_expect(bt_break_in(v, &regs) && regs.rip == load && (regs.rflags & EFL_TF));
     uint64_t addr = v->bt.return_top + BT_RETURN_LAST + (F - BEHIND);
-    cr_expect(bt_host_trap(v, &regs, BT_TRAP_MEMORY, addr) && regs.rip == check);
+    cr_expect(bt_host_trap(v, &regs, TRAP_READ, addr) && regs.rip == check);
     cr_expect((regs.rflags & EFL_TF) && v->stats.bt_check_branches > 0);
     bt_single_step(v, &regs);
     cr_expect(!v->bt.in_cache && v->eip == F);

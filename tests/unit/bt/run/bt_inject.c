@@ -45,7 +45,7 @@ static struct {
     const char *wrong;
 } inject;
 
-/* How host_bt_signal() takes a signal with this cause here; nothing may change. */
+/* How host_trap_signal() takes a signal with this cause here; nothing may change. */
 static void expect_nothing(int sig, int code, greg_t trap, bool taken, ucontext_t *uc)
 {
     siginfo_t info = {.si_signo = sig, .si_code = code};
@@ -55,7 +55,7 @@ static void expect_nothing(int sig, int code, greg_t trap, bool taken, ucontext_
 
     uc->uc_mcontext.gregs[REG_TRAPNO] = trap;
     before = *uc;
-    if (host_bt_signal(v, sig, &info, uc) != taken)
+    if (host_trap_signal(v, sig, &info, uc) != taken)
         inject.wrong = taken ? "a notice was not taken" : "it was taken for a trap";
     if (memcmp(&uc->uc_mcontext.gregs, &before.uc_mcontext.gregs, sizeof(gregset_t)) ||
         memcmp(&bt, &v->bt, sizeof bt))
@@ -84,7 +84,7 @@ static void debug_trap(siginfo_t *info, int code, ucontext_t *uc)
 {
     info->si_code = code;
     uc->uc_mcontext.gregs[REG_TRAPNO] = VEC_DB;
-    if (!host_bt_signal(t.translated->cpu, SIGTRAP, info, uc))
+    if (!host_trap_signal(t.translated->cpu, SIGTRAP, info, uc))
         inject.wrong = "a debug trap was not taken";
 }
 
@@ -98,13 +98,13 @@ static void at_planted(siginfo_t *info, ucontext_t *uc)
     switch (inject.what) {
     case BREAK_IN:
         vcpu_attend(v, ATT_KICK);
-        host_bt_break_in(v, uc);
+        host_trap_break_in(v, uc);
         break;
     case DEBUG:
         debug_trap(info, inject.code, uc);
         break;
     case ICEBP:
-        if (!host_bt_signal(v, SIGTRAP, info, uc))
+        if (!host_trap_signal(v, SIGTRAP, info, uc))
             inject.wrong = "an ICEBP was not taken";
         break;
     case SENT:
@@ -128,7 +128,7 @@ static void at_early(ucontext_t *uc)
     inject.early = 0;
     plant();
     vcpu_attend(t.translated->cpu, ATT_KICK);
-    host_bt_break_in(t.translated->cpu, uc);
+    host_trap_break_in(t.translated->cpu, uc);
 }
 
 static void on_trap(int sig, siginfo_t *info, void *context)

@@ -37,8 +37,8 @@ static void fill_data(uint8_t *p, uint32_t a, uint32_t b)
     }
 }
 
-static void report(struct tally *t, const uint8_t *b, unsigned len, const struct host_regs *in,
-                   const struct host_regs *h)
+static void report(struct tally *t, const uint8_t *b, unsigned len, const struct native_regs *in,
+                   const struct native_regs *h)
 {
     const struct vcpu *v = &t->rig->cpu;
     char text[64] = "";
@@ -57,11 +57,11 @@ static void report(struct tally *t, const uint8_t *b, unsigned len, const struct
 }
 
 static void one_case(struct tally *t, const uint8_t *bytes, unsigned len,
-                     const struct host_regs *in)
+                     const struct native_regs *in)
 {
     struct vcpu *v = &t->rig->cpu;
     uint8_t *host_data = (uint8_t *)(uintptr_t)RIG_DATA, *data = t->rig->vm.ram + RIG_DATA;
-    struct host_regs h = *in;
+    struct native_regs h = *in;
     unsigned n, vector;
     bool same;
     int sig;
@@ -102,8 +102,8 @@ static void check(struct tally *t, unsigned setup, const uint8_t *bytes, unsigne
     host_compile(bytes, len);
     for (a = 0; a < ARRAY_LEN(edge); a++)
         for (b = 0; b < ARRAY_LEN(edge); b++) {
-            struct host_regs in = {.gpr = {edge[a], edge[b], edge[(a + b) % ARRAY_LEN(edge)],
-                                           edge[b], 0, 8, RIG_DATA + 0x1000, RIG_DATA + 0x1010}};
+            struct native_regs in = {.gpr = {edge[a], edge[b], edge[(a + b) % ARRAY_LEN(edge)],
+                                             edge[b], 0, 8, RIG_DATA + 0x1000, RIG_DATA + 0x1010}};
             if (setup & SET_BIT_OFFSET)
                 in.gpr[ECX] = (uint32_t)(int32_t)((int16_t)edge[b] % 900);
             if (setup & SET_SHIFT)
