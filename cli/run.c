@@ -61,7 +61,7 @@ static void print_stats(const struct machine *m)
     if (!m->vcpu->translator)
         return;
     fprintf(stderr, "\nCode cache\n");
-    print_stat("cache_size", m->host.host.cache.size, "bytes");
+    print_stat("cache_size", m->host.cpu.cache.size, "bytes");
     print_stat("cache_used", bt_cache_used(m->vcpu), "bytes that hold code now");
 }
 

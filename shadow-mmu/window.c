@@ -46,15 +46,15 @@ void window_init(struct vcpu *v, void *memory)
 {
     mmu_listen(v, &window_listener);
     v->windows = memory;
-    v->windows->budget = WINDOW_RUNS;
-    v->windows->current = v->vm->host->window_count ? window_empty(v) : 0;
+    v->windows->budget = v->host->window_runs;
+    v->windows->current = v->host->window_count ? window_empty(v) : 0;
     window_select(v);
 }
 
 bool window_usable(const struct vcpu *v)
 {
     /* A20 off cuts all physical runs in two, for nothing that anyone runs for long. */
-    return v->windows && v->vm->host->window_count >= 3 && v->vm->a20 && !v->windows->off;
+    return v->windows && v->host->window_count >= 3 && v->vm->a20 && !v->windows->off;
 }
 
 /* ---- rights ---- */
@@ -150,11 +150,24 @@ static int run_fill(const struct fill *f, unsigned i, const struct page_view *p,
     while (hi + 1 < LEAF_PAGES && page_joins(f, hi + 1, p, (int)(hi + 1 - i), upgrade))
         hi++;
     if (upgrade)
-        ok = leaf_protect(f->v, f->l, lo, hi - lo + 1, true);
+        ok = leaf_protect(f->v, f->l, lo, hi - lo + 1, HOST_MAP_WRITE);
     else
         ok = leaf_map(f->v, f->l, lo, hi - lo + 1, p->gpa - ((gpa_t)(i - lo) << GUEST_PAGE_SHIFT),
-                      p->rights == RIGHTS_WRITE);
+                      p->rights == RIGHTS_WRITE ? HOST_MAP_WRITE : 0);
     return ok ? (int)hi : -1;
+}
+
+/* The one page becomes executable, and is not writable then: whoever fetches from it has looked at
+ * it, and hears of stores. */
+static bool fill_exec(const struct fill *f, unsigned i, const struct page_view *p)
+{
+    bool mapped = bit_test(f->l->mapped, i) && p->gpa == leaf_gpa(f->v, f->l, i);
+
+    if (!mapped && bit_test(f->l->mapped, i) && !leaf_unmap(f->v, f->l, i, 1))
+        return false;
+    page_copy(f, i, p);
+    return mapped ? leaf_protect(f->v, f->l, i, 1, HOST_MAP_EXEC)
+                  : leaf_map(f->v, f->l, i, 1, p->gpa, HOST_MAP_EXEC);
 }
 
 /* The pages behind: those of the guest that are in use now but lie elsewhere in its memory. False:
@@ -201,10 +214,10 @@ static struct leaf *leaf_get(struct vcpu *v, unsigned n, gla_t gla, const struct
 }
 
 /* Maps the page of gla and what goes with it. */
-static bool fill_leaf(struct vcpu *v, gla_t gla, bool write, const struct walk_trail *t,
+static bool fill_leaf(struct vcpu *v, gla_t gla, unsigned access, const struct walk_trail *t,
                       const struct mmu_walk *w)
 {
-    bool user = v->cpl == 3;
+    bool user = v->cpl == 3, write = access == MMU_WRITE;
     struct fill f = {.v = v, .walk = *w, .user = user};
     unsigned i = gla >> GUEST_PAGE_SHIFT & (LEAF_PAGES - 1);
     struct page_view p;
@@ -219,6 +232,8 @@ static bool fill_leaf(struct vcpu *v, gla_t gla, bool write, const struct walk_t
         leaf_trim(v->windows, f.l);
         return false;
     }
+    if (access == MMU_EXEC)
+        return fill_exec(&f, i, &p);
     if (mapped && write && !bit_test(f.l->writable, i) && p.gpa == leaf_gpa(v, f.l, i))
         return run_fill(&f, i, &p, true) >= 0;
     /* Mapped already: to another page, or the host knows better than the bitmap. */
@@ -256,9 +271,10 @@ static bool may_fault_behind(struct vcpu *v, gla_t gla, unsigned how)
     return !mmu_walk(v, (gla | GUEST_PAGE_MASK) + 1u, how | MMU_PROBE, &w);
 }
 
-bool window_fill(struct vcpu *v, gla_t gla, bool write)
+bool window_fill(struct vcpu *v, gla_t gla, unsigned access)
 {
-    unsigned how = lin_how(v) | (write ? MMU_WRITE : MMU_READ);
+    unsigned how = lin_how(v) | access;
+    bool write = access == MMU_WRITE;
     struct walk_trail t = {.count = 0, .frame = gla};
     struct mmu_walk w;
     enum rights rights;
@@ -278,5 +294,5 @@ bool window_fill(struct vcpu *v, gla_t gla, bool write)
             return false;
         walk_combine(v, &t, &w);
     }
-    return fill_leaf(v, gla, write, &t, &w);
+    return fill_leaf(v, gla, access, &t, &w);
 }

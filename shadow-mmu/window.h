@@ -8,14 +8,18 @@
  *            flush (mmu.h) compares the mapped entries with the tables and drops only what differs.
  *            Nothing is writable that holds code (PAGE_CODE, PAGE_TRANSLATED), is ROM or watched by
  *            a data breakpoint; devices are never mapped.
- * Budgets    At most WINDOW_RUNS host mappings and window_size() bytes, whatever the guest does: a
+ * Rights     The host hears what the tables say (HOST_MAP_USER, HOST_MAP_GLOBAL), and what was
+ *            asked for: a page is writable after a write (its neighbours, where D is set already),
+ *            executable after a fetch, never both.
+ * Budgets    At most vcpu_host.window_runs and window_size() bytes, whatever the guest does: a
  *            whole window is dropped to make room. A host that refuses gets half as many, and
  *            after nine refusals in a row (nearly) there are no windows any more.
  * Windows    0 to WINDOW_SUPERS - 1: CPL 0-2, each shared by the address spaces whose kernel halves
  *            are the same (window_space.c); supervisor pages, user pages only of 2 or 4 MiB and
  *            without SMAP (kernel accesses to user memory go through the software TLB). Up to n -
  *            2: CPL 3 of the address spaces (CR3) used last. n - 1: always empty, for the others.
- * Not here   The software TLB (tlb.h). Executing: code is never fetched through a window.
+ * Not here   The software TLB (tlb.h). Who fetches: translated code does not; an engine that runs
+ *            guest code directly asks for MMU_EXEC, page by page, when it has looked at the page.
  */
 #ifndef RING1_SHADOW_MMU_WINDOW_H
 #define RING1_SHADOW_MMU_WINDOW_H
@@ -24,16 +28,13 @@
 
 struct vcpu;
 
-/* Host mappings in all windows together; Linux gives a process 65530. */
-#define WINDOW_RUNS 32768u
-
 /* Of a host with all HOST_WINDOWS; with fewer there is one. */
 #define WINDOW_SUPERS 4u
 
 /* Bytes for window_init(), which the host allocates zeroed. */
 size_t window_size(void);
 
-/* v->windows = memory; v->vm->host's windows are in place. Without a call v->windows stays NULL and
+/* v->windows = memory; v->host's windows are in place. Without a call v->windows stays NULL and
  * nothing here does anything. */
 void window_init(struct vcpu *v, void *memory);
 
@@ -44,10 +45,13 @@ bool window_usable(const struct vcpu *v);
  * become empty. */
 uint64_t window_mode(const struct vcpu *v);
 
-/* Translated code's access to gla trapped in the window of the present CPL. True: it is mapped now,
- * run the instruction again, with v->bt.window[] read anew (an address space that was in the empty
- * window has got its own). False: the interpreter must do this access; nothing has changed. */
-bool window_fill(struct vcpu *v, gla_t gla, bool write);
+/* An access to gla (MMU_READ, MMU_WRITE, or MMU_EXEC: the fetch of an instruction that begins
+ * there) trapped in the window of the present CPL. True: it is mapped now, run the instruction
+ * again, with v->bt.window[] read anew (an address space that was in the empty window has got its
+ * own). False: the interpreter must do this access; nothing has changed.
+ * Whoever asks for MMU_EXEC watches the page's bytes (monitor/memory/page.h). The
+ * permission ends with the mapping, with a store through it, and with mmu_flush_gpa(). */
+bool window_fill(struct vcpu *v, gla_t gla, unsigned access);
 
 /* Sets v->bt.window[] for the present CR3. The flushes do so by themselves. */
 void window_select(struct vcpu *v);

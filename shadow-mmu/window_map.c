@@ -37,16 +37,18 @@ static unsigned bits_set(uint64_t x)
  * the last page. */
 static void leaf_count(struct windows *ws, struct leaf *l)
 {
-    uint64_t m0 = ~l->mapped[0] << 63, w0 = 0; /* the first page always begins one */
+    uint64_t m0 = ~l->mapped[0] << 63, w0 = 0, x0 = 0; /* the first page always begins one */
     unsigned runs = 1;
 
     for (unsigned k = 0; k < LEAF_WORDS; k++) {
         uint64_t m = l->mapped[k], before = m << 1 | m0 >> 63;
         uint64_t w = l->writable[k], w_before = w << 1 | w0 >> 63;
+        uint64_t x = l->exec[k], other = (w ^ w_before) | (x ^ (x << 1 | x0 >> 63));
 
-        runs += bits_set((m ^ before) | (m & before & ((w ^ w_before) | ~l->joins[k])));
+        runs += bits_set((m ^ before) | (m & before & (other | ~l->joins[k])));
         m0 = m;
         w0 = w;
+        x0 = x;
     }
     ws->win[l->window].runs += runs - l->runs;
     ws->runs += runs - l->runs;
@@ -148,7 +150,7 @@ static void turn_off(struct vcpu *v)
 void window_drop(struct vcpu *v, unsigned n)
 {
     struct windows *ws = v->windows;
-    const struct vmm_host *h = v->vm->host;
+    const struct vcpu_host *h = v->host;
 
     if (!ws->win[n].list[0] && !ws->win[n].list[1])
         return;
@@ -165,7 +167,7 @@ void window_drop(struct vcpu *v, unsigned n)
 
 void window_drop_all(struct vcpu *v)
 {
-    for (unsigned n = 0; n < v->vm->host->window_count; n++)
+    for (unsigned n = 0; n < v->host->window_count; n++)
         window_drop(v, n);
 }
 
@@ -175,7 +177,7 @@ static void evict(struct vcpu *v)
     const struct windows *ws = v->windows;
     unsigned most = 0;
 
-    for (unsigned n = 1; n < v->vm->host->window_count; n++)
+    for (unsigned n = 1; n < v->host->window_count; n++)
         if (ws->win[n].runs > ws->win[most].runs)
             most = n;
     v->stats.window_evictions++;
@@ -196,9 +198,11 @@ void window_make_room(struct vcpu *v)
         evict(v);
 }
 
-static void host_granted(struct windows *ws)
+static void host_granted(struct vcpu *v)
 {
-    if (ws->budget == WINDOW_RUNS || ++ws->granted < GRANTED_ENOUGH)
+    struct windows *ws = v->windows;
+
+    if (ws->budget == v->host->window_runs || ++ws->granted < GRANTED_ENOUGH)
         return;
     ws->granted = 0;
     ws->budget *= 2;
@@ -228,7 +232,7 @@ static bool settle(struct vcpu *v, struct leaf *l, bool done)
 
     leaf_count(ws, l);
     if (done)
-        host_granted(ws);
+        host_granted(v);
     if (done && ws->runs <= ws->budget)
         return true;
     v->stats.window_evictions++;
@@ -240,10 +244,10 @@ static bool settle(struct vcpu *v, struct leaf *l, bool done)
 
 /* ---- by physical page ---- */
 
-/* Page i of *l if that is a small page which maps `gpa` for writing. */
-static bool maps_for_writing(const struct vcpu *v, const struct leaf *l, unsigned i, gpa_t gpa)
+/* Does page i of *l, a leaf of small pages, map `gpa` for writing or fetching? */
+static bool maps_for_more(const struct vcpu *v, const struct leaf *l, unsigned i, gpa_t gpa)
 {
-    return bit_test(l->writable, i) && leaf_gpa(v, l, i) == gpa;
+    return (bit_test(l->writable, i) || bit_test(l->exec, i)) && leaf_gpa(v, l, i) == gpa;
 }
 
 static struct leaf *rmap_leaf(struct windows *ws, uint32_t word)
@@ -262,7 +266,7 @@ static void rmap_add(struct vcpu *v, const struct leaf *l, unsigned i)
         const struct leaf *other = rmap_leaf(ws, *r);
 
         if (other && other->kind == LEAF_SMALL &&
-            maps_for_writing(v, other, *r & (LEAF_PAGES - 1), gpa))
+            maps_for_more(v, other, *r & (LEAF_PAGES - 1), gpa))
             *r = 1u << (*r >> 20 & 15);
         else
             *r = 0;
@@ -284,10 +288,10 @@ static void protect_search(struct vcpu *v, unsigned n, gpa_t page)
 
         next = l->next;
         for (unsigned k = 0; k < LEAF_WORDS; k++)
-            for (uint64_t w = l->writable[k]; w; w &= w - 1) {
+            for (uint64_t w = l->writable[k] | l->exec[k]; w; w &= w - 1) {
                 unsigned i = k * 64 + (unsigned)__builtin_ctzll(w);
 
-                if (leaf_gpa(v, l, i) == page && !leaf_protect(v, l, i, 1, false))
+                if (leaf_gpa(v, l, i) == page && !leaf_protect(v, l, i, 1, 0))
                     return;
             }
     }
@@ -304,8 +308,9 @@ static void protect_big(struct vcpu *v, unsigned n, gpa_t page)
         uint64_t i = (page - l->frame) >> GUEST_PAGE_SHIFT;
 
         next = l->next;
-        if (i < LEAF_PAGES && bit_test(l->writable, (unsigned)i) &&
-            !leaf_protect(v, l, (unsigned)i, 1, false))
+        if (i < LEAF_PAGES &&
+            (bit_test(l->writable, (unsigned)i) || bit_test(l->exec, (unsigned)i)) &&
+            !leaf_protect(v, l, (unsigned)i, 1, 0))
             return;
     }
 }
@@ -315,7 +320,7 @@ void window_protect_gpa(struct vcpu *v, gpa_t page)
     struct windows *ws = v->windows;
     uint32_t *r, word;
 
-    for (unsigned n = 0; n < v->vm->host->window_count; n++)
+    for (unsigned n = 0; n < v->host->window_count; n++)
         protect_big(v, n, page);
     if (page >> GUEST_PAGE_SHIFT >= RMAP_PAGES)
         return;
@@ -326,8 +331,8 @@ void window_protect_gpa(struct vcpu *v, gpa_t page)
         struct leaf *l = rmap_leaf(ws, word);
         unsigned i = word & (LEAF_PAGES - 1);
 
-        if (l && l->kind == LEAF_SMALL && maps_for_writing(v, l, i, page))
-            leaf_protect(v, l, i, 1, false);
+        if (l && l->kind == LEAF_SMALL && maps_for_more(v, l, i, page))
+            leaf_protect(v, l, i, 1, 0);
         return;
     }
     for (unsigned n = 0; n < HOST_WINDOWS; n++)
@@ -355,26 +360,47 @@ static void mark_join(const struct vcpu *v, struct leaf *l, unsigned i)
                  leaf_gpa(v, l, i) == leaf_gpa(v, l, i - 1) + GUEST_PAGE_SIZE);
 }
 
-static void mark_writable(struct vcpu *v, struct leaf *l, unsigned first, unsigned count, bool on)
+static void mark_rights(struct vcpu *v, struct leaf *l, unsigned first, unsigned count,
+                        unsigned rights)
 {
-    mark(l->writable, first, count, on);
-    if (on && l->kind == LEAF_SMALL)
+    mark(l->writable, first, count, rights & HOST_MAP_WRITE);
+    mark(l->exec, first, count, rights & HOST_MAP_EXEC);
+    if (rights && l->kind == LEAF_SMALL)
         for (unsigned i = first; i < first + count; i++)
             rmap_add(v, l, i);
 }
 
-bool leaf_map(struct vcpu *v, struct leaf *l, unsigned first, unsigned count, gpa_t gpa,
-              bool writable)
+/* What the entries that pages first.. came from say, of all of them: HOST_MAP_USER and _GLOBAL. */
+static unsigned entry_rights(const struct vcpu *v, const struct leaf *l, unsigned first,
+                             unsigned count)
 {
-    const struct vmm_host *h = v->vm->host;
+    const struct windows *ws = v->windows;
+    uint64_t upper = ws->win[l->window].pde[l->region], lower = upper;
+
+    if (l->kind == LEAF_FLAT)
+        return HOST_MAP_USER;
+    if (l->kind == LEAF_SMALL) {
+        lower = ~0ull;
+        for (unsigned i = first; i < first + count; i++)
+            lower &= ws->table[l->table][i];
+    }
+    return (upper & lower & PTE_U ? HOST_MAP_USER : 0) |
+           ((lower & PTE_G) && (v->cr4 & CR4_PGE) ? HOST_MAP_GLOBAL : 0);
+}
+
+bool leaf_map(struct vcpu *v, struct leaf *l, unsigned first, unsigned count, gpa_t gpa,
+              unsigned rights)
+{
+    const struct vcpu_host *h = v->host;
     uint64_t len = (uint64_t)count << GUEST_PAGE_SHIFT;
 
-    if (h->window_map(h->opaque, l->window, leaf_gla(l, first), gpa, len, writable))
+    if (h->window_map(h->opaque, l->window, leaf_gla(l, first), gpa, len,
+                      rights | entry_rights(v, l, first, count)))
         return settle(v, l, false);
     v->stats.window_maps += count;
     l->pages = (uint16_t)(l->pages + count);
     mark(l->mapped, first, count, true);
-    mark_writable(v, l, first, count, writable);
+    mark_rights(v, l, first, count, rights);
     mark(l->joins, first, count, true);
     mark_join(v, l, first);
     mark_join(v, l, first + count);
@@ -383,7 +409,7 @@ bool leaf_map(struct vcpu *v, struct leaf *l, unsigned first, unsigned count, gp
 
 bool leaf_unmap(struct vcpu *v, struct leaf *l, unsigned first, unsigned count)
 {
-    const struct vmm_host *h = v->vm->host;
+    const struct vcpu_host *h = v->host;
     uint64_t len = (uint64_t)count << GUEST_PAGE_SHIFT;
 
     if (h->window_unmap(h->opaque, l->window, leaf_gla(l, first), len))
@@ -391,26 +417,27 @@ bool leaf_unmap(struct vcpu *v, struct leaf *l, unsigned first, unsigned count)
     v->stats.window_unmaps += count;
     l->pages = (uint16_t)(l->pages - count);
     mark(l->mapped, first, count, false);
-    mark(l->writable, first, count, false);
+    mark_rights(v, l, first, count, 0);
     mark(l->joins, first, count, false);
     mark_join(v, l, first + count);
     return settle(v, l, true);
 }
 
-bool leaf_protect(struct vcpu *v, struct leaf *l, unsigned first, unsigned count, bool writable)
+bool leaf_protect(struct vcpu *v, struct leaf *l, unsigned first, unsigned count, unsigned rights)
 {
-    const struct vmm_host *h = v->vm->host;
+    const struct vcpu_host *h = v->host;
     uint64_t len = (uint64_t)count << GUEST_PAGE_SHIFT;
 
-    if (h->window_protect(h->opaque, l->window, leaf_gla(l, first), len, writable))
+    if (h->window_protect(h->opaque, l->window, leaf_gla(l, first), len,
+                          rights | entry_rights(v, l, first, count)))
         return settle(v, l, false);
-    mark_writable(v, l, first, count, writable);
+    mark_rights(v, l, first, count, rights);
     return settle(v, l, true);
 }
 
 bool leaf_drop(struct vcpu *v, struct leaf *l)
 {
-    const struct vmm_host *h = v->vm->host;
+    const struct vcpu_host *h = v->host;
 
     if (h->window_unmap(h->opaque, l->window, leaf_gla(l, 0), 1u << LEAF_SHIFT))
         return settle(v, l, false);

@@ -2,9 +2,10 @@
 /*
  * window_priv.h - what is mapped in the windows, and the few operations that change it.
  *
- * Invariant  A page's bit in leaf.mapped (leaf.writable) is set exactly when the host maps it (for
- *            writing).
- * Invariant  A plain RAM page that a small page maps for writing has that mapping in windows.rmap.
+ * Invariant  A page's bit in leaf.mapped (leaf.writable, leaf.exec) is set exactly when the host
+ *            maps it (for writing, for fetching).
+ * Invariant  A RAM page that a small page maps for writing or fetching has that mapping in
+ *            windows.rmap.
  * Lifetime   Whatever unmaps or protects may find the budget exceeded and drop the whole window; it
  *            then returns false, and all pointers to that window's leaves are dead.
  */
@@ -33,6 +34,7 @@ enum leaf_kind {
 /* What is mapped of 2 MiB of a window. */
 struct leaf {
     uint64_t mapped[LEAF_WORDS], writable[LEAF_WORDS];
+    uint64_t exec[LEAF_WORDS]; /* fetched from directly; then not writable */
     /* the page is mapped right behind its predecessor, also physically */
     uint64_t joins[LEAF_WORDS];
     gpa_t frame;         /* flat, big: of the first page */
@@ -72,7 +74,7 @@ struct windows {
     unsigned current; /* window of the present CR3's CPL 3 */
     uint64_t clock;   /* of last_use */
     uint32_t runs;
-    uint32_t budget;  /* of runs: WINDOW_RUNS, less after the host has refused */
+    uint32_t budget;  /* of runs: the host's window_runs, less after the host has refused */
     unsigned granted; /* operations since it changed */
     bool off;         /* the host refused too often */
     uint32_t losses;  /* see window_space.c */
@@ -99,12 +101,12 @@ static inline void bit_put(uint64_t *map, unsigned n, bool on)
 /* Windows 0 to this - 1 are for CPL 0-2. */
 static inline unsigned window_supers(const struct vcpu *v)
 {
-    return v->vm->host->window_count == HOST_WINDOWS ? WINDOW_SUPERS : 1;
+    return v->host->window_count == HOST_WINDOWS ? WINDOW_SUPERS : 1;
 }
 
 static inline unsigned window_empty(const struct vcpu *v)
 {
-    return v->vm->host->window_count - 1;
+    return v->host->window_count - 1;
 }
 
 static inline struct leaf *leaf_find(struct windows *ws, unsigned n, gla_t gla)
@@ -133,18 +135,19 @@ void window_make_room(struct vcpu *v);
 /* After window_make_room(). */
 struct leaf *leaf_new(struct vcpu *v, unsigned n, unsigned region, enum leaf_kind kind);
 /* Pages first.. of *l, none of them mapped, to the physical pages from gpa on. Their table entries
- * are copied already. False: the host refuses. */
+ * are copied already: what these say of CPL 3 and TLBs goes to the host beside `rights`, which are
+ * HOST_MAP_WRITE or HOST_MAP_EXEC, or 0. False: the host refuses. */
 bool leaf_map(struct vcpu *v, struct leaf *l, unsigned first, unsigned count, gpa_t gpa,
-              bool writable);
+              unsigned rights);
 /* The same for pages that are all mapped. An emptied leaf stays; see leaf_trim(). */
 bool leaf_unmap(struct vcpu *v, struct leaf *l, unsigned first, unsigned count);
-bool leaf_protect(struct vcpu *v, struct leaf *l, unsigned first, unsigned count, bool writable);
+bool leaf_protect(struct vcpu *v, struct leaf *l, unsigned first, unsigned count, unsigned rights);
 /* Frees it, if it is empty. */
 void leaf_trim(struct windows *ws, struct leaf *l);
 /* Unmaps everything in it and frees it. */
 bool leaf_drop(struct vcpu *v, struct leaf *l);
 
-/* Write-protects every writable mapping of the physical page. */
+/* No mapping of the physical page may be written to or fetched from any more. */
 void window_protect_gpa(struct vcpu *v, gpa_t page);
 
 /* window_space.c: the present address space gets a user window of its own. */

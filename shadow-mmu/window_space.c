@@ -28,7 +28,7 @@ static uint64_t window_key(const struct vcpu *v)
 void window_select(struct vcpu *v)
 {
     struct windows *ws = v->windows;
-    const struct vmm_host *h = v->vm->host;
+    const struct vcpu_host *h = v->host;
     uint64_t key;
 
     if (!ws || !h->window_count)

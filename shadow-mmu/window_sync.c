@@ -24,7 +24,7 @@ uint64_t window_mode(const struct vcpu *v)
 {
     return (v->cr0 & (CR0_PG | CR0_WP)) | (v->vm->a20 ? 2u : 0) |
            (v->msr.efer & EFER_NXE ? 4u : 0) |
-           (uint64_t)(v->cr4 & (CR4_PSE | CR4_PAE | CR4_SMAP)) << 32;
+           (uint64_t)(v->cr4 & (CR4_PSE | CR4_PAE | CR4_SMAP | CR4_SMEP)) << 32;
 }
 
 /* Calls op for each run of set bits. False: the window is gone. */
@@ -48,7 +48,7 @@ static bool for_runs(struct vcpu *v, struct leaf *l, const uint64_t *map,
 
 static bool make_readonly(struct vcpu *v, struct leaf *l, unsigned first, unsigned count)
 {
-    return leaf_protect(v, l, first, count, false);
+    return leaf_protect(v, l, first, count, 0);
 }
 
 /* Is one of the entries first.. not what its copy is, in any bit? */
@@ -211,7 +211,7 @@ static void window_resync(struct vcpu *v, unsigned n, bool keep_global)
 static void drop_watched(struct vcpu *v)
 {
     for (unsigned d = 0; d < 4; d++)
-        for (unsigned n = 0; n < v->vm->host->window_count; n++) {
+        for (unsigned n = 0; n < v->host->window_count; n++) {
             struct leaf *l = leaf_find(v->windows, n, v->dr[d]);
             unsigned i = v->dr[d] >> GUEST_PAGE_SHIFT & (LEAF_PAGES - 1);
 
@@ -227,7 +227,7 @@ static void window_flush(struct vcpu *v, bool keep_global)
     uint64_t mode = window_mode(v);
     unsigned super;
 
-    if (!v->vm->host->window_count)
+    if (!v->host->window_count)
         return;
     if (mode != ws->mode) {
         window_drop_all(v);

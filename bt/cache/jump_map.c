@@ -78,7 +78,7 @@ static void forget_all(struct vcpu *v, unsigned map)
 /* The memory goes back to the host, with the tables of its pages. */
 static void clear(struct vcpu *v, unsigned map)
 {
-    const struct vmm_host *h = v->vm->host;
+    const struct vcpu_host *h = v->host;
 
     h->jump_map_clear(h->opaque, (uint64_t)(uintptr_t)v->bt.jump[map].entry);
     forget_all(v, map);
@@ -107,7 +107,7 @@ _Static_assert(BT_JUMP_PIECE_SHIFT <= GUEST_PAGE_SHIFT, "a piece is of one page"
 
 static void block_drop(struct vcpu *v, struct bt_jump_map *m, gla_t block)
 {
-    const struct vmm_host *h = v->vm->host;
+    const struct vcpu_host *h = v->host;
     uint16_t *count = &m->block_written[block >> BT_JUMP_BLOCK_SHIFT];
 
     for (gla_t n = 0; n < BLOCK; n += PIECE)
@@ -153,7 +153,7 @@ static void when_full(struct vcpu *v, struct bt_jump_map *m)
 
 static bool chunk_open(struct vcpu *v, struct bt_jump_map *m, gla_t gla)
 {
-    const struct vmm_host *h = v->vm->host;
+    const struct vcpu_host *h = v->host;
     bool *open = &m->open[gla >> BT_JUMP_CHUNK_SHIFT];
     gla_t first = gla & ~((1u << BT_JUMP_CHUNK_SHIFT) - 1);
 
@@ -180,7 +180,7 @@ static bool make_room(struct vcpu *v, struct bt_jump_map *m, gla_t gla)
 
 void jump_map_init(struct vcpu *v, struct bt_jump_map *maps)
 {
-    const struct vmm_host *h = v->vm->host;
+    const struct vcpu_host *h = v->host;
 
     v->bt.jump = maps;
     for (unsigned map = 0; map < HOST_JUMP_MAPS; map++) {

@@ -27,7 +27,7 @@ size_t bt_size(size_t arena_size)
 void bt_init(struct vcpu *v, void *memory, const struct bt_options *options)
 {
     struct bt *bt = memory;
-    const struct vmm_host *h = v->vm->host;
+    const struct vcpu_host *h = v->host;
 
     bt->opt = *options;
     bt->gs = h->gs_base_free && !options->no_gs;

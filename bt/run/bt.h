@@ -22,7 +22,7 @@
  * them zeroed. `arena_size`: bytes of generated code, host.h cache. */
 size_t bt_size(size_t arena_size);
 
-/* Makes the translator in `memory` ready; v->vm->host's cache, gs_base_free and return stack are
+/* Makes the translator in `memory` ready; v->host's cache, gs_base_free and return stack are
  * set.
  * v->translator = memory. */
 void bt_init(struct vcpu *v, void *memory, const struct bt_options *options);

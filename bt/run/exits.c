@@ -8,6 +8,7 @@
 #include "bt/run/adapt.h"
 #include "bt/run/run_priv.h"
 #include "bt/run/trap.h"
+#include "shadow-mmu/mmu.h"
 #include "shadow-mmu/window.h"
 
 /* The instruction that trapped, by its handler; raises what it raises. */
@@ -70,7 +71,7 @@ void bt_handle_trap(struct vcpu *v, struct bt *bt)
     if (memory && off <= FILL_LAST) {
         bool write = v->bt.trap_kind == TRAP_WRITE || is_mmx_store(v, bt);
 
-        if (window_fill(v, (gla_t)off, write)) {
+        if (window_fill(v, (gla_t)off, write ? MMU_WRITE : MMU_READ)) {
             v->stats.hidden_faults++;
             adapt_trap(v, trapped_gpa(v, bt), (gla_t)off, ADAPT_FILLED);
             after_fill(v, bt, s);

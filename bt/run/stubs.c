@@ -438,7 +438,7 @@ void bt_stubs_make(struct vcpu *v, struct bt *bt)
     s->rdtsc = make_rdtsc(&e);
     v->bt.jump_miss = bt_host_address(bt, s->exit_lookup);
     bt->jump_miss = from_r15(v, v->bt.jump_miss);
-    bt->return_last = from_r15(v, v->vm->host->return_top - 1);
+    bt->return_last = from_r15(v, v->host->return_top - 1);
     s->lookup = make_lookup(&e, bt);
     s->return_other = make_other(&e, s->lookup);
     s->return_miss = e.at;

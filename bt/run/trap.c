@@ -30,7 +30,7 @@
 
 bool bt_owns(const struct vcpu *v, uint64_t rip)
 {
-    const struct host_code_arena *a = &v->vm->host->cache;
+    const struct host_code_arena *a = &v->host->cache;
 
     return v->translator && rip - (uint64_t)(uintptr_t)a->rx < a->size;
 }

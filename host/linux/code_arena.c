@@ -111,7 +111,7 @@ void *vcpu_memory_create(size_t size)
     return p;
 }
 
-int return_stack_create(struct vmm_host *h, void *vcpu, size_t size)
+int return_stack_create(struct vcpu_host *h, void *vcpu, size_t size)
 {
     uint8_t *p = (uint8_t *)vcpu + round_up(size, GUARD_BELOW);
 
@@ -124,7 +124,7 @@ int return_stack_create(struct vmm_host *h, void *vcpu, size_t size)
     return -err;
 }
 
-void return_stack_destroy(struct vmm_host *h)
+void return_stack_destroy(struct vcpu_host *h)
 {
     if (h->return_limit)
         munmap((void *)(uintptr_t)(h->return_limit - GUARD_BELOW),

@@ -6,7 +6,7 @@
 #ifndef RING1_HOST_LINUX_CODE_ARENA_H
 #define RING1_HOST_LINUX_CODE_ARENA_H
 
-#include "include/ring1/host.h"
+#include "include/ring1/vcpu_host.h"
 
 /* Maps `size` bytes, all zero; rounded up to whole pages. Returns 0 or -errno; *a is empty on
  * failure. */
@@ -20,11 +20,11 @@ void code_arena_destroy(struct host_code_arena *a);
 /* Zeroed memory for a vCPU of `size` bytes, with address space before it for its translated code
  * and behind it for its return stack; NULL when there is none. */
 void *vcpu_memory_create(size_t size);
-/* Sets h->return_limit and return_top as host.h says, behind what vcpu_memory_create() gave.
+/* Sets h->return_limit and return_top as vcpu_host.h says, behind what vcpu_memory_create() gave.
  * Returns
  * 0 or -errno; both are 0 on failure. */
-int return_stack_create(struct vmm_host *h, void *vcpu, size_t size);
+int return_stack_create(struct vcpu_host *h, void *vcpu, size_t size);
 /* Also when there is none. Not the vCPU's memory. */
-void return_stack_destroy(struct vmm_host *h);
+void return_stack_destroy(struct vcpu_host *h);
 
 #endif

@@ -33,15 +33,6 @@ static void in_put(struct console *c, uint8_t byte)
         c->in[c->in_head++ & (CONSOLE_IN - 1)] = byte;
 }
 
-unsigned console_take(struct console *c, uint8_t *out, unsigned max)
-{
-    unsigned n = 0;
-
-    while (n < max && console_input(c))
-        out[n++] = c->in[c->in_tail++ & (CONSOLE_IN - 1)];
-    return n;
-}
-
 static void command(struct console *c, uint8_t byte)
 {
     switch (byte) {

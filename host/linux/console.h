@@ -17,12 +17,13 @@
 #include "host/linux/config.h"
 #include "host/linux/error.h"
 #include "host/linux/fpu_safe.h"
+#include "include/ring1/host.h"
 
 #define CONSOLE_IN          1024u /* a power of two */
 #define CONSOLE_FDS         2u    /* descriptors of one console to poll at most */
 #define CONSOLE_PATIENCE_NS NS_PER_SEC
 
-/* What the user asked for with Ctrl-A; bits of console.asked, cleared by the loop. */
+/* What the user asked for with Ctrl-A; bits of console.asked. events.c clears what it hands on. */
 #define ASKED_QUIT         1u
 #define ASKED_BREAK        2u
 #define ASKED_POWER_BUTTON 4u
@@ -69,8 +70,9 @@ static inline uint32_t console_input(const struct console *c)
 {
     return c->in_head - c->in_tail;
 }
-/* Takes up to max bytes of input. */
-unsigned console_take(struct console *c, uint8_t *out, unsigned max);
+/* vmm_host.next_event (events.c, FPU-SAFE): a BREAK, a press of the power button, or input of one
+ * of the consoles of the struct linux_host `opaque`. Before a console's input comes its BREAK. */
+bool console_next_event(void *opaque, const struct host_room *room, struct host_event *e);
 
 /* Removes the socket that we listen on. Async-signal-safe. */
 void console_abandon(struct console *c);

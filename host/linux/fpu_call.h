@@ -17,9 +17,9 @@
 #include <signal.h>
 #include <stdbool.h>
 
-#include "include/ring1/host.h"
+#include "include/ring1/vcpu_host.h"
 
-/* struct vmm_host.fpu_call. */
+/* struct vcpu_host.fpu_call. */
 unsigned host_fpu_call(void *opaque, const void *stub, struct fpu_io *io);
 
 /* The part of the signal handler that is about stubs. Returns true when the signal was a stub's:

@@ -38,7 +38,7 @@ int64_t clock_wall(void *clock);
 /* Makes the timer, not armed yet. Returns 0 or -errno. */
 int break_timer_create(struct host_clock *c);
 void break_timer_destroy(struct host_clock *c);
-/* vmm_host.arm_timer. */
+/* vcpu_host.arm_timer. */
 void break_timer_arm(void *clock, ns_t at);
 /* Nothing is asked for, and nothing will be before host time `at`: a timer that is armed goes off
  * no sooner. Not for at = NS_NEVER. */

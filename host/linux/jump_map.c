@@ -45,18 +45,18 @@ static void jump_map_clear(void *opaque, uint64_t map)
 }
 
 /* Enters the first `count` at p; the others are the first. */
-static void enter(struct vmm_host *h, uint64_t p, unsigned count)
+static void enter(struct vcpu_host *h, uint64_t p, unsigned count)
 {
     for (unsigned n = 0; n < HOST_JUMP_MAPS; n++)
         h->jump_map[n] = n < count ? p + n * BYTES : p;
 }
 
-bool jump_maps_all(const struct vmm_host *h)
+bool jump_maps_all(const struct vcpu_host *h)
 {
     return h->jump_map[FEWEST] != h->jump_map[0];
 }
 
-void jump_maps_lessen(struct vmm_host *h)
+void jump_maps_lessen(struct vcpu_host *h)
 {
     if (!jump_maps_all(h))
         return;
@@ -64,7 +64,7 @@ void jump_maps_lessen(struct vmm_host *h)
     enter(h, h->jump_map[0], FEWEST);
 }
 
-int jump_maps_create(struct vmm_host *h)
+int jump_maps_create(struct vcpu_host *h)
 {
     unsigned count = HOST_JUMP_MAPS;
     void *p = mmap(NULL, count * BYTES, PROT_READ, FLAGS, -1, 0);
@@ -84,7 +84,7 @@ int jump_maps_create(struct vmm_host *h)
     return 0;
 }
 
-void jump_maps_destroy(struct vmm_host *h)
+void jump_maps_destroy(struct vcpu_host *h)
 {
     if (h->jump_map[0])
         munmap((void *)(uintptr_t)h->jump_map[0],

@@ -32,7 +32,7 @@ int host_lockstep_create(struct machine *m, struct error *e)
                                   .ram = zeroed_alloc(m->ram.size),
                                   .page = zeroed_alloc(page_bytes(m)),
                                   .say = print_line};
-    int err = code_arena_create(&cfg.code, CODE_ARENA);
+    int err = code_arena_create(&cfg.stubs, CODE_ARENA);
 
     if (!ls || !cfg.cpu || !cfg.interp || !cfg.ram || !cfg.page || err)
         return error_set(e, "the host has not enough memory for a second guest beside the first");
@@ -50,14 +50,15 @@ void host_lockstep_destroy(struct machine *m)
     if (!ls->diverged)
         say("lockstep: no difference in %llu blocks, %llu instructions",
             (unsigned long long)ls->blocks, (unsigned long long)ls->insns);
-    struct host_code_arena code = ls->shadow_host.code;
+    struct host_code_arena stubs = ls->shadow_cpu_host.stubs;
     m->vm.host = ls->host;
+    m->vcpu->host = ls->cpu_host;
     m->vm.lockstep = NULL;
     m->lockstep = NULL;
     munmap(ls->b->interp, interp_size());
     munmap(ls->b, sizeof *ls->b);
     munmap(ls->shadow.ram, m->ram.size);
     munmap(ls->shadow.page, page_bytes(m));
-    code_arena_destroy(&code);
+    code_arena_destroy(&stubs);
     munmap(ls, sizeof *ls);
 }

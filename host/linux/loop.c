@@ -54,35 +54,9 @@ static __attribute__((noinline)) unsigned run_guest(struct vcpu *v)
     return reason;
 }
 
-/* Input goes on as far as the UART takes it. */
-static void feed_serial(struct machine *m, unsigned n, ns_t now)
-{
-    struct console *c = &m->console[n];
-    uint8_t buf[64];
-
-    if (!c->out || !console_input(c))
-        return;
-    unsigned room = pc_serial_room(m->pc, n);
-    unsigned len = console_take(c, buf, room < sizeof buf ? room : (unsigned)sizeof buf);
-    if (len)
-        pc_serial_receive(m->pc, n, buf, len, now);
-}
-
-static void serve_wishes(struct loop *l, unsigned n, ns_t now)
-{
-    struct console *c = &l->m->console[n];
-
-    if (c->asked & ASKED_QUIT)
-        end(l, 0);
-    if ((c->asked & ASKED_BREAK) && n < MAX_SERIAL)
-        pc_serial_break(l->m->pc, n, now);
-    if (c->asked & ASKED_POWER_BUTTON)
-        pc_power_button(l->m->pc, now);
-    c->asked = 0;
-}
-
 /* Looks at all files, waiting up to wait_ns (NS_NEVER: as long as it takes) for something to
- * happen. */
+ * happen. What concerns the guest stays in the consoles until the next vcpu_run() asks for it
+ * (events.c). */
 static void serve_files(struct loop *l, ns_t wait_ns)
 {
     struct machine *m = l->m;
@@ -98,13 +72,10 @@ static void serve_files(struct loop *l, ns_t wait_ns)
         for (unsigned i = 0; i < n; i++)
             p[i].revents = 0; /* interrupted: a signal's handler ran */
     }
-    ns_t now = vm_now(&m->vm);
     for (unsigned i = 0; i < CONSOLES; i++) {
         console_serve(&m->console[i], p, host_now(m));
-        if (m->console[i].asked)
-            serve_wishes(l, i, now);
-        if (i < MAX_SERIAL)
-            feed_serial(m, i, now);
+        if (m->console[i].asked & ASKED_QUIT)
+            end(l, 0);
     }
     if (signals_pending() == SIGXCPU)
         say("the limit of this process's CPU time is met (ulimit -t)");

@@ -32,7 +32,7 @@ static void unmap(void *p, size_t size)
 static void reserve_windows(struct machine *m)
 {
     static const unsigned counts[] = {HOST_WINDOWS, HOST_WINDOWS - WINDOW_SUPERS + 1, 3};
-    struct vmm_host *h = &m->host.host;
+    struct vcpu_host *h = &m->host.cpu;
 
     for (unsigned n = 0; n < ARRAY_LEN(counts) && !h->window_count; n++) {
         if (counts[n] < HOST_WINDOWS)
@@ -45,7 +45,7 @@ static void reserve_windows(struct machine *m)
 /* Translated code does without windows where the host has no address space or memory for them. */
 static void create_windows(struct machine *m)
 {
-    struct vmm_host *h = &m->host.host;
+    struct vcpu_host *h = &m->host.cpu;
 
     if (!m->cfg->bt.soft_only)
         reserve_windows(m);
@@ -70,7 +70,7 @@ static int try_cache(struct machine *m, uint64_t size)
 {
     m->bt_memory_size = bt_size(size);
     m->bt_memory = zeroed_alloc(m->bt_memory_size);
-    int err = m->bt_memory ? code_arena_create_near(&m->host.host.cache, size, m->vcpu) : -ENOMEM;
+    int err = m->bt_memory ? code_arena_create_near(&m->host.cpu.cache, size, m->vcpu) : -ENOMEM;
     if (err) {
         unmap(m->bt_memory, m->bt_memory_size);
         m->bt_memory = NULL;
@@ -124,6 +124,7 @@ static int create_vm(struct machine *m, struct error *e)
     if (!page || !m->interp_memory || !m->pc)
         return error_set(e, "the host has not enough memory for the monitor");
     vm_assemble(vm, &(struct vm_parts){.host = &m->host.host,
+                                       .cpu_host = &m->host.cpu,
                                        .ram = m->ram.base,
                                        .ram_size = m->ram.size,
                                        .page = page,
@@ -152,6 +153,8 @@ static int open_consoles(struct machine *m, struct error *e)
             return -1;
         m->console_count++;
     }
+    m->host.console = m->console;
+    m->host.consoles = CONSOLES;
     return 0;
 }
 

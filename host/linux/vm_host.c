@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "host/linux/code_arena.h"
+#include "host/linux/console.h"
 #include "host/linux/fpu_call.h"
 #include "host/linux/jump_map.h"
 #include "include/ring1/trace.h"
@@ -118,13 +119,14 @@ int vm_host_init(struct linux_host *h, const struct config *cfg, struct error *e
     h->host = (struct vmm_host){
         .opaque = h,
         .now_ns = clock_now,
-        .fpu_call = host_fpu_call,
         .random32 = clock_random32,
         .wall_seconds = clock_wall,
+        .next_event = console_next_event,
         .trace = fpu_safe_trace,
         .trace_mask = cfg->trace_mask,
         .guest_tsc_khz = clock_tsc_khz(),
     };
+    h->cpu = (struct vcpu_host){.opaque = h, .fpu_call = host_fpu_call};
     if (__get_cpuid(1, &a, &b, &c, &d)) {
         h->host.host_feat_1_ecx = c;
         h->host.host_feat_1_edx = d;
@@ -133,7 +135,7 @@ int vm_host_init(struct linux_host *h, const struct config *cfg, struct error *e
         h->host.host_feat_7_ebx = b;
     if (open_trace(h, cfg, e))
         return -1;
-    err = code_arena_create(&h->host.code, CODE_ARENA);
+    err = code_arena_create(&h->cpu.stubs, CODE_ARENA);
     if (err)
         return error_set(e, "the host gives no memory for generated code: %s", refusal(-err));
     return 0;
@@ -141,16 +143,16 @@ int vm_host_init(struct linux_host *h, const struct config *cfg, struct error *e
 
 int vm_host_init_translation(struct linux_host *h, struct vcpu *v, struct error *e)
 {
-    int err = return_stack_create(&h->host, v, sizeof *v);
+    int err = return_stack_create(&h->cpu, v, sizeof *v);
 
     if (err)
         return error_set(e, "the host gives no memory for return addresses: %s", refusal(-err));
-    if (jump_maps_create(&h->host))
+    if (jump_maps_create(&h->cpu))
         return error_set(e, "%s", NO_ADDRESS_SPACE);
     err = break_timer_create(&h->clock);
     if (err)
         return error_set(e, "the host gives no timer: %s", refusal(-err));
-    h->host.arm_timer = break_timer_arm;
+    h->cpu.arm_timer = break_timer_arm;
     return 0;
 }
 
@@ -161,9 +163,9 @@ void vm_host_destroy(struct linux_host *h)
     if (h->trace_fd > STDERR_FILENO)
         close(h->trace_fd);
     h->trace_fd = -1;
-    code_arena_destroy(&h->host.code);
-    code_arena_destroy(&h->host.cache);
+    code_arena_destroy(&h->cpu.stubs);
+    code_arena_destroy(&h->cpu.cache);
     host_windows_destroy(&h->window);
-    return_stack_destroy(&h->host);
-    jump_maps_destroy(&h->host);
+    return_stack_destroy(&h->cpu);
+    jump_maps_destroy(&h->cpu);
 }

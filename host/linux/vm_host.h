@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vm_host.h - struct vmm_host (include/ring1/host.h) on Linux: time, random numbers, FPU stubs,
- * trace, and what translated code needs: the code cache, its return stack, the timer.
+ * vm_host.h - struct vmm_host (include/ring1/host.h) on Linux: time, random numbers, trace; and
+ * struct vcpu_host (vcpu_host.h): FPU stubs, and what translated code needs: the code cache, its
+ * return stack, the timer.
  */
 #ifndef RING1_HOST_LINUX_VM_HOST_H
 #define RING1_HOST_LINUX_VM_HOST_H
@@ -11,13 +12,18 @@
 #include "host/linux/fpu_safe.h"
 #include "host/linux/window.h"
 #include "include/ring1/host.h"
+#include "include/ring1/vcpu_host.h"
 
+struct console;
 struct vcpu;
 
 struct linux_host {
     struct host_clock clock; /* first: vmm_host.opaque is a struct host_clock to fpu_safe.c */
     struct vmm_host host;    /* opaque points to this struct */
+    struct vcpu_host cpu;    /* of the one vCPU; the same */
     struct host_windows window;
+    struct console *console; /* what happens there is for the guest: events.c */
+    unsigned consoles;
     int trace_fd; /* -1: no trace */
     bool trace_to_terminal;
     int trace_error; /* errno of the first write that failed */

@@ -23,14 +23,16 @@
 #define GUARD           (3ull << 30)
 #define ALIGN           (2ull << 20)
 #define HWCAP2_FSGSBASE 2u
+/* Mappings in all windows together: half of what Linux gives a process by default (65530). */
+#define RUNS 32768u
 /* What the monitor and the C library may need besides the windows. */
 #define OTHER_MAPPINGS 2048u
 
-/* ---- struct vmm_host ---- */
+/* ---- struct vcpu_host ---- */
 
 static uint64_t address(const struct linux_host *h, unsigned n, gla_t gla)
 {
-    return h->host.window_base[n] + gla;
+    return h->cpu.window_base[n] + gla;
 }
 
 /* Nothing can be accessed there, and nobody else gets it. A host that grants no mapping more (its
@@ -65,12 +67,19 @@ static int window_unmap(void *opaque, unsigned n, gla_t gla, uint64_t len)
     return refused(h, err);
 }
 
-static int window_map(void *opaque, unsigned n, gla_t gla, gpa_t gpa, uint64_t len, bool writable)
+/* Everything in a process is a user's, and the kernel looks after its TLBs. Guest code is not
+ * fetched here: nothing asks for HOST_MAP_EXEC, and the sandbox would not grant it. */
+static int prot_of(unsigned rights)
+{
+    return rights & HOST_MAP_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
+}
+
+static int window_map(void *opaque, unsigned n, gla_t gla, gpa_t gpa, uint64_t len, unsigned rights)
 {
     struct linux_host *h = opaque;
     uint64_t at = address(h, n, gla);
-    int prot = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    int err = refused(h, (int)map_fixed(at, len, prot, MAP_SHARED, h->window.ram_fd, gpa));
+    int err =
+        refused(h, (int)map_fixed(at, len, prot_of(rights), MAP_SHARED, h->window.ram_fd, gpa));
 
     /* The kernel may have given up half-way: nobody else must get this address space. */
     if (err && make_empty(at, len))
@@ -78,12 +87,10 @@ static int window_map(void *opaque, unsigned n, gla_t gla, gpa_t gpa, uint64_t l
     return err;
 }
 
-static int window_protect(void *opaque, unsigned n, gla_t gla, uint64_t len, bool writable)
+static int window_protect(void *opaque, unsigned n, gla_t gla, uint64_t len, unsigned rights)
 {
-    int prot = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-
-    return refused(opaque,
-                   (int)system_call3(SYS_mprotect, address(opaque, n, gla), len, (uint64_t)prot));
+    return refused(opaque, (int)system_call3(SYS_mprotect, address(opaque, n, gla), len,
+                                             (uint64_t)prot_of(rights)));
 }
 
 /* ---- creation: the guest does not run yet, libc is fine ---- */
@@ -99,10 +106,10 @@ static bool mappings_suffice(void)
         return true;
     n = read(fd, text, sizeof text - 1);
     close(fd);
-    return n <= 0 || strtoul(text, NULL, 10) >= WINDOW_RUNS + OTHER_MAPPINGS;
+    return n <= 0 || strtoul(text, NULL, 10) >= RUNS + OTHER_MAPPINGS;
 }
 
-void host_windows_create(struct host_windows *w, struct vmm_host *h, int ram_fd, unsigned count)
+void host_windows_create(struct host_windows *w, struct vcpu_host *h, int ram_fd, unsigned count)
 {
     size_t size = GUARD + count * (WINDOW + GUARD) + ALIGN;
     void *p = MAP_FAILED;
@@ -119,6 +126,7 @@ void host_windows_create(struct host_windows *w, struct vmm_host *h, int ram_fd,
         h->window_base[n] =
             (((uintptr_t)p + ALIGN - 1) & ~(ALIGN - 1)) + GUARD + n * (WINDOW + GUARD);
     h->window_count = count;
+    h->window_runs = RUNS;
     /* The C library's threads use FS. */
     h->gs_base_free = getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE;
     h->window_map = window_map;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * window.h - the windows of struct vmm_host on Linux: reserved address space in which guest RAM is
+ * window.h - the windows of struct vcpu_host on Linux: reserved address space in which guest RAM is
  * mapped page by page.
  *
  * Promises   Every byte of the reservation that no window_map() covers stays inaccessible, the
@@ -14,7 +14,7 @@
 #ifndef RING1_HOST_LINUX_WINDOW_H
 #define RING1_HOST_LINUX_WINDOW_H
 
-#include "include/ring1/host.h"
+#include "include/ring1/vcpu_host.h"
 
 struct host_windows {
     uint8_t *reserved; /* NULL: none */
@@ -27,7 +27,7 @@ struct host_windows {
 /* Reserves `count` windows and enters them into *h, whose opaque is the struct linux_host that
  * contains *w. Address space that the host denies (ulimit -v, vm.max_map_count) means
  * h->window_count = 0. ram_fd: the memfd of guest RAM; stays the caller's. */
-void host_windows_create(struct host_windows *w, struct vmm_host *h, int ram_fd, unsigned count);
+void host_windows_create(struct host_windows *w, struct vcpu_host *h, int ram_fd, unsigned count);
 void host_windows_destroy(struct host_windows *w);
 
 #endif

@@ -8,7 +8,7 @@
 #ifndef RING1_MONITOR_CPU_BT_CPU_H
 #define RING1_MONITOR_CPU_BT_CPU_H
 
-#include "include/ring1/host.h"
+#include "include/ring1/vcpu_host.h"
 
 /* r15 = address of the vCPU + BT_PTR_BIAS. The vCPU is 64-byte aligned, so the low five bits of
  * r15d are 12 = GUEST_PAGE_SHIFT: `shrx x, y, r15d` is a shift by a page that leaves the flags
@@ -19,8 +19,8 @@ _Static_assert(BT_PTR_BIAS % 32 == GUEST_PAGE_SHIFT, "shrx by r15d shifts by a p
 
 /* Jump map: where the code of a guest linear address is. Number BT_JUMP_USER is for CPL 3, the
  * others for CPL 0-2, one for each of the supervisor's windows (shadow-mmu/window.h). An entry for
- * each of the 4 Gi addresses, in memory that the host gives as it is written (vmm_host.jump_map). A
- * chunk is what the host makes writable at once, a block what it takes back at once, a piece what
+ * each of the 4 Gi addresses, in memory that the host gives as it is written (vcpu_host.jump_map).
+ * A chunk is what the host makes writable at once, a block what it takes back at once, a piece what
  * one page of it holds. */
 #define BT_JUMP_USER        1u
 #define BT_JUMP_CHUNK_SHIFT 23u

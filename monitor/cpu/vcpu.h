@@ -5,13 +5,17 @@
  * Invariant  eflags is always materialised, bit 1 is set; cpl equals CS.DPL-as-loaded (0 in real
  *            mode, 3 in V86).
  * Invariant  seg[].lo/hi/acc are derived from attr/limit by seg_derive() whenever those change.
- * Writer     The thread that runs the vCPU; of `attention` also handlers of signals that interrupt
- *            it (vcpu_attend()).
+ * Writer     The thread that runs the vCPU (that calls vcpu_run()), and handlers of traps and
+ *            signals which interrupt it: those write `attention` (vcpu_attend()) and, in an
+ *            engine's code, what engine.h says. Another thread writes nothing here, and reads only
+ *            what is constant after the VM was built: it has the CPU's own thread do what it wants.
+ *            Members that are written otherwise say so.
  */
 #ifndef RING1_MONITOR_CPU_VCPU_H
 #define RING1_MONITOR_CPU_VCPU_H
 
 #include "include/ring1/types.h"
+#include "include/ring1/vcpu_host.h"
 #include "monitor/cpu/bt_cpu.h"
 #include "monitor/cpu/engine.h"
 #include "monitor/cpu/listener.h"
@@ -118,7 +122,7 @@ struct vcpu {
     uint32_t eip;                /* of the current instruction while a handler runs */
     uint32_t next_eip;           /* where execution goes on if the handler succeeds */
     uint32_t eflags;
-    uint32_t attention; /* ATT_*; see vcpu_attend() */
+    uint32_t attention; /* ATT_*; see vcpu_attend(). Also handlers */
     uint8_t cpl;
     uint8_t shadow;      /* SHADOW_* in force for the instruction that runs now */
     uint8_t shadow_next; /* set by the handler for the instruction after it */
@@ -144,6 +148,7 @@ struct vcpu {
     /* Two parts of it: flushes of everything, and flushes that keep global
      * pages. */
     uint32_t flushes_all, flushes_nonglobal;
+    /* Who builds the VM; then constant: */
     const struct mmu_listener *listener[MMU_LISTENERS]; /* listener.h */
     unsigned listener_count;
     const struct engine *engine[ENGINES]; /* engine.h */
@@ -154,8 +159,10 @@ struct vcpu {
     struct vcpu *fpu_partner;
     struct vcpu_msrs msr;
 
+    /* Who builds the VM; then constant: */
     struct vm *vm;
-    unsigned id; /* also the initial APIC id */
+    const struct vcpu_host *host; /* what the host provides for this CPU alone */
+    unsigned id;                  /* also the initial APIC id */
 
     /* Exit to the host. */
     uint8_t exit_reason; /* enum exit_reason */
@@ -171,11 +178,12 @@ struct vcpu {
     uint8_t delivering;
     uint64_t unwind[8]; /* unwind.S: where fault_raise() goes */
 
-    struct bt_cpu bt;
+    struct bt_cpu bt; /* also handlers, when they find translated code */
+    /* The pointers: who builds the VM. What they lead to: the CPU's thread. */
     struct bt *translator;   /* NULL: interpret everything (bt/run/bt.h) */
     struct windows *windows; /* NULL: none (shadow-mmu/window.h) */
     struct interp *interp;   /* decode cache and loop state (monitor/interp/interp.c) */
-    struct vcpu_stats stats;
+    struct vcpu_stats stats; /* also handlers */
 };
 
 static inline bool vcpu_real_mode(const struct vcpu *v)

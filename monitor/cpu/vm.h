@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * vm.h - one virtual machine: RAM, the two buses, its CPUs, and the wires between board and CPU.
+ *
+ * Writer     Of struct vm: cover, cover_kind, a20, mem, port and next_deadline the board, which
+ *            runs on CPU 0's thread; the elements of page and dirty, and implicit, every CPU's
+ *            thread; all others whoever builds the VM, before a CPU first runs. There is one thread
+ *            today: with several, what CPUs write becomes atomic, and an access to the board a
+ *            message to CPU 0's thread. Signal handlers write nothing.
  */
 #ifndef RING1_MONITOR_CPU_VM_H
 #define RING1_MONITOR_CPU_VM_H
@@ -34,6 +40,10 @@ struct board_ops {
     void (*apic_base_changed)(void *board, unsigned cpu, uint64_t value);
     void (*tsc_deadline_changed)(void *board, unsigned cpu, uint64_t guest_tsc);
     void (*ferr)(void *board, bool level); /* FERR# to IRQ 13 */
+    /* What happened outside (host.h): how much the board takes now, in *room, which is zeroes; and
+     * something of that, at e->at. NULL, both: nothing concerns it. */
+    void (*event_room)(void *board, struct host_room *room);
+    void (*event)(void *board, const struct host_event *e);
 };
 
 #define VM_COVERED 1u
@@ -83,7 +93,10 @@ static inline ns_t vm_now(const struct vm *vm)
     return vm->host->now_ns(vm->host->opaque);
 }
 
-/* Level of the interrupt controller's INTR output of CPU `cpu`; called by the board. */
+/* The next four write the CPU's struct vcpu. The board calls them on its thread, which is the CPU's
+ * while there is one. */
+
+/* Level of the interrupt controller's INTR output of CPU `cpu`. */
 void vm_set_intr(struct vm *vm, unsigned cpu, bool level);
 
 /* Raises NMI at CPU `cpu`. */

@@ -108,7 +108,7 @@ static inline bool fpu_mem_open(struct vcpu *v, gla_t gla, const struct fpu_stub
 
 static inline unsigned fpu_stub_call(struct vcpu *v, const struct fpu_stub *s, struct fpu_io *io)
 {
-    const struct vmm_host *h = v->vm->host;
+    const struct vcpu_host *h = v->host;
 
     fpu_check_live(v);
     return h->fpu_call(h->opaque, s->code, io);

@@ -263,7 +263,7 @@ static uint64_t stub_key(const struct insn *i, uint8_t modrm)
 
 const struct fpu_stub *fpu_stub_make(struct vcpu *v, const struct insn *i)
 {
-    const struct host_code_arena *a = &v->vm->host->code;
+    const struct host_code_arena *a = &v->host->stubs;
     struct stub_table *t = (struct stub_table *)(void *)a->rw;
     struct fpu_stub head = {0};
 

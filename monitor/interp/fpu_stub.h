@@ -10,7 +10,7 @@
  * Lifetime   Until the arena is full: then all stubs go and the decode cache is flushed with them.
  * Writer     The thread of the vCPU that asks. With more than one vCPU the table needs a lock: the
  *            arena is the VM's.
- * Not here   Calling it (struct vmm_host.fpu_call), checks and memory accesses (fpu_exec.h).
+ * Not here   Calling it (struct vcpu_host.fpu_call), checks and memory accesses (fpu_exec.h).
  */
 #ifndef RING1_MONITOR_INTERP_FPU_STUB_H
 #define RING1_MONITOR_INTERP_FPU_STUB_H

@@ -31,6 +31,7 @@ void vm_assemble(struct vm *vm, const struct vm_parts *parts)
         .cpu = {parts->cpu},
     };
     parts->cpu->vm = vm;
+    parts->cpu->host = parts->cpu_host;
     vm_set_model(vm, parts->cpu_model ? parts->cpu_model : cpu_model_at(0));
     mmu_init(parts->cpu);
     interp_init(parts->cpu, parts->interp);
@@ -120,6 +121,30 @@ static void cpu_ferr(void *board, bool level)
     pc_ferr(board, level);
 }
 
+static void cpu_event_room(void *board, struct host_room *room)
+{
+    for (unsigned n = 0; n < HOST_SERIAL_PORTS; n++) {
+        unsigned bytes = pc_serial_room(board, n);
+        room->serial[n] = (uint8_t)(bytes < HOST_EVENT_BYTES ? bytes : HOST_EVENT_BYTES);
+    }
+}
+
+static void cpu_event(void *board, const struct host_event *e)
+{
+    switch ((enum host_event_kind)e->kind) {
+    case HOST_SERIAL_INPUT:
+        VMM_CHECK(e->len <= pc_serial_room(board, e->unit));
+        pc_serial_receive(board, e->unit, e->bytes, e->len, e->at);
+        break;
+    case HOST_SERIAL_BREAK:
+        pc_serial_break(board, e->unit, e->at);
+        break;
+    case HOST_POWER_BUTTON:
+        pc_power_button(board, e->at);
+        break;
+    }
+}
+
 static const struct board_ops board_ops = {
     .intr_ack = cpu_intr_ack,
     .run_until = cpu_run_until,
@@ -127,6 +152,8 @@ static const struct board_ops board_ops = {
     .apic_base_changed = cpu_apic_base_changed,
     .tsc_deadline_changed = cpu_tsc_deadline_changed,
     .ferr = cpu_ferr,
+    .event_room = cpu_event_room,
+    .event = cpu_event,
 };
 
 void vm_wire_pc(struct vm *vm, struct pc *pc, struct pc_config *cfg)

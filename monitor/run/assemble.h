@@ -14,6 +14,7 @@
 /* What a VM with one CPU is made of; `page` and `interp` are zeroed, the CPU is too. */
 struct vm_parts {
     const struct vmm_host *host;
+    const struct vcpu_host *cpu_host;
     uint8_t *ram;
     uint64_t ram_size;
     uint8_t *page; /* ram_size >> GUEST_PAGE_SHIFT bytes */

@@ -65,7 +65,7 @@ struct lockstep_config {
     void *interp;     /* interp_size() bytes, zeroed */
     uint8_t *ram;     /* as large as the real RAM */
     uint8_t *page;    /* one byte for each page of it */
-    struct host_code_arena code;
+    struct host_code_arena stubs;
     void *opaque;
     void (*say)(void *opaque, const char *line); /* one line of the report, without a newline */
 };
@@ -75,8 +75,10 @@ struct lockstep {
     struct vm shadow;
     struct vcpu *a, *b;   /* the real CPU, the shadow's */
     struct bus mem, port; /* the real devices; real->mem and real->port are recorders before them */
-    const struct vmm_host *host;
+    const struct vmm_host *host; /* the real one, and its CPU's */
+    const struct vcpu_host *cpu_host;
     struct vmm_host real_host, shadow_host;
+    struct vcpu_host real_cpu_host, shadow_cpu_host;
     void *opaque;
     void (*say)(void *opaque, const char *line);
     bool running; /* the real guest executes: record */

@@ -211,12 +211,6 @@ static ns_t world_now(void *opaque)
 {
     return ((const struct lockstep *)opaque)->now;
 }
-static unsigned world_fpu_call(void *opaque, const void *stub, struct fpu_io *io)
-{
-    const struct vmm_host *h = ((const struct lockstep *)opaque)->host;
-
-    return h->fpu_call(h->opaque, stub, io);
-}
 static bool world_random(void *opaque, uint32_t *out)
 {
     struct lockstep *ls = opaque;
@@ -245,31 +239,22 @@ static int64_t world_wall(void *opaque)
 
     return h->wall_seconds(h->opaque);
 }
+/* Happens to the real guest, whose devices answer both; at the time that both see. */
+static bool world_event(void *opaque, const struct host_room *room, struct host_event *e)
+{
+    const struct lockstep *ls = opaque;
+    const struct vmm_host *h = ls->host;
+    bool some = h->next_event && h->next_event(h->opaque, room, e);
+
+    e->at = ls->now;
+    return some;
+}
 static void world_trace(void *opaque, unsigned stage, const char *text)
 {
     const struct vmm_host *h = ((const struct lockstep *)opaque)->host;
 
     h->trace(h->opaque, stage, text);
 }
-static int world_map(void *opaque, unsigned n, gla_t gla, gpa_t gpa, uint64_t len, bool writable)
-{
-    const struct vmm_host *h = ((const struct lockstep *)opaque)->host;
-
-    return h->window_map(h->opaque, n, gla, gpa, len, writable);
-}
-static int world_unmap(void *opaque, unsigned n, gla_t gla, uint64_t len)
-{
-    const struct vmm_host *h = ((const struct lockstep *)opaque)->host;
-
-    return h->window_unmap(h->opaque, n, gla, len);
-}
-static int world_protect(void *opaque, unsigned n, gla_t gla, uint64_t len, bool writable)
-{
-    const struct vmm_host *h = ((const struct lockstep *)opaque)->host;
-
-    return h->window_protect(h->opaque, n, gla, len, writable);
-}
-
 static int shadow_ack(void *board, unsigned cpu)
 {
     (void)board, (void)cpu;
@@ -298,16 +283,16 @@ static void put_between(struct lockstep *ls, struct vm *vm)
     ls->real_host = *vm->host;
     ls->real_host.opaque = ls;
     ls->real_host.now_ns = world_now;
-    ls->real_host.fpu_call = world_fpu_call;
     ls->real_host.random32 = world_random;
     ls->real_host.wall_seconds = world_wall;
+    ls->real_host.next_event = world_event;
     ls->real_host.trace = world_trace;
-    ls->real_host.arm_timer = NULL; /* every block looks at the time */
     ls->real_host.guest_tsc_khz = LOCKSTEP_TSC_KHZ;
-    ls->real_host.window_map = world_map;
-    ls->real_host.window_unmap = world_unmap;
-    ls->real_host.window_protect = world_protect;
     vm->host = &ls->real_host;
+    ls->cpu_host = ls->a->host;
+    ls->real_cpu_host = *ls->cpu_host;
+    ls->real_cpu_host.arm_timer = NULL; /* every block looks at the time */
+    ls->a->host = &ls->real_cpu_host;
     vm->lockstep = ls;
     vm->observer = &lockstep_observer;
     vm->observer_self = ls;
@@ -330,10 +315,10 @@ void lockstep_init(struct lockstep *ls, struct vm *vm, const struct lockstep_con
     engine_add(ls->a, &lockstep_engine);
     ls->shadow_host = ls->real_host;
     ls->shadow_host.random32 = shadow_random;
-    ls->shadow_host.code = cfg->code;
-    ls->shadow_host.cache = (struct host_code_arena){0};
-    ls->shadow_host.window_count = 0;
     ls->shadow_host.trace_mask = 0;
+    ls->shadow_cpu_host = (struct vcpu_host){
+        .opaque = ls->cpu_host->opaque, .fpu_call = ls->cpu_host->fpu_call, .stubs = cfg->stubs};
+    ls->b->host = &ls->shadow_cpu_host;
     ls->shadow = (struct vm){.host = &ls->shadow_host,
                              .ram = cfg->ram,
                              .ram_size = vm->ram_size,

@@ -121,7 +121,7 @@ static bool may_wake_later(const struct vcpu *v)
 /* Translated code does not look at the clock: the host breaks in when something is due. */
 static void arm_timer(struct vcpu *v, ns_t end)
 {
-    const struct vmm_host *h = v->vm->host;
+    const struct vcpu_host *h = v->host;
 
     if (v->needs_alarm && h->arm_timer)
         h->arm_timer(h->opaque, v->vm->next_deadline < end ? v->vm->next_deadline : end);
@@ -173,8 +173,26 @@ static unsigned run_slice(struct vcpu *v, ns_t slice_ns)
     }
 }
 
+/* What happened outside goes to the board. The host gives no more than the room that is left. */
+static void take_events(struct vm *vm)
+{
+    const struct vmm_host *h = vm->host;
+    const struct board_ops *ops = vm->board_ops;
+    struct host_event e;
+
+    while (h->next_event && ops->event) {
+        struct host_room room = {{0}};
+        ops->event_room(vm->board, &room);
+        if (!h->next_event(h->opaque, &room, &e))
+            return;
+        ops->event(vm->board, &e);
+    }
+}
+
 unsigned vcpu_run(struct vcpu *v, ns_t slice_ns)
 {
+    if (v->id == 0)
+        take_events(v->vm);
     unsigned reason = run_slice(v, slice_ns);
 
     if (trace_wants(v->vm, TRACE_BIT(TRACE_EXIT)))

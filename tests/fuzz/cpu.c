@@ -94,7 +94,7 @@ static void build_once(void)
     m.host = null_host(&m.world);
     m.host.random32 = world_random;
     m.host.trace = world_trace;
-    if (code_arena_create(&m.host.code, 1u << 18))
+    if (code_arena_create(&m.world.cpu_host.stubs, 1u << 18))
         fuzz_fail("no code arena");
     m.cpu = null_zeroed(sizeof *m.cpu);
     m.pc = null_zeroed(pc_size());

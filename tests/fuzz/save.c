@@ -84,7 +84,7 @@ static void build_once(void)
     m.world.step = CLOCK_NS;
     m.host = null_host(&m.world);
     m.host.trace = silent;
-    if (code_arena_create(&m.host.code, 1u << 18))
+    if (code_arena_create(&m.world.cpu_host.stubs, 1u << 18))
         fuzz_fail("no code arena");
     m.cpu = null_zeroed(sizeof *m.cpu);
     m.pc = null_zeroed(pc_size());

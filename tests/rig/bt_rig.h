@@ -91,48 +91,31 @@ static inline void bt_rig_options(struct bt_rig *r, const struct bt_options *o)
     bt_init(r->cpu, r->translator, o ? o : &defaults);
 }
 
-static int bt_rig_map(void *opaque, unsigned n, gla_t gla, gpa_t gpa, uint64_t len, bool writable)
-{
-    struct linux_host *h = ((struct bt_rig *)opaque)->windows;
-
-    return h->host.window_map(h, n, gla, gpa, len, writable);
-}
-static int bt_rig_unmap(void *opaque, unsigned n, gla_t gla, uint64_t len)
-{
-    struct linux_host *h = ((struct bt_rig *)opaque)->windows;
-
-    return h->host.window_unmap(h, n, gla, len);
-}
-static int bt_rig_protect(void *opaque, unsigned n, gla_t gla, uint64_t len, bool writable)
-{
-    struct linux_host *h = ((struct bt_rig *)opaque)->windows;
-
-    return h->host.window_protect(h, n, gla, len, writable);
-}
-
 static inline void bt_rig_windows(struct bt_rig *r)
 {
     struct linux_host *h = bt_rig_zeroed(sizeof *h);
 
-    host_windows_create(&h->window, &h->host, r->ram.fd, HOST_WINDOWS);
-    if (!h->host.window_count)
+    host_windows_create(&h->window, &h->cpu, r->ram.fd, HOST_WINDOWS);
+    if (!h->cpu.window_count)
         return;
     r->windows = h;
-    r->host.window_map = bt_rig_map;
-    r->host.window_unmap = bt_rig_unmap;
-    r->host.window_protect = bt_rig_protect;
-    memcpy(r->host.window_base, h->host.window_base, sizeof r->host.window_base);
-    r->host.window_count = h->host.window_count;
-    r->host.gs_base_free = h->host.gs_base_free;
+    r->world.cpu_host.opaque = h;
+    r->world.cpu_host.window_map = h->cpu.window_map;
+    r->world.cpu_host.window_unmap = h->cpu.window_unmap;
+    r->world.cpu_host.window_protect = h->cpu.window_protect;
+    memcpy(r->world.cpu_host.window_base, h->cpu.window_base, sizeof r->world.cpu_host.window_base);
+    r->world.cpu_host.window_count = h->cpu.window_count;
+    r->world.cpu_host.window_runs = h->cpu.window_runs;
+    r->world.cpu_host.gs_base_free = h->cpu.gs_base_free;
     window_init(r->cpu, bt_rig_zeroed(window_size()));
 }
 
 static inline void bt_rig_translator(struct bt_rig *r)
 {
-    if (code_arena_create_near(&r->host.cache, BT_RIG_ARENA, r->cpu) ||
-        return_stack_create(&r->host, r->cpu, sizeof *r->cpu) || jump_maps_create(&r->host))
+    if (code_arena_create_near(&r->world.cpu_host.cache, BT_RIG_ARENA, r->cpu) ||
+        return_stack_create(&r->world.cpu_host, r->cpu, sizeof *r->cpu) || jump_maps_create(&r->world.cpu_host))
         bt_rig_no_memory();
-    r->translator_bytes = bt_size(r->host.cache.size);
+    r->translator_bytes = bt_size(r->world.cpu_host.cache.size);
     r->translator = bt_rig_zeroed(r->translator_bytes);
     bt_rig_windows(r);
     bt_rig_options(r, NULL);
@@ -144,7 +127,7 @@ static inline void bt_rig_create(struct bt_rig *r, uint64_t ram_bytes, bool tran
     struct error e;
 
     r->host = null_host(&r->world);
-    if (code_arena_create(&r->host.code, 1u << 18) || guest_ram_create(&r->ram, ram_bytes, &e))
+    if (code_arena_create(&r->world.cpu_host.stubs, 1u << 18) || guest_ram_create(&r->ram, ram_bytes, &e))
         bt_rig_no_memory();
     r->cpu = translated ? vcpu_memory_create(sizeof *r->cpu) : bt_rig_zeroed(sizeof *r->cpu);
     if (!r->cpu)

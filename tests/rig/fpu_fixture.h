@@ -76,7 +76,7 @@ static struct rig *rig_new(size_t arena)
     sigaction(SIGILL, &sa, NULL);
     sigaction(SIGSEGV, &sa, NULL);
     r->host = null_host(&r->world);
-    cr_assert_eq(code_arena_create(&r->host.code, arena), 0);
+    cr_assert_eq(code_arena_create(&r->world.cpu_host.stubs, arena), 0);
     null_vm(&r->vm, &r->world, &r->host, v, NULL, RAM_BYTES, NULL);
     v->cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_MP;
     v->cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT;

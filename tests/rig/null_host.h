@@ -29,6 +29,7 @@
 #define NULL_GUARD   (1u << 20)
 
 struct null_world {
+    struct vcpu_host cpu_host; /* of the one vCPU; a test adds arenas and windows */
     ns_t now, step;        /* each look at the clock moves it by `step` */
     uint32_t random;       /* RDRAND's next number comes from this one */
     unsigned looks;        /* at the clock */
@@ -75,10 +76,10 @@ static inline void null_trace(void *opaque, unsigned stage, const char *text)
 /* All that CPU models ask the host's CPU for is there. */
 static inline struct vmm_host null_host(struct null_world *w)
 {
+    w->cpu_host.fpu_call = host_fpu_call;
     return (struct vmm_host){
         .opaque = w,
         .now_ns = null_now,
-        .fpu_call = host_fpu_call,
         .random32 = null_random,
         .wall_seconds = null_wall,
         .trace = null_trace,
@@ -155,6 +156,7 @@ static inline void null_vm(struct vm *vm, struct null_world *w, const struct vmm
                            const struct cpu_model *model)
 {
     vm_assemble(vm, &(struct vm_parts){.host = host,
+                                       .cpu_host = &w->cpu_host,
                                        .ram = ram ? ram : null_zeroed(ram_size),
                                        .ram_size = ram_size,
                                        .page = null_zeroed(ram_size >> GUEST_PAGE_SHIFT),

@@ -13,8 +13,12 @@
 #define PAGES (1u << 20)    /* of a window */
 #define USER  WINDOW_SUPERS /* the first of them */
 
+#define RUNS 32768u /* that it grants in all windows together */
+
+static struct vcpu_host fx_cpu_host;
 /* Per page: 0, or physical page << 2 | writable << 1 | 1. */
 static uint32_t *shown[HOST_WINDOWS];
+static uint8_t *told[HOST_WINDOWS]; /* per page: HOST_MAP_* of the last call about it */
 static unsigned host_calls, host_fail_in;
 static bool host_fails_always, host_keeps_windows;
 
@@ -24,7 +28,7 @@ static bool host_fails(void)
     return host_fails_always || (host_fail_in && --host_fail_in == 0);
 }
 
-static int fake_map(void *opaque, unsigned n, gla_t gla, gpa_t gpa, uint64_t len, bool writable)
+static int fake_map(void *opaque, unsigned n, gla_t gla, gpa_t gpa, uint64_t len, unsigned rights)
 {
     (void)opaque;
     cr_assert(len && !((gla | gpa | len) & 4095) && gla + len <= 1ull << 32);
@@ -33,7 +37,9 @@ static int fake_map(void *opaque, unsigned n, gla_t gla, gpa_t gpa, uint64_t len
         return -12;
     for (uint64_t i = 0; i < len >> 12; i++) {
         cr_assert(!shown[n][(gla >> 12) + i], "mapped over a mapping");
-        shown[n][(gla >> 12) + i] = (uint32_t)((gpa >> 12) + i) << 2 | (writable ? 2 : 0) | 1;
+        shown[n][(gla >> 12) + i] =
+            (uint32_t)((gpa >> 12) + i) << 2 | (rights & HOST_MAP_WRITE ? 2 : 0) | 1;
+        told[n][(gla >> 12) + i] = (uint8_t)rights;
     }
     return 0;
 }
@@ -48,14 +54,15 @@ static int fake_unmap(void *opaque, unsigned n, gla_t gla, uint64_t len)
     return 0;
 }
 
-static int fake_protect(void *opaque, unsigned n, gla_t gla, uint64_t len, bool writable)
+static int fake_protect(void *opaque, unsigned n, gla_t gla, uint64_t len, unsigned rights)
 {
     (void)opaque;
     if (host_fails())
         return -12;
     for (uint64_t i = gla >> 12; i < (gla + len) >> 12; i++) {
         cr_assert(shown[n][i] & 1, "protects what is not mapped");
-        shown[n][i] = (shown[n][i] & ~2u) | (writable ? 2 : 0);
+        shown[n][i] = (shown[n][i] & ~2u) | (rights & HOST_MAP_WRITE ? 2 : 0);
+        told[n][i] = (uint8_t)rights;
     }
     return 0;
 }
@@ -64,14 +71,17 @@ static struct vcpu *open_windows(void)
 {
     struct vcpu *v = fx_open("ring1");
 
-    fx_host.window_map = fake_map;
-    fx_host.window_unmap = fake_unmap;
-    fx_host.window_protect = fake_protect;
-    fx_host.window_count = HOST_WINDOWS;
+    fx_cpu_host.window_map = fake_map;
+    fx_cpu_host.window_unmap = fake_unmap;
+    fx_cpu_host.window_protect = fake_protect;
+    fx_cpu_host.window_count = HOST_WINDOWS;
     for (unsigned n = 0; n < HOST_WINDOWS; n++) {
         shown[n] = calloc(PAGES, 4);
-        fx_host.window_base[n] = (uint64_t)(n + 1) << 36;
+        told[n] = calloc(PAGES, 1);
+        fx_cpu_host.window_base[n] = (uint64_t)(n + 1) << 36;
     }
+    fx_cpu_host.window_runs = RUNS;
+    v->host = &fx_cpu_host;
     window_init(v, calloc(1, window_size()));
     return v;
 }
@@ -87,6 +97,20 @@ static unsigned here(const struct vcpu *v)
 static bool page_is_watched(const struct vcpu *v, gla_t gla)
 {
     return v->dr_armed && (v->dr[0] ^ gla) < 0x1000;
+}
+
+/* What the host was told of a mapped page is what a walk says of it. The tables may have lost or
+ * got G meanwhile. */
+static bool rights_are_true(struct vcpu *v, const struct leaf *l, gla_t gla, unsigned how,
+                            const struct mmu_walk *w)
+{
+    unsigned rights = told[l->window][gla >> 12], i = gla >> 12 & (LEAF_PAGES - 1);
+    bool user = !(v->cr0 & CR0_PG) || w->user, exec = rights & HOST_MAP_EXEC;
+    struct mmu_walk x;
+
+    return !!(rights & HOST_MAP_USER) == user && exec == bit_test(l->exec, i) &&
+           (!exec ||
+            (mmu_walk(v, gla, how | MMU_PROBE | MMU_EXEC, &x) && !(rights & HOST_MAP_WRITE)));
 }
 
 /* All that window n shows at CPL `cpl` is what the tables say. Returns pages mapped. */
@@ -113,6 +137,7 @@ static unsigned check_window(struct vcpu *v, unsigned n, unsigned cpl, unsigned 
             pages++;
             cr_assert(mmu_walk(v, gla, how | MMU_PROBE, &w), "step %u: %x is mapped", step, gla);
             cr_assert(w.gpa >> 12 == s >> 2, "step %u: %x: wrong page", step, gla);
+            cr_assert(rights_are_true(v, l, gla, how, &w), "step %u: %x: rights", step, gla);
             cr_assert(!(fx_vm.page[s >> 2] & PAGE_MMIO) && !page_is_watched(v, gla));
             if (!(s & 2))
                 continue;

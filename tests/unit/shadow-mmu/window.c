@@ -20,7 +20,8 @@ static unsigned runs_shown(unsigned n)
     for (unsigned i = 1; i < PAGES; i++) {
         uint32_t a = shown[n][i - 1], b = shown[n][i];
 
-        runs += (a & 3) != (b & 3) || ((a & 1) && (a >> 2) + 1 != b >> 2);
+        runs += (a & 3) != (b & 3) || ((a & 1) && (a >> 2) + 1 != b >> 2) ||
+                ((a & 1) && ((told[n][i - 1] ^ told[n][i]) & HOST_MAP_EXEC));
     }
     return runs;
 }
@@ -140,7 +141,7 @@ Test(window, flushes)
 /* One random operation on the guest's tables, announced as the SDM asks, or an access. */
 static void random_step(struct vcpu *v, uint32_t *seed, unsigned step)
 {
-    static const uint32_t cr4_bits[] = {CR4_SMAP, CR4_PGE, CR4_PSE};
+    static const uint32_t cr4_bits[] = {CR4_SMAP, CR4_PGE, CR4_PSE, CR4_SMEP};
     static const gla_t bases[] = {0, 0x3f0000, UPPER + 0x400000, 0x400000, UPPER, 0x200000};
     unsigned op = rnd(seed) % 64, n = rnd(seed) % ARRAY_LEN(bases);
     gla_t gla = bases[n] + (rnd(seed) & 0x1f000) + (rnd(seed) & 0xfff);
@@ -165,7 +166,7 @@ static void random_step(struct vcpu *v, uint32_t *seed, unsigned step)
     } else if (op == 14) {
         control_write_cr(v, 0, v->cr0 ^ CR0_WP);
     } else if (op == 15) {
-        control_write_cr(v, 4, v->cr4 ^ cr4_bits[rnd(seed) % 3]);
+        control_write_cr(v, 4, v->cr4 ^ cr4_bits[rnd(seed) % 4]);
     } else if (op < 20) {
         control_write_cr(v, 3, rnd(seed) & 1 ? PD : PD2);
     } else if (op < 24) {
@@ -188,7 +189,13 @@ static void random_step(struct vcpu *v, uint32_t *seed, unsigned step)
         control_write_dr(v, 7, rnd(seed) & 1 ? 0x00010002 : 0);
     } else {
         v->cpl = rnd(seed) & 1 ? 3 : 0;
-        done = shows(v, gla, write) || window_fill(v, gla, write);
+        if (rnd(seed) % 8 == 0) {
+            done = window_fill(v, gla, MMU_EXEC);
+            cr_assert(!done || (told[here(v)][gla >> 12] & HOST_MAP_EXEC), "step %u: exec", step);
+            write = false;
+        } else {
+            done = shows(v, gla, write) || window_fill(v, gla, write);
+        }
         cr_assert(!done || shows(v, gla, write), "step %u: %x: not mapped", step, gla);
         v->cpl = 0;
     }
@@ -208,8 +215,8 @@ Test(window, random_against_walker, .timeout = 200)
         unsigned pages = check_window(v, super, 0, step) + check_window(v, user, 3, step);
 
         most = pages > most ? pages : most;
-        cr_assert(v->bt.window[0] == fx_host.window_base[super] &&
-                  v->bt.window[1] == fx_host.window_base[user]);
+        cr_assert(v->bt.window[0] == fx_cpu_host.window_base[super] &&
+                  v->bt.window[1] == fx_cpu_host.window_base[user]);
         if (step % 4096 == 0)
             for (unsigned n = 0; n < HOST_WINDOWS; n++)
                 cr_assert(runs_shown(n) <= v->windows->win[n].runs + 1, "step %u: runs", step);
@@ -246,7 +253,7 @@ Test(window, budgets)
             cr_assert(mmu_load_cr3(v, 0x1000 + (rnd(&seed) & 15) * 32));
         if (!shows(v, gla, true))
             cr_assert(window_fill(v, gla, true) && shows(v, gla, true), "step %u", step);
-        cr_assert(ws->runs <= WINDOW_RUNS);
+        cr_assert(ws->runs <= RUNS);
     }
     for (unsigned n = 0; n < HOST_WINDOWS; n++)
         cr_assert(runs_shown(n) <= ws->win[n].runs + 1);
@@ -260,7 +267,7 @@ Test(window, budgets)
     for (unsigned i = 0; i < 512 * 512; i += 2)
         fx_put64(pts + i * 8ull, 0);
     mmu_flush_all(v);
-    cr_assert(ws->runs <= WINDOW_RUNS);
+    cr_assert(ws->runs <= RUNS);
     cr_expect(!shows(v, 0, false));
 }
 
@@ -270,7 +277,7 @@ Test(window, refusals)
 {
     struct vcpu *v = open_paged();
     struct windows *ws = v->windows;
-    unsigned budget = WINDOW_RUNS;
+    unsigned budget = RUNS;
 
     v->cpl = 0;
     for (unsigned n = 0; n < 3; n++) {
@@ -284,7 +291,7 @@ Test(window, refusals)
         mmu_flush_all(v);
         window_drop_all(v);
     }
-    cr_expect_eq(ws->budget, WINDOW_RUNS);
+    cr_expect_eq(ws->budget, RUNS);
     v->attention = 0;
     host_fails_always = true;
     unsigned tries = 0;
@@ -336,7 +343,7 @@ static bool host_allows(uint64_t at, bool write)
 Test(window, linux_host)
 {
     static struct linux_host lh;
-    struct vmm_host *h = &lh.host;
+    struct vcpu_host *h = &lh.cpu;
     struct guest_ram ram;
     struct error e;
 
@@ -354,14 +361,14 @@ Test(window, linux_host)
     uint64_t base = h->window_base[3];
     ram.base[0x5000] = 0x55;
     ram.base[0x6000] = 0x66;
-    cr_expect(h->window_map(&lh, 3, 0xfffff000, 0x5000, 0x1000, true) == 0);
-    cr_expect(h->window_map(&lh, 3, 0, 0x5000, 0x3000, false) == 0);
+    cr_expect(h->window_map(&lh, 3, 0xfffff000, 0x5000, 0x1000, HOST_MAP_WRITE) == 0);
+    cr_expect(h->window_map(&lh, 3, 0, 0x5000, 0x3000, 0) == 0);
     cr_expect(*(uint8_t *)(uintptr_t)(base + 0xfffff000) == 0x55);
     *(uint8_t *)(uintptr_t)(base + 0xffffffff) = 0x99;
     cr_expect(ram.base[0x5fff] == 0x99 && *(uint8_t *)(uintptr_t)(base + 0x1000) == 0x66);
     cr_expect(!host_allows(base + (1ull << 32), false) && !host_allows(base - 1, false));
     cr_expect(host_allows(base + 0x1000, false) && !host_allows(base + 0x1000, true));
-    cr_expect(h->window_protect(&lh, 3, 0x1000, 0x1000, true) == 0);
+    cr_expect(h->window_protect(&lh, 3, 0x1000, 0x1000, HOST_MAP_WRITE) == 0);
     cr_expect(host_allows(base + 0x1000, true) && !host_allows(base + 0x2000, true));
     cr_expect(h->window_unmap(&lh, 3, 0x1000, 0x1000) == 0);
     cr_expect(!host_allows(base + 0x1000, false) && host_allows(base + 0x2fff, false));
@@ -369,10 +376,11 @@ Test(window, linux_host)
     cr_expect(!host_allows(base, false) && !host_allows(base + 0xffffffff, false));
     /* No new mapping is granted any more, not even in the place of another one. */
     struct rlimit before, none = {1 << 20, 1 << 20};
-    cr_assert(!h->window_map(&lh, 3, 0, 0x5000, 0x3000, true) && !getrlimit(RLIMIT_AS, &before));
+    cr_assert(!h->window_map(&lh, 3, 0, 0x5000, 0x3000, HOST_MAP_WRITE) &&
+              !getrlimit(RLIMIT_AS, &before));
     none.rlim_max = before.rlim_max;
     setrlimit(RLIMIT_AS, &none);
-    int map = h->window_map(&lh, 3, 0x10000, 0x5000, 0x1000, true);
+    int map = h->window_map(&lh, 3, 0x10000, 0x5000, 0x1000, HOST_MAP_WRITE);
     int piece = h->window_unmap(&lh, 3, 0x1000, 0x1000);
     int whole = h->window_unmap(&lh, 3, 0, 1ull << 32);
     setrlimit(RLIMIT_AS, &before);

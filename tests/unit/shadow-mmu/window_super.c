@@ -236,7 +236,7 @@ Test(window_super, few_windows)
 {
     struct vcpu *v = open_isolated();
 
-    fx_host.window_count = 4;
+    fx_cpu_host.window_count = 4;
     mmu_flush_all(v);
     for (unsigned round = 0; round < 20; round++)
         for (unsigned space = 0; space < 4; space++) {

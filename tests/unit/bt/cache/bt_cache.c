@@ -31,6 +31,7 @@ static ns_t clock_now(void *opaque)
 }
 
 static struct vmm_host host = {.now_ns = clock_now};
+static struct vcpu_host cpu_host;
 static struct vcpu *v;
 static struct code_cache *c;
 static struct host_code_arena arena;
@@ -62,8 +63,9 @@ static void start(void)
     vm.cpu_count = 1;
     v = vm.cpu[0] = zeroed(sizeof *v);
     v->vm = &vm;
+    v->host = &cpu_host;
     v->bt.jump_miss = (uintptr_t)arena.rx;
-    cr_assert(host.jump_map[0] || jump_maps_create(&host) == 0);
+    cr_assert(cpu_host.jump_map[0] || jump_maps_create(&cpu_host) == 0);
     jump_map_init(v, zeroed(HOST_JUMP_MAPS * sizeof *v->bt.jump));
     mmu_init(v);
     v->translator = zeroed(sizeof *v->translator);

@@ -21,6 +21,7 @@
 
 static struct vm vm;
 static struct vmm_host host;
+static struct vcpu_host cpu_host;
 static struct vcpu *v;
 static ns_t now, clock_step; /* the clock runs when it is looked at */
 
@@ -34,11 +35,12 @@ static void start(void)
 {
     now = 1;
     host.now_ns = clock_now;
-    cr_assert(jump_maps_create(&host) == 0);
+    cr_assert(jump_maps_create(&cpu_host) == 0);
     vm.host = &host;
     v = calloc(1, sizeof *v);
     cr_assert(v);
     v->vm = &vm;
+    v->host = &cpu_host;
     v->bt.jump_miss = MISS;
     jump_map_init(v, calloc(HOST_JUMP_MAPS, sizeof *v->bt.jump));
 }
@@ -268,7 +270,7 @@ static int no_memory(void *opaque, uint64_t at, uint64_t bytes)
 Test(bt_jump_map, a_host_without_memory)
 {
     start();
-    host.jump_map_open = no_memory;
+    cpu_host.jump_map_open = no_memory;
     jump_map_put(v, 0, 0x5000, MISS + 5);
     cr_expect(is_empty(0, 0x5000) && live(0) == 0);
     jump_map_remove(v, 0x5000, MISS + 5);

@@ -502,7 +502,7 @@ static void escape(bool windows, bool gs, uint32_t start)
     cr_expect(canaries_live(), "a page beside guest memory was written");
     cr_expect(b->cpu->stats.bt_insns > RUNS);
     cr_expect(windows ? seen.inside > RUNS / 8 : seen.inside < RUNS / 100, "%u traps", seen.inside);
-    if (windows && gs && b->host.gs_base_free)
+    if (windows && gs && b->world.cpu_host.gs_base_free)
         cr_expect(seen.gs > RUNS / 30, "%u traps at gs operands", seen.gs);
     else
         cr_expect(seen.gs == 0);

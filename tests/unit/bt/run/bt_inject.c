@@ -157,7 +157,7 @@ static void on_trap(int sig, siginfo_t *info, void *context)
 /* `early`: a signal that wants the vCPU back has come there before. */
 static void inject_at(uint32_t at, uint32_t early, enum what what, int code)
 {
-    const struct host_code_arena *a = &t.translated->host.cache;
+    const struct host_code_arena *a = &t.translated->world.cpu_host.cache;
 
     inject.what = what;
     inject.code = code;
@@ -211,7 +211,7 @@ static unsigned length_at(uint32_t at)
     if (!decoder.machine_mode)
         ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     cr_assert(ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(
-                  &decoder, NULL, t.translated->host.cache.rw + at, 15, &insn)),
+                  &decoder, NULL, t.translated->world.cpu_host.cache.rw + at, 15, &insn)),
               "no instruction at 0x%x", at);
     return insn.length;
 }
@@ -242,7 +242,7 @@ static bool is_last_moment(uint32_t at)
     struct emit e = {.rw = want, .at = 0, .end = sizeof want};
 
     emit_mov_mi8(&e, VCPU(bt.in_cache), 1);
-    return !memcmp(t.translated->host.cache.rw + at, want, e.at);
+    return !memcmp(t.translated->world.cpu_host.cache.rw + at, want, e.at);
 }
 #define LOAD_FLAGS 0x60u /* bytes at most, and what follows */
 
@@ -303,7 +303,7 @@ static bool at_span(uint64_t rip, ucontext_t *uc)
 
 static void span_look(uint32_t from, uint32_t end)
 {
-    const struct host_code_arena *a = &t.translated->host.cache;
+    const struct host_code_arena *a = &t.translated->world.cpu_host.cache;
     uint32_t bytes = end - from;
 
     cr_assert(bytes <= SPAN);

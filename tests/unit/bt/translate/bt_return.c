@@ -88,7 +88,7 @@ Test(bt_return, guard)
     char line[512], prot[8];
 
     bt_rig_create(r, RAM, true);
-    uint64_t from = r->host.return_top, to = from + (1ull << 32), known = 0;
+    uint64_t from = r->world.cpu_host.return_top, to = from + (1ull << 32), known = 0;
     FILE *maps = fopen("/proc/self/maps", "r");
     cr_assert(maps);
     while (fgets(line, sizeof line, maps)) {

@@ -147,9 +147,9 @@ Test(code_arena, of_a_machine)
     struct machine *m = guest_run("smc", (struct bt_options){0});
 
     cr_expect(each_mapping(expect_not_both, "behind a guest") > 10);
-    expect_views(&m->host.host.code);
-    expect_views(&m->host.host.cache);
-    try_views(&m->host.host.cache);
+    expect_views(&m->host.cpu.stubs);
+    expect_views(&m->host.cpu.cache);
+    try_views(&m->host.cpu.cache);
     machine_destroy(m);
     munmap(m, sizeof *m);
     each_mapping(expect_not_both, "at the end");

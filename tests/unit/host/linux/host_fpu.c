@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "host/linux/code_arena.h"
+#include "host/linux/console.h"
 #include "host/linux/guest_ram.h"
 #include "host/linux/vm_host.h"
 #include "include/ring1/trace.h"
@@ -104,7 +105,7 @@ static void start(void)
     cr_assert(!vm_host_init(&h, &cfg, &e), "%s", e.text);
     cr_assert(!vm_host_init_translation(&h, v, &e), "%s", e.text);
     cr_assert(!guest_ram_create(&ram, 1u << 20, &e), "%s", e.text);
-    host_windows_create(&h.window, &h.host, ram.fd, HOST_WINDOWS);
+    host_windows_create(&h.window, &h.cpu, ram.fd, HOST_WINDOWS);
 }
 
 static void end(void)
@@ -116,26 +117,36 @@ static void end(void)
 Test(host_fpu, every_function_of_the_host, .init = start, .fini = end)
 {
     const struct vmm_host *f = &h.host;
+    const struct vcpu_host *c = &h.cpu;
     uint64_t o = NUMBER(f->opaque);
+    static struct console console[MAX_SERIAL + 1];
+    struct host_room room = {.serial = {16}};
+    struct host_event event;
     uint32_t random;
     static const uint8_t stub = 0xc3; /* RET */
     struct fpu_io *io = NULL;
-    uint8_t *code = f->code.rw;
+    uint8_t *code = c->stubs.rw;
 
     *code = stub;
+    console[0].in_head = 16;
+    console[MAX_SERIAL].asked = ASKED_POWER_BUTTON;
+    h.console = console;
+    h.consoles = ARRAY_LEN(console);
     CHECK(f->now_ns, o);
-    CHECK(f->fpu_call, o, NUMBER(f->code.rx), NUMBER(io));
+    CHECK(c->fpu_call, o, NUMBER(c->stubs.rx), NUMBER(io));
     CHECK(f->random32, o, NUMBER(&random));
     CHECK(f->wall_seconds, o);
-    CHECK(f->arm_timer, o, NS_NEVER - 1);
-    CHECK(f->arm_timer, o, NS_NEVER);
-    CHECK(f->jump_map_open, o, f->jump_map[0], GUEST_PAGE_SIZE);
-    CHECK(f->jump_map_clear, o, f->jump_map[0]);
-    if (!f->window_count)
+    for (unsigned n = 0; n < 3; n++) /* input, a wish, nothing */
+        CHECK(f->next_event, o, NUMBER(&room), NUMBER(&event));
+    CHECK(c->arm_timer, o, NS_NEVER - 1);
+    CHECK(c->arm_timer, o, NS_NEVER);
+    CHECK(c->jump_map_open, o, c->jump_map[0], GUEST_PAGE_SIZE);
+    CHECK(c->jump_map_clear, o, c->jump_map[0]);
+    if (!c->window_count)
         return;
-    CHECK(f->window_map, o, 0, 0x5000, 0x3000, 0x2000, true);
-    CHECK(f->window_protect, o, 0, 0x5000, 0x1000, false);
-    CHECK(f->window_unmap, o, 0, 0x5000, 0x2000);
+    CHECK(c->window_map, o, 0, 0x5000, 0x3000, 0x2000, HOST_MAP_WRITE);
+    CHECK(c->window_protect, o, 0, 0x5000, 0x1000, 0);
+    CHECK(c->window_unmap, o, 0, 0x5000, 0x2000);
 }
 
 /* Formatting, a buffer that fills up, system calls and errors. */
