@@ -57,6 +57,10 @@ static void print_stats(const struct machine *m)
                "accesses to ports where no device is");
     print_stat("unclaimed_memory", m->vm.mem.unclaimed_reads + m->vm.mem.unclaimed_writes,
                "accesses to addresses where nothing is");
+    print_stat("dma_reads", m->vm.dma.reads, "reads of guest memory by devices");
+    print_stat("dma_writes", m->vm.dma.writes, "writes to guest memory by devices");
+    print_stat("dma_missed", m->vm.dma.missed_reads + m->vm.dma.missed_writes,
+               "of both, those that met something else than memory, or read-only memory");
     print_exits(m);
     if (!m->vcpu->translator)
         return;

@@ -75,7 +75,7 @@ uint32_t table_alloc(struct table_area *area, uint32_t len, uint32_t align)
         return 0;
     }
     area->at = at + len;
-    memset(area->ram + at, 0, len);
+    memset(table_at(area, at), 0, len);
     return at;
 }
 
@@ -137,10 +137,11 @@ static uint32_t build_fadt(struct table_area *area, uint32_t facs, uint32_t dsdt
                            const struct board_facts *facts)
 {
     uint32_t at = table_alloc(area, FADT_LEN, 16);
-    uint8_t *t = area->ram + at;
+    uint8_t *t;
 
     if (!at)
         return 0;
+    t = table_at(area, at);
     acpi_header(t, "FACP", FADT_LEN, 3);
     put(t + F_FIRMWARE_CTRL, 4, facs);
     put(t + F_DSDT, 4, dsdt);
@@ -187,10 +188,11 @@ static uint32_t build_madt(struct table_area *area, const struct board_facts *fa
         level++;
     uint32_t len = HEADER_LEN + 8 + 8 * facts->cpu_count + 12 + 10 * (1 + level) + 6;
     uint32_t at = table_alloc(area, len, 16);
-    uint8_t *t = area->ram + at, *p;
+    uint8_t *t, *p;
 
     if (!at)
         return 0;
+    t = table_at(area, at);
     acpi_header(t, "APIC", len, 1);
     put(t + 36, 4, LAPIC_DEFAULT_BASE);
     put(t + 40, 4, 1); /* there are 8259s too */
@@ -217,15 +219,16 @@ static uint32_t build_dsdt(struct table_area *area, const struct board_facts *fa
 
     if (!at)
         return 0;
-    len = acpi_build_dsdt(area->ram + at, DSDT_MAX, facts);
+    len = acpi_build_dsdt(table_at(area, at), DSDT_MAX, facts);
     if (!len)
         return 0;
-    seal(area->ram + at, len);
+    seal(table_at(area, at), len);
     area->at = at + len; /* give the rest back */
     return at;
 }
 
-uint32_t acpi_build(struct table_area *area, uint32_t facs, const struct board_facts *facts)
+uint32_t acpi_build(struct table_area *area, uint32_t facs, uint8_t *facs_bytes,
+                    const struct board_facts *facts)
 {
     uint32_t rsdp = table_alloc(area, 20, 16);
     uint32_t dsdt = build_dsdt(area, facts);
@@ -236,20 +239,20 @@ uint32_t acpi_build(struct table_area *area, uint32_t facs, const struct board_f
 
     if (!dsdt || area->full)
         return 0;
-    p = area->ram + facs;
-    memset(p, 0, 64);
+    p = facs_bytes;
+    memset(p, 0, ACPI_FACS_LEN);
     memcpy(p, "FACS", 4);
-    put(p + 4, 4, 64);
+    put(p + 4, 4, ACPI_FACS_LEN);
     p[32] = 1; /* version */
 
-    p = area->ram + rsdt;
+    p = table_at(area, rsdt);
     acpi_header(p, "RSDT", len, 1);
     put(p + 36, 4, fadt);
     if (madt)
         put(p + 40, 4, madt);
     seal(p, len);
 
-    p = area->ram + rsdp;
+    p = table_at(area, rsdp);
     memcpy(p, "RSD PTR ", 8);
     memcpy(p + 9, "RING1 ", 6);
     put(p + 16, 4, rsdt);

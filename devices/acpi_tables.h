@@ -24,12 +24,18 @@ struct board_facts {
     const struct pci_host *pci;
 };
 
-/* A window of guest memory that tables are put into, front to back. */
+/* What [base, end) of guest memory will hold; tables are put into it, front to back. */
 struct table_area {
-    uint8_t *ram; /* host address of guest physical 0 */
-    uint32_t at, end;
+    uint8_t *bytes;
+    uint32_t base, at, end; /* at: from here on it is free */
     bool full;
 };
+
+/* Where the byte of guest address `at`, which lies in the area, is made. */
+static inline uint8_t *table_at(const struct table_area *area, uint32_t at)
+{
+    return area->bytes + (at - area->base);
+}
 
 /* Reserves `len` bytes at the next multiple of `align`, zeroed; their address, or 0 with area->full
  * set. */
@@ -37,9 +43,12 @@ uint32_t table_alloc(struct table_area *area, uint32_t len, uint32_t align);
 /* Makes the bytes of [table, table+len) sum to 0 by setting *sum, which lies inside. */
 void table_checksum(const uint8_t *table, uint32_t len, uint8_t *sum);
 
-/* Writes the ACPI tables into `area`, the FACS to guest address `facs` (64-byte aligned, writable
- * for the guest). Returns the RSDP's address, 0 when the area is too small. */
-uint32_t acpi_build(struct table_area *area, uint32_t facs, const struct board_facts *facts);
+/* Writes the ACPI tables into `area`, and the FACS, ACPI_FACS_LEN bytes that will be at guest
+ * address `facs` (64-byte aligned, writable for the guest), to facs_bytes. Returns the RSDP's
+ * address, 0 when the area is too small. */
+#define ACPI_FACS_LEN 64u
+uint32_t acpi_build(struct table_area *area, uint32_t facs, uint8_t *facs_bytes,
+                    const struct board_facts *facts);
 /* Length of the DSDT written to `out`, header included; 0 when it does not fit. (acpi_dsdt.c) */
 uint32_t acpi_build_dsdt(uint8_t *out, uint32_t size, const struct board_facts *facts);
 /* Fills in a table's common 36-byte header; the checksum comes last, by table_checksum(). */

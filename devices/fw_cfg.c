@@ -8,9 +8,19 @@
 
 #define WRITE_CHANNEL                                                                              \
     0x4000u /* set in the selector to write an item; we have none that can be written */
-#define ID_TRADITIONAL 1u /* selector and data ports; bit 1 would be DMA */
-#define FILE_NAME_MAX  56
-#define E820_RAM       1
+#define ID_TRADITIONAL 1u /* selector and data ports */
+#define ID_DMA         2u
+#define DMA_SIGNATURE  "QEMU CFG" /* what the DMA registers read as */
+/* A command: control, length, address, all big-endian. Control is written when it is done: 0 or an
+ * error. */
+#define COMMAND_LEN   16u
+#define DMA_ERROR     0x01u
+#define DMA_READ      0x02u
+#define DMA_SKIP      0x04u
+#define DMA_SELECT    0x08u /* the key is in the upper half of control */
+#define DMA_WRITE     0x10u
+#define FILE_NAME_MAX 56
+#define E820_RAM      1
 
 enum key {
     KEY_SIGNATURE = 0x00,
@@ -167,6 +177,12 @@ static uint32_t fw_cfg_read(void *dev, uint32_t off, unsigned size, ns_t now)
     return off == 1 ? data_read(dev) : 0; /* the selector is write-only */
 }
 
+static void fw_cfg_select(struct fw_cfg *f, uint16_t key)
+{
+    f->selector = (uint16_t)(key & ~WRITE_CHANNEL);
+    f->position = 0;
+}
+
 static void fw_cfg_write(void *dev, uint32_t off, unsigned size, uint32_t val, ns_t now)
 {
     struct fw_cfg *f = dev;
@@ -174,14 +190,98 @@ static void fw_cfg_write(void *dev, uint32_t off, unsigned size, uint32_t val, n
     (void)now;
     if (off != 0 || size != 2)
         return; /* a byte to the data port, or half a selector */
-    f->selector = (uint16_t)(val & ~WRITE_CHANNEL);
-    f->position = 0;
+    fw_cfg_select(f, (uint16_t)val);
+}
+
+static uint64_t get_be(const uint8_t *at, unsigned bytes)
+{
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < bytes; i++)
+        value = value << 8 | at[i];
+    return value;
+}
+
+/* The next `len` bytes of the item go to guest memory, zeroes from its end on; `skip`: they go
+ * nowhere. */
+static bool dma_item(struct fw_cfg *f, gpa_t gpa, uint32_t len, bool skip)
+{
+    static const uint8_t zeroes[256];
+    const struct fw_cfg_item *item = item_find(f, f->selector);
+    uint32_t left = item && f->position < item->len ? item->len - f->position : 0;
+    uint32_t n = len < left ? len : left;
+    bool done = true;
+
+    if (len - n > FW_CFG_DMA_BEYOND)
+        return false;
+    if (n && !skip)
+        done = dma_write(&f->dma, gpa,
+                         (item->is_inline ? &f->small[item->offset] : item->data) + f->position, n);
+    f->position += n;
+    for (len -= n, gpa += n; len && !skip; len -= n, gpa += n) {
+        n = len < sizeof zeroes ? len : (uint32_t)sizeof zeroes;
+        done &= dma_write(&f->dma, gpa, zeroes, n);
+    }
+    return done;
+}
+
+static void dma_command(struct fw_cfg *f, gpa_t at)
+{
+    uint8_t command[COMMAND_LEN], result[4];
+    uint32_t control;
+    bool done = true;
+
+    if (!dma_read(&f->dma, at, command, sizeof command))
+        return; /* there is nowhere to answer */
+    control = (uint32_t)get_be(command, 4);
+    if (control & DMA_SELECT)
+        fw_cfg_select(f, (uint16_t)(control >> 16));
+    if (control & (DMA_READ | DMA_SKIP))
+        done = dma_item(f, get_be(command + 8, 8), (uint32_t)get_be(command + 4, 4),
+                        !(control & DMA_READ));
+    else if (control & DMA_WRITE)
+        done = false; /* no item can be written */
+    put_be(result, done ? 0 : DMA_ERROR, sizeof result);
+    dma_write(&f->dma, at, result, sizeof result);
+}
+
+static uint32_t swap32(uint32_t x)
+{
+    return x << 24 | (x & 0xff00u) << 8 | (x >> 8 & 0xff00u) | x >> 24;
+}
+
+static uint32_t fw_cfg_dma_read(void *dev, uint32_t off, unsigned size, ns_t now)
+{
+    uint32_t value = 0;
+
+    (void)dev, (void)now;
+    for (unsigned n = size; n--;)
+        value = value << 8 | (uint8_t)DMA_SIGNATURE[(off + n) & 7];
+    return value;
+}
+
+/* Both halves are big-endian; the write of the low one gives the command. */
+static void fw_cfg_dma_write(void *dev, uint32_t off, unsigned size, uint32_t val, ns_t now)
+{
+    struct fw_cfg *f = dev;
+
+    (void)now;
+    if (!f->dma.write || size != 4)
+        return;
+    if (off == 0)
+        f->dma_high = swap32(val);
+    if (off != 4)
+        return;
+    gpa_t at = (gpa_t)f->dma_high << 32 | swap32(val);
+    f->dma_high = 0;
+    dma_command(f, at);
 }
 
 static void fw_cfg_reset(void *dev)
 {
     struct fw_cfg *f = dev;
 
+    f->dma_high = 0;
     f->selector = 0;
     f->position = 0;
 }
@@ -193,8 +293,9 @@ void fw_cfg_init(struct fw_cfg *f, const struct fw_cfg_config *cfg)
     uint32_t cmdline_size = (uint32_t)text_len(cmdline, 0x10000) + 1;
 
     memset(f, 0, sizeof(*f));
+    f->dma = cfg->dma;
     add_copy(f, KEY_SIGNATURE, "QEMU", 4);
-    fw_cfg_add_int(f, KEY_ID, ID_TRADITIONAL, 4);
+    fw_cfg_add_int(f, KEY_ID, ID_TRADITIONAL | (cfg->dma.write ? ID_DMA : 0), 4);
     add_copy(f, KEY_UUID, uuid, sizeof(uuid));
     fw_cfg_add_int(f, KEY_RAM_SIZE, cfg->ram_size, 8);
     fw_cfg_add_int(f, KEY_NOGRAPHIC, cfg->nographic, 2);
@@ -230,4 +331,14 @@ const struct dev_ops fw_cfg_ops = {
     .read = fw_cfg_read,
     .write = fw_cfg_write,
     .reset = fw_cfg_reset,
+    .version = 1,
+};
+
+const struct dev_ops fw_cfg_dma_ops = {
+    .name = "fw_cfg DMA",
+    .state_size = offsetof(struct fw_cfg, wires_begin),
+    .min_size = 1,
+    .max_size = 4,
+    .read = fw_cfg_dma_read,
+    .write = fw_cfg_dma_write,
 };

@@ -3,19 +3,25 @@
  * fw_cfg.h - the selector/data pair through which firmware and test programs ask what machine they
  * run on.
  *
- * Promises   Selecting a key nobody added, or reading past an item's end, gives zeroes.
- * Windows    0x510-0x511 -> offset 0 (one range: the selector is a 16-bit write to 0x510).
- * Not here   The DMA interface (the ID item says so), writing items.
+ * Promises   Selecting a key nobody added, or reading past an item's end, gives zeroes. A command
+ *            by DMA is done when the write that gave it ends.
+ * Windows    0x510-0x511 -> offset 0 (one range: the selector is a 16-bit write to 0x510);
+ *            fw_cfg_dma_ops: 0x514-0x51b -> offset 0.
+ * Deviations A read by DMA that goes on for more than FW_CFG_DMA_BEYOND bytes behind the item's end
+ *            is an error, so that no command takes long.
+ * Not here   Writing items.
  * Source     QEMU's docs/specs/fw_cfg: register layout, keys, file directory.
  */
 #ifndef RING1_DEVICES_FW_CFG_H
 #define RING1_DEVICES_FW_CFG_H
 
 #include "devices/device.h"
+#include "devices/dma.h"
 
 #define FW_CFG_MAX_ITEMS  48
 #define FW_CFG_MAX_FILES  16
 #define FW_CFG_FIRST_FILE 0x20
+#define FW_CFG_DMA_BEYOND 0x10000u
 
 struct fw_cfg_item {
     uint16_t key;
@@ -28,11 +34,13 @@ struct fw_cfg_item {
 struct fw_cfg {
     uint16_t selector;
     uint32_t position;
+    uint32_t dma_high;   /* of the address of the next command by DMA */
     uint8_t wires_begin; /* what follows is rebuilt by the board, not saved */
     unsigned item_count, file_count, small_used;
     struct fw_cfg_item item[FW_CFG_MAX_ITEMS];
     uint8_t dir[4 + 64 * FW_CFG_MAX_FILES]; /* the file directory, big-endian */
     uint8_t small[512];
+    struct dma dma;
 };
 
 /* What fw_cfg_init() publishes under the well-known keys. Pointers must live as long as the
@@ -45,9 +53,10 @@ struct fw_cfg_config {
     const uint8_t *kernel, *initrd, *setup;
     uint32_t kernel_size, initrd_size, setup_size;
     uint32_t kernel_addr, initrd_addr, cmdline_addr, setup_addr, kernel_entry;
+    struct dma dma; /* zero: the interface is not there, and the ID item says so */
 };
 
-extern const struct dev_ops fw_cfg_ops;
+extern const struct dev_ops fw_cfg_ops, fw_cfg_dma_ops;
 
 void fw_cfg_init(struct fw_cfg *f, const struct fw_cfg_config *cfg);
 /* Each returns 0, or -1 when full or when the key exists. Integers are copied, data is

@@ -87,6 +87,12 @@ void i440fx_init(struct i440fx *d, uint64_t ram_size,
     d->fn.changed = i440fx_changed;
 }
 
+void i440fx_firmware_open(struct i440fx *d)
+{
+    for (unsigned i = 0; i < 7; i++)
+        pci_config_write(&d->fn, I440FX_PAM + i, 1, (PAM_RE | PAM_WE) * 0x11u);
+}
+
 void i440fx_firmware_setup(struct i440fx *d)
 {
     pci_config_write(&d->fn, I440FX_PAM, 1, PAM_RE << 4);

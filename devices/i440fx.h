@@ -31,6 +31,8 @@ extern const struct dev_ops i440fx_ops;
 
 void i440fx_init(struct i440fx *d, uint64_t ram_size,
                  void (*set_rom)(void *target, uint64_t gpa, uint64_t len, bool rom), void *target);
+/* What firmware does before it writes there: 0xc0000-0xfffff is RAM. */
+void i440fx_firmware_open(struct i440fx *d);
 /* What firmware leaves: 0xc0000-0xfffff shadowed and read-only, 0xe0000-0xe3fff writable. */
 void i440fx_firmware_setup(struct i440fx *d);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * i8237.c - DMA controllers as a register file. See i8237.h.
+ * i8237.c - DMA controllers. See i8237.h.
  */
 #include "devices/i8237.h"
 
@@ -88,7 +88,7 @@ static uint8_t chip_read(struct i8237_chip *c, unsigned reg)
     }
 }
 
-static void dma_write(void *dev, uint32_t off, unsigned size, uint32_t val, ns_t now)
+static void i8237_write(void *dev, uint32_t off, unsigned size, uint32_t val, ns_t now)
 {
     struct i8237 *dma = dev;
 
@@ -102,7 +102,7 @@ static void dma_write(void *dev, uint32_t off, unsigned size, uint32_t val, ns_t
         chip_write(&dma->chip[0], off & 15, (uint8_t)val);
 }
 
-static uint32_t dma_read(void *dev, uint32_t off, unsigned size, ns_t now)
+static uint32_t i8237_read(void *dev, uint32_t off, unsigned size, ns_t now)
 {
     struct i8237 *dma = dev;
 
@@ -115,7 +115,7 @@ static uint32_t dma_read(void *dev, uint32_t off, unsigned size, ns_t now)
     return chip_read(&dma->chip[0], off & 15);
 }
 
-static void dma_reset(void *dev)
+static void i8237_reset(void *dev)
 {
     struct i8237 *dma = dev;
 
@@ -123,10 +123,80 @@ static void dma_reset(void *dev)
     chip_clear(&dma->chip[1]);
 }
 
-void i8237_init(struct i8237 *dma)
+void i8237_init(struct i8237 *d, const struct dma *dma)
 {
-    memset(dma, 0, sizeof(*dma));
-    dma_reset(dma);
+    memset(d, 0, sizeof(*d));
+    d->dma = *dma;
+    i8237_reset(d);
+}
+
+#define COMMAND_OFF   0x04u
+#define MODE_VERIFY   0x00u
+#define MODE_WRITE    0x04u /* into memory */
+#define MODE_READ     0x08u
+#define MODE_KIND     0x0cu
+#define MODE_AUTOINIT 0x10u
+#define MODE_DOWN     0x20u
+#define MODE_CASCADE  0xc0u
+
+/* The count ran out. */
+static void terminal_count(struct i8237_chip *c, unsigned n)
+{
+    c->status |= (uint8_t)(1u << n);
+    c->request &= (uint8_t) ~(1u << n);
+    if (c->mode[n] & MODE_AUTOINIT) {
+        c->addr[n] = c->base_addr[n];
+        c->count[n] = c->base_count[n];
+    } else {
+        c->mask |= (uint8_t)(1u << n);
+    }
+}
+
+/* `units` bytes or words, all in one direction from the current address on. */
+static void move_run(struct i8237 *d, unsigned channel, uint8_t *bytes, uint32_t units)
+{
+    static const uint8_t page_of[8] = {7, 3, 1, 2, 0xf, 0xb, 9, 0xa};
+    struct i8237_chip *c = &d->chip[channel / 4];
+    unsigned n = channel % 4, words = channel / 4;
+    uint32_t page = d->page[page_of[channel]];
+    uint32_t gpa =
+        words ? (page & 0xfe) << 16 | (uint32_t)c->addr[n] << 1 : page << 16 | c->addr[n];
+
+    if ((c->mode[n] & MODE_KIND) == MODE_WRITE)
+        dma_write(&d->dma, gpa, bytes, units << words);
+    else if ((c->mode[n] & MODE_KIND) == MODE_READ)
+        dma_read(&d->dma, gpa, bytes, units << words);
+    c->addr[n] = (uint16_t)(c->mode[n] & MODE_DOWN ? c->addr[n] - units : c->addr[n] + units);
+    c->count[n] = (uint16_t)(c->count[n] - units);
+}
+
+uint32_t i8237_transfer(struct i8237 *d, unsigned channel, uint8_t *bytes, uint32_t len, bool *end)
+{
+    struct i8237_chip *c = &d->chip[channel / 4];
+    unsigned n = channel % 4, words = channel / 4;
+    uint32_t done = 0;
+
+    *end = false;
+    if (channel == 4 || (c->mask >> n & 1) || (c->command & COMMAND_OFF) ||
+        (d->chip[1].command & COMMAND_OFF) || (c->mode[n] & MODE_CASCADE) == MODE_CASCADE ||
+        (!words && (d->chip[1].mask & 1)))
+        return 0;
+    for (len >>= words; len && !*end;) {
+        uint32_t left = (uint32_t)c->count[n] + 1, room = 0x10000u - c->addr[n];
+        uint32_t units = len < left ? len : left;
+
+        if (units > room)
+            units = room;
+        if (c->mode[n] & MODE_DOWN)
+            units = 1;
+        *end = units == left;
+        move_run(d, channel, bytes + done, units);
+        done += units << words;
+        len -= units;
+    }
+    if (*end)
+        terminal_count(c, n);
+    return done;
 }
 
 /* What the code above counts on when the state comes from a file. */
@@ -136,12 +206,12 @@ static const struct state_rule rules[] = {
 
 const struct dev_ops i8237_ops = {
     .name = "i8237",
-    .state_size = sizeof(struct i8237),
+    .state_size = offsetof(struct i8237, wires_begin),
     .min_size = 1,
     .max_size = 1,
-    .read = dma_read,
-    .write = dma_write,
-    .reset = dma_reset,
+    .read = i8237_read,
+    .write = i8237_write,
+    .reset = i8237_reset,
     .rules = rules,
     .rule_count = ARRAY_LEN(rules),
 };

@@ -111,12 +111,13 @@ uint32_t mptable_build(struct table_area *area, const struct board_facts *facts)
 {
     uint32_t pointer = table_alloc(area, 16, 16);
     uint32_t config = table_alloc(area, MAX_LEN, 16);
-    struct mp_writer w = {.start = area->ram + config};
+    struct mp_writer w = {0};
     uint8_t *e;
     uint16_t taken;
 
     if (area->full)
         return 0;
+    w.start = table_at(area, config);
     w.p = w.start + HEADER_LEN;
     processors(&w, facts);
     e = entry(&w, 1, 8);
@@ -137,7 +138,7 @@ uint32_t mptable_build(struct table_area *area, const struct board_facts *facts)
     config_header(&w);
     area->at = config + (uint32_t)(w.p - w.start);
 
-    e = area->ram + pointer;
+    e = table_at(area, pointer);
     memcpy(e, "_MP_", 4);
     put(e + 4, 4, config);
     e[8] = 1; /* 16 bytes long */

@@ -85,6 +85,7 @@ static const struct place {
     {&ns16550_ops, AT(uart[0]), PORT, 0x3f8, 0x3ff, 0, IF_UART0},
     {&i8259_ops, AT(pic), PORT, 0x4d0, 0x4d1, 4, ALWAYS},
     {&fw_cfg_ops, AT(fw_cfg), PORT, 0x510, 0x511, 0, ALWAYS},
+    {&fw_cfg_dma_ops, AT(fw_cfg), PORT, 0x514, 0x51b, 0, ALWAYS},
     {&pci_host_ops, AT(pci), PORT, 0xcf8, 0xcff, 0, ALWAYS},
     {&pc_testdev_irq_ops, AT(testdev), PORT, 0x2000, 0x2017, 0, IF_TESTDEV},
     {&ioapic_ops, AT(ioapic), MEM, IOAPIC_BASE, IOAPIC_BASE + 0xfff, 0, IF_APIC},

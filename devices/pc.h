@@ -7,6 +7,7 @@
 #define RING1_DEVICES_PC_H
 
 #include "devices/bus.h"
+#include "devices/dma.h"
 
 struct pc; /* all chips by value; size from pc_size() */
 
@@ -16,7 +17,7 @@ enum pc_request { PC_POWEROFF, PC_RESET, PC_DEBUG_EXIT };
 struct pc_config {
     struct bus *mem, *port;
     uint64_t ram_size;
-    uint8_t *ram; /* for ACPI tables */
+    struct dma dma; /* guest memory, for the devices and what firmware leaves there */
     unsigned cpu_count;
     uint32_t guest_tsc_khz;
     int64_t wall_seconds;           /* RTC start value, UTC (or local as -rtc says) */
@@ -67,7 +68,8 @@ uint64_t pc_tsc_deadline(const struct pc *pc, unsigned cpu);
 /* Which CPU's local APIC answers on the memory bus from now on; needed with several CPUs only. */
 void pc_select_cpu(struct pc *pc, unsigned cpu);
 void pc_ferr(struct pc *pc, bool level);
-/* Writes the ACPI tables, MP table into guest RAM; returns the RSDP's address, 0 without ACPI. */
+/* Writes the ACPI tables, MP table into guest RAM, which PAM may hold read-only; returns the RSDP's
+ * address, 0 without ACPI. */
 uint32_t pc_build_tables(struct pc *pc);
 /* Serial input: how many bytes UART n takes now; hand bytes over. */
 unsigned pc_serial_room(struct pc *pc, unsigned n);

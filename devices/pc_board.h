@@ -37,6 +37,9 @@ enum pc_irq_source { SRC_ISA, SRC_ISA_SECOND, SRC_PIRQ, SRC_SCI, SRC_TESTDEV };
 
 #define PC_CHIPS_MAX 24
 
+/* Bytes for the tables of ACPI and MP that firmware would leave. */
+#define PC_TABLES_LEN 0x4000u
+
 /* FERR# to IRQ 13, port 0xf0. */
 struct pc_coproc {
     bool ferr, irq;
@@ -70,7 +73,8 @@ struct pc {
     unsigned mmio_cpu; /* whose local APIC answers (pc_select_cpu) */
     struct apic_bus apic_bus;
     struct pc_config cfg;
-    bool ready; /* pc_init() is done: wires may reach the machine */
+    uint8_t tables[PC_TABLES_LEN]; /* pc_build_tables() makes them here */
+    bool ready;                    /* pc_init() is done: wires may reach the machine */
 };
 
 extern const struct dev_ops pc_coproc_ops;

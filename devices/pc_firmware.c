@@ -13,7 +13,7 @@
 
 #define FACS_AT      0xe0000u
 #define TABLES_FIRST 0xf0000u
-#define TABLES_END   0xf4000u
+#define TABLES_END   (TABLES_FIRST + PC_TABLES_LEN)
 
 struct port_write {
     uint16_t port;
@@ -22,6 +22,7 @@ struct port_write {
 
 /* 8259s: vectors 0x08 and 0x70, everything masked but the timer and the cascade; lines 9-11
  * level-triggered.
+ * 8237: the first controller gets through the second's channel 4.
  * 8254: counter 0 at 18.2 Hz, counter 1 as the refresh rate, counter 2 ready for the speaker.
  * Clock: 32768 Hz base, 24-hour BCD. */
 static const struct port_write script[] = {{0x20, 0x11},
@@ -36,6 +37,8 @@ static const struct port_write script[] = {{0x20, 0x11},
                                            {0xa1, 0xff},
                                            {0x4d0, PC_LEVEL_IRQS & 0xff},
                                            {0x4d1, PC_LEVEL_IRQS >> 8},
+                                           {0xd6, 0xc0},
+                                           {0xd4, 0x00},
                                            {0x43, 0x34},
                                            {0x40, 0x00},
                                            {0x40, 0x00},
@@ -113,14 +116,21 @@ static const uint8_t code_master[] = {0x50, 0xb0, 0x20, 0xe6, 0x20, 0x58, 0xcf};
 static const uint8_t code_slave[] = {0x50, 0xb0, 0x20, 0xe6, 0xa0, 0xe6, 0x20, 0x58, 0xcf};
 
 /* A kernel that enters real mode with interrupts on, or halts there, finds vectors that return. */
-static void build_vectors(uint8_t *ram)
+static void build_vectors(const struct dma *dma)
 {
-    uint8_t *bios = ram + BIOS_SEGMENT * 16u;
+    static const struct {
+        uint16_t at;
+        uint8_t len;
+        const uint8_t *code;
+    } handler[] = {
+        {AT_IRET, sizeof code_iret, code_iret},
+        {AT_TIMER, sizeof code_timer, code_timer},
+        {AT_MASTER, sizeof code_master, code_master},
+        {AT_SLAVE, sizeof code_slave, code_slave},
+    };
 
-    memcpy(bios + AT_IRET, code_iret, sizeof code_iret);
-    memcpy(bios + AT_TIMER, code_timer, sizeof code_timer);
-    memcpy(bios + AT_MASTER, code_master, sizeof code_master);
-    memcpy(bios + AT_SLAVE, code_slave, sizeof code_slave);
+    for (unsigned n = 0; n < ARRAY_LEN(handler); n++)
+        dma_write(dma, BIOS_SEGMENT * 16u + handler[n].at, handler[n].code, handler[n].len);
     for (unsigned n = 0; n < 256; n++) {
         uint32_t at = AT_IRET;
         if (n == 8)
@@ -129,14 +139,14 @@ static void build_vectors(uint8_t *ram)
             at = AT_MASTER;
         else if (n >= 0x70 && n < 0x78)
             at = AT_SLAVE;
-        uint32_t vector = BIOS_SEGMENT << 16 | at;
-        memcpy(ram + 4 * n, &vector, sizeof vector);
+        dma_write_int(dma, 4 * n, BIOS_SEGMENT << 16 | at, 4);
     }
 }
 
 uint32_t pc_build_tables(struct pc *pc)
 {
-    struct table_area area = {.ram = pc->cfg.ram, .at = TABLES_FIRST, .end = TABLES_END};
+    struct table_area area = {
+        .bytes = pc->tables, .base = TABLES_FIRST, .at = TABLES_FIRST, .end = TABLES_END};
     struct board_facts facts = {
         .cpu_count = pc->cfg.cpu_count,
         .pm_base = PC_PM_BASE,
@@ -147,13 +157,22 @@ uint32_t pc_build_tables(struct pc *pc)
         .no_apic = pc->cfg.no_apic,
         .pci = &pc->pci,
     };
+    uint8_t facs[ACPI_FACS_LEN];
+    uint32_t rsdp = 0;
 
-    if (!pc->cfg.ram || pc->cfg.ram_size < 0x100000)
+    if (pc->cfg.ram_size < 0x100000)
         return 0;
-    build_vectors(pc->cfg.ram);
     for (unsigned n = 0; n < 4; n++)
         facts.serial_present[n] = pc->cfg.serial_present[n];
     if (!facts.no_apic)
         mptable_build(&area, &facts);
-    return pc->cfg.acpi ? acpi_build(&area, FACS_AT, &facts) : 0;
+    if (pc->cfg.acpi)
+        rsdp = acpi_build(&area, FACS_AT, facs, &facts);
+    i440fx_firmware_open(&pc->i440fx);
+    build_vectors(&pc->cfg.dma);
+    dma_write(&pc->cfg.dma, TABLES_FIRST, pc->tables, area.at - TABLES_FIRST);
+    if (rsdp)
+        dma_write(&pc->cfg.dma, FACS_AT, facs, sizeof facs);
+    i440fx_firmware_setup(&pc->i440fx);
+    return rsdp;
 }

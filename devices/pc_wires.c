@@ -301,6 +301,7 @@ static void connect_fw_cfg(struct pc *pc)
         .initrd = pc->cfg.initrd,
         .kernel_size = pc->cfg.kernel_size,
         .initrd_size = pc->cfg.initrd_size,
+        .dma = pc->cfg.dma,
     };
 
     fw_cfg_init(&pc->fw_cfg, &fw);
@@ -332,7 +333,7 @@ void pc_wires_connect(struct pc *pc)
                (struct wire){isa_irq, pc, PC_IRQ_PIN(SRC_ISA, 12)}, a20, reset, deadline);
     port61_init(&pc->port61, &pc->pit, (struct wire){0});
     port92_init(&pc->port92, a20, reset);
-    i8237_init(&pc->dma);
+    i8237_init(&pc->dma, &pc->cfg.dma);
     connect_pci(pc);
     connect_fw_cfg(pc);
     debugcon_init(&pc->debugcon, pc->cfg.debugcon, deadline);

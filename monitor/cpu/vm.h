@@ -86,6 +86,11 @@ struct vm {
         void *self;
     } watcher[2 * VM_CPUS + 1]; /* page.h */
     unsigned watcher_count;
+    struct { /* monitor/memory/dma.h */
+        uint64_t reads, writes;
+        uint64_t missed_reads, missed_writes; /* not all of it was memory, or could be written */
+        unsigned maps;                        /* live mappings */
+    } dma;
 };
 
 static inline ns_t vm_now(const struct vm *vm)

@@ -5,6 +5,7 @@
 #include "monitor/cpu/cpuid.h"
 #include "monitor/interp/decode_cache.h"
 #include "monitor/interp/interp.h"
+#include "monitor/memory/dma.h"
 #include "monitor/memory/page.h"
 #include "monitor/run/lockstep.h"
 #include "shadow-mmu/mmu.h"
@@ -89,6 +90,46 @@ static void board_apic_at(void *opaque, uint64_t gpa)
     vm_cover_page(opaque, gpa);
 }
 
+/* ---- devices -> guest memory ---- */
+
+static bool device_reads(void *opaque, gpa_t gpa, void *out, uint32_t len)
+{
+    return vm_dma_read(opaque, gpa, out, len);
+}
+
+static bool device_writes(void *opaque, gpa_t gpa, const void *in, uint32_t len)
+{
+    struct vm *vm = opaque;
+    bool whole = vm_dma_write(vm, gpa, in, len);
+
+    if (vm->lockstep)
+        lockstep_note_dma(vm->lockstep, gpa, in, len);
+    return whole;
+}
+
+static uint32_t device_maps(void *opaque, gpa_t gpa, uint32_t len, bool write, struct dma_map *m)
+{
+    return vm_dma_map(opaque, gpa, len, write, m);
+}
+
+static void device_unmaps(void *opaque, struct dma_map *m, uint32_t written)
+{
+    struct vm *vm = opaque;
+
+    vm_dma_unmap(vm, m, written);
+    if (vm->lockstep && written)
+        lockstep_note_dma(vm->lockstep, m->gpa, m->bytes, written);
+}
+
+static struct dma vm_dma_of(struct vm *vm)
+{
+    return (struct dma){.opaque = vm,
+                        .read = device_reads,
+                        .write = device_writes,
+                        .map = device_maps,
+                        .unmap = device_unmaps};
+}
+
 /* ---- CPU -> board ---- */
 
 static int cpu_intr_ack(void *board, unsigned cpu)
@@ -162,7 +203,7 @@ void vm_wire_pc(struct vm *vm, struct pc *pc, struct pc_config *cfg)
     vm->board = pc;
     cfg->mem = vm->lockstep ? &vm->lockstep->mem : &vm->mem;
     cfg->port = vm->lockstep ? &vm->lockstep->port : &vm->port;
-    cfg->ram = vm->ram;
+    cfg->dma = vm_dma_of(vm);
     cfg->ram_size = vm->ram_size;
     cfg->cpu_count = vm->cpu_count;
     cfg->no_apic = !cpu_has_1_edx(vm->cpu[0], CPUID_1_EDX_APIC);

@@ -31,8 +31,10 @@
 #include "monitor/arch/exception.h"
 #include "monitor/cpu/vm.h"
 
-#define LOCKSTEP_LOG       65536u
-#define LOCKSTEP_IMPLICIT  64u
+#define LOCKSTEP_LOG      65536u
+#define LOCKSTEP_IMPLICIT 64u
+#define LOCKSTEP_DMA                                                                               \
+    65536u /* bytes that devices write during a block; more, and nothing of it is compared */
 #define LOCKSTEP_INSN_NS   5u
 #define LOCKSTEP_ACCESS_NS 1000u /* as long as ISA ports take: loops that poll them count on it */
 #define LOCKSTEP_TSC_KHZ   1000000u /* the host's own would differ from run to run */
@@ -45,6 +47,7 @@ enum lockstep_kind {
     LOG_RANDOM,
     LOG_A20,  /* val: on */
     LOG_KIND, /* vm_set_page_kind(): addr, val: length, size: PAGE_* */
+    LOG_DMA,  /* a device wrote to RAM: addr, val: length; the bytes are the next of lockstep.dma */
 };
 
 struct lockstep_entry {
@@ -98,6 +101,8 @@ struct lockstep {
     unsigned implicit_used;
     struct lockstep_entry implicit[LOCKSTEP_IMPLICIT]; /* reads by page walks and fetches */
     struct lockstep_entry log[LOCKSTEP_LOG];
+    unsigned dma_used, dma_taken; /* bytes of dma */
+    uint8_t dma[LOCKSTEP_DMA];
 };
 
 /* Puts *ls (zeroed) between vm and its host, and makes the shadow. The devices go on ls->mem and
@@ -130,12 +135,14 @@ extern const struct vm_observer lockstep_observer;
 /* For the host: what the board does to the real guest's memory map. */
 void lockstep_note_a20(struct lockstep *ls, bool on);
 void lockstep_note_kind(struct lockstep *ls, gpa_t gpa, uint64_t len, uint8_t kind);
+/* A device wrote these bytes to the real guest's memory (vm_dma_write()). */
+void lockstep_note_dma(struct lockstep *ls, gpa_t gpa, const void *bytes, uint32_t len);
 
 /* ---- among the files ---- */
 
 /* lockstep_world.c: forgets what was recorded. */
 void lockstep_record_anew(struct lockstep *ls);
-/* Changes of the memory map that are next in the log. */
+/* Does the changes of the memory map, and to memory by devices, that are next in the log. */
 void lockstep_replay_map(struct lockstep *ls);
 
 /* lockstep_compare.c: the name of something that differs, or NULL. */

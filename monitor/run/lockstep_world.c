@@ -7,6 +7,7 @@
 #include "include/ring1/mem.h"
 #include "monitor/cpu/cpuid.h"
 #include "monitor/interp/interp.h"
+#include "monitor/memory/dma.h"
 #include "monitor/memory/page.h"
 #include "monitor/run/lockstep.h"
 #include "shadow-mmu/mmu.h"
@@ -16,6 +17,7 @@
 void lockstep_record_anew(struct lockstep *ls)
 {
     ls->used = ls->taken = ls->implicit_used = 0;
+    ls->dma_used = ls->dma_taken = 0;
 }
 
 static void record_implicit(struct lockstep *ls, unsigned size, uint32_t off, uint32_t val)
@@ -100,6 +102,19 @@ void lockstep_note_kind(struct lockstep *ls, gpa_t gpa, uint64_t len, uint8_t ki
         vm_set_page_kind(&ls->shadow, gpa, len, kind);
 }
 
+void lockstep_note_dma(struct lockstep *ls, gpa_t gpa, const void *bytes, uint32_t len)
+{
+    if (!ls->running) {
+        vm_dma_write(&ls->shadow, gpa, bytes, len);
+    } else if (len > LOCKSTEP_DMA - ls->dma_used) {
+        ls->overflow = true;
+    } else {
+        memcpy(ls->dma + ls->dma_used, bytes, len);
+        ls->dma_used += len;
+        record(ls, LOG_DMA, 0, gpa, len);
+    }
+}
+
 /* ---- replaying ---- */
 
 static void object(struct lockstep *ls, const char *what, uint64_t addr, unsigned size,
@@ -110,7 +125,13 @@ static void object(struct lockstep *ls, const char *what, uint64_t addr, unsigne
                  (unsigned long long)addr, size, val);
 }
 
-/* Changes of the memory map that came with the entry before. */
+static void replay_dma(struct lockstep *ls, const struct lockstep_entry *e)
+{
+    vm_dma_write(&ls->shadow, e->addr, ls->dma + ls->dma_taken, e->val);
+    ls->dma_taken += e->val;
+}
+
+/* Changes of the memory map, and what devices wrote to memory, that came with the entry before. */
 void lockstep_replay_map(struct lockstep *ls)
 {
     for (; ls->taken < ls->used; ls->taken++) {
@@ -119,6 +140,8 @@ void lockstep_replay_map(struct lockstep *ls)
             vm_set_a20(&ls->shadow, e->val != 0);
         else if (e->kind == LOG_KIND)
             vm_set_page_kind(&ls->shadow, e->addr, e->val, e->size);
+        else if (e->kind == LOG_DMA)
+            replay_dma(ls, e);
         else
             return;
     }
@@ -127,6 +150,7 @@ void lockstep_replay_map(struct lockstep *ls)
 /* The next entry if it is of this kind, else NULL. */
 static const struct lockstep_entry *replay(struct lockstep *ls, enum lockstep_kind kind)
 {
+    lockstep_replay_map(ls); /* what a device did to memory before it answered a read */
     const struct lockstep_entry *e = &ls->log[ls->taken];
 
     if (ls->taken == ls->used || e->kind != kind)

@@ -97,7 +97,7 @@ static void build(void)
     debugcon_init(&m.e9, chr, none);
     fw_cfg_init(&m.fw, &cfg);
     pc_testdev_init(&m.td, irq(0));
-    i8237_init(&m.dma);
+    i8237_init(&m.dma, &(struct dma){0});
     for (unsigned i = 0; i < ARRAY_LEN(map); i++)
         cr_assert_eq(bus_add(&m.io, map[i].first, map[i].last, map[i].ops, map[i].dev, map[i].base),
                      0);

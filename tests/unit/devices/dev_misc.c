@@ -163,7 +163,7 @@ Test(misc, dma)
 {
     struct i8237 dma;
 
-    i8237_init(&dma);
+    i8237_init(&dma, &(struct dma){0});
     bus_add(&io, 0x00, 0x0f, &i8237_ops, &dma, 0);
     bus_add(&io, 0xc0, 0xdf, &i8237_ops, &dma, 0x100);
     bus_add(&io, 0x80, 0x8f, &i8237_ops, &dma, 0x200);
