@@ -9,6 +9,7 @@
 #ifndef RING1_DEVICES_DEBUGCON_H
 #define RING1_DEVICES_DEBUGCON_H
 
+#include "devices/backend.h"
 #include "devices/device.h"
 
 struct debugcon {

@@ -69,12 +69,4 @@ static inline void wire_pulse(const struct wire *w)
     wire_set(w, false);
 }
 
-/* The byte side of a serial device: where it sends, and how the host feeds it (each device's own
- * *_rx()). */
-struct chardev {
-    void *opaque;
-    /* Host code; FPU-SAFE (include/ring1/host.h), never blocks. */
-    void (*send)(void *opaque, const uint8_t *bytes, size_t len);
-};
-
 #endif

@@ -9,7 +9,7 @@
  * Windows    0x00-0x0f -> offset 0; 0xc0-0xdf -> offset 0x100 (word-spaced); 0x80-0x8f -> offset
  *            0x200.
  * Not here   Memory to memory (a PC has no use for it), requests by software, the order of
- * priorities.
+ *            priorities.
  * Source     Intel 8237A data sheet 231466; 82371SB (PIIX3) data sheet, section 2.5.1.
  */
 #ifndef RING1_DEVICES_I8237_H

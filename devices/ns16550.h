@@ -12,6 +12,7 @@
 #ifndef RING1_DEVICES_NS16550_H
 #define RING1_DEVICES_NS16550_H
 
+#include "devices/backend.h"
 #include "devices/device.h"
 
 struct ns16550 {

@@ -21,6 +21,10 @@ enum presence {
     IF_APIC
 };
 
+/* More must wait until the guest has executed something: completions that begin others must not
+ * keep it from that. */
+#define COMPLETIONS_AT_ONCE 64u
+
 #define AT(member) offsetof(struct pc, member)
 
 /* The chips: reset in this order, timers run in this order. */
@@ -211,9 +215,17 @@ ns_t pc_due(const struct pc *pc, const void *chip)
     return NS_NEVER;
 }
 
+struct completion_queue *pc_completions(struct pc *pc)
+{
+    return &pc->completions;
+}
+
 ns_t pc_run_until(struct pc *pc, ns_t now)
 {
-    ns_t next = NS_NEVER;
+    ns_t next =
+        completion_deliver(&pc->completions, now, COMPLETIONS_AT_ONCE) == COMPLETIONS_AT_ONCE
+            ? now
+            : NS_NEVER;
 
     for (unsigned i = 0; i < ARRAY_LEN(chips); i++) {
         ns_t due = NS_NEVER;

@@ -6,6 +6,7 @@
 #ifndef RING1_DEVICES_PC_H
 #define RING1_DEVICES_PC_H
 
+#include "devices/backend.h"
 #include "devices/bus.h"
 #include "devices/dma.h"
 
@@ -82,6 +83,9 @@ void pc_flush(struct pc *pc);
  * after one the board must be reset or thrown away. */
 void pc_save(const struct pc *pc, struct snapshot *s);
 bool pc_load(struct pc *pc, struct snapshot *s, ns_t now);
+/* Where what the host does for the board's devices comes back; the host sets its `wake`, and
+ * pc_run_until() delivers. */
+struct completion_queue *pc_completions(struct pc *pc);
 /* Presses the ACPI power button. */
 void pc_power_button(struct pc *pc, ns_t now);
 

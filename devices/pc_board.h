@@ -72,6 +72,7 @@ struct pc {
     bool apic_window_mapped;
     unsigned mmio_cpu; /* whose local APIC answers (pc_select_cpu) */
     struct apic_bus apic_bus;
+    struct completion_queue completions;
     struct pc_config cfg;
     uint8_t tables[PC_TABLES_LEN]; /* pc_build_tables() makes them here */
     bool ready;                    /* pc_init() is done: wires may reach the machine */

@@ -32,6 +32,10 @@ void pc_save(const struct pc *pc, struct snapshot *s)
     const struct dev_ops *ops;
     const void *dev;
 
+    if (completion_pending(&pc->completions)) {
+        snapshot_refuse(s, "a device waits for the host: let it complete first");
+        return;
+    }
     save_board(pc, s);
     for (unsigned n = 0; (ops = pc_chip(pc, n, &dev)) != NULL; n++)
         snapshot_put_device(s, ops, dev);

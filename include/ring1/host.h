@@ -16,8 +16,7 @@
  * Threads    now_ns() is for the threads of all vCPUs, at any time; next_event() for CPU 0's; the
  *            others for one at a time.
  * Writer     The host, before the VM first runs; nothing changes afterwards.
- * Not here   Where devices send to (struct chardev in devices/device.h): the FPU rule holds for
- *            them too.
+ * Not here   Device back ends (devices/backend.h): the FPU rule holds for them too.
  */
 #ifndef RING1_HOST_H
 #define RING1_HOST_H
