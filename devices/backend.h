@@ -61,8 +61,8 @@ struct chardev_sink {
 
 struct blockdev_info {
     uint64_t size; /* bytes, a multiple of a sector; 0: no medium */
-    uint32_t
-        sector; /* the medium's own, a power of two of at least BLOCK_SECTOR: what it writes as one */
+    /* The medium's own, a power of two of at least BLOCK_SECTOR: what it writes as one. */
+    uint32_t sector;
     bool read_only;
     bool removable;   /* may change: struct blockdev_sink */
     bool can_discard; /* BLOCK_DISCARD gives room back; else it is done and does nothing */

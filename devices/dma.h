@@ -28,7 +28,7 @@ struct dma_map {
     gpa_t gpa;      /* of the first byte, when it was mapped */
     uint32_t len;   /* bytes */
     bool write;     /* the device writes to guest memory */
-    void *owner;    /* of who answers */
+    void *owner;    /* of who answers: whose memory it is */
 };
 
 /* Given to a device by its board. A struct of zeroes is a bus without memory. */

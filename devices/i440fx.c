@@ -14,8 +14,8 @@
 
 static void segment_update(const struct i440fx *d, uint64_t gpa, uint64_t len, unsigned attr)
 {
-    if (d->set_rom)
-        d->set_rom(d->target, gpa, len, (attr & (PAM_RE | PAM_WE)) != (PAM_RE | PAM_WE));
+    if (d->set_shadow)
+        d->set_shadow(d->target, gpa, len, attr & PAM_RE, attr & PAM_WE);
 }
 
 static void pam_update(const struct i440fx *d, unsigned off)
@@ -74,11 +74,13 @@ static void i440fx_reset(void *dev)
 }
 
 void i440fx_init(struct i440fx *d, uint64_t ram_size,
-                 void (*set_rom)(void *target, uint64_t gpa, uint64_t len, bool rom), void *target)
+                 void (*set_shadow)(void *target, uint64_t gpa, uint64_t len, bool read_ram,
+                                    bool write_ram),
+                 void *target)
 {
     uint64_t units = ram_size >> 23; /* DRB counts 8 MiB */
 
-    d->set_rom = set_rom;
+    d->set_shadow = set_shadow;
     d->target = target;
     for (unsigned i = 0; i < 8;
          i++) /* rows of at most 256 MiB, as many as the register can tell of */

@@ -3,8 +3,8 @@
  * i440fx.h - the 82441FX host bridge (8086:1237): who answers in the legacy area 0xc0000-0xfffff.
  *
  * Promises   A change of a PAM register is reported at once, one call per 16- or 64-KiB segment.
- * Deviations A segment whose reads are directed to PCI still reads RAM (read-only): there is no
- *            ROM below it. SMRAM is a register without effect; the CPU has no system management
+ * Deviations A segment whose reads are directed to PCI, where no ROM lies, still reads RAM
+ *            (read-only). SMRAM is a register without effect; the CPU has no system management
  *            mode. DRAM timing registers only keep what is written.
  * Source     Intel 82441FX data sheet 290549-001, section 3.2.
  */
@@ -22,7 +22,7 @@ struct i440fx {
     char wires_begin[1];
     struct pci_fn fn;
     uint8_t drb[8]; /* DRAM row boundaries as firmware would set them */
-    void (*set_rom)(void *target, uint64_t gpa, uint64_t len, bool rom);
+    void (*set_shadow)(void *target, uint64_t gpa, uint64_t len, bool read_ram, bool write_ram);
     void *target;
 };
 
@@ -30,7 +30,9 @@ struct i440fx {
 extern const struct dev_ops i440fx_ops;
 
 void i440fx_init(struct i440fx *d, uint64_t ram_size,
-                 void (*set_rom)(void *target, uint64_t gpa, uint64_t len, bool rom), void *target);
+                 void (*set_shadow)(void *target, uint64_t gpa, uint64_t len, bool read_ram,
+                                    bool write_ram),
+                 void *target);
 /* What firmware does before it writes there: 0xc0000-0xfffff is RAM. */
 void i440fx_firmware_open(struct i440fx *d);
 /* What firmware leaves: 0xc0000-0xfffff shadowed and read-only, 0xe0000-0xe3fff writable. */

@@ -40,7 +40,9 @@ struct pc_config {
     void (*set_a20)(void *opaque, bool enabled);
     void (*request)(void *opaque, enum pc_request what, uint32_t code);
     void (*deadline_changed)(void *opaque);
-    void (*set_rom)(void *opaque, uint64_t gpa, uint64_t len, bool rom); /* PAM, ACPI tables area */
+    /* PAM: who answers in [gpa, gpa+len), pages of 0xc0000-0xfffff: reads and writes go to RAM, or
+     * to the ROM that lies there (writes then go nowhere); without one, reads go to RAM. */
+    void (*set_shadow)(void *opaque, uint64_t gpa, uint64_t len, bool read_ram, bool write_ram);
     /* The local APICs' page is at gpa from now on, UINT64_MAX: nowhere. It lies over RAM. May be
      * NULL. */
     void (*apic_at)(void *opaque, uint64_t gpa);

@@ -115,12 +115,12 @@ static void kick(void *board, unsigned pin, bool level)
         pc->cfg.deadline_changed(pc->cfg.opaque);
 }
 
-static void set_rom(void *board, uint64_t gpa, uint64_t len, bool rom)
+static void set_shadow(void *board, uint64_t gpa, uint64_t len, bool read_ram, bool write_ram)
 {
     struct pc *pc = board;
 
     if (pc->ready && gpa + len <= pc->cfg.ram_size)
-        pc->cfg.set_rom(pc->cfg.opaque, gpa, len, rom);
+        pc->cfg.set_shadow(pc->cfg.opaque, gpa, len, read_ram, write_ram);
 }
 
 /* Has the guest taken the last tick of line 0, whichever controller it listens to? */
@@ -284,7 +284,7 @@ static void connect_pci(struct pc *pc)
     pc->pci.narrow = &pc->piix3;
     for (unsigned n = 0; n < 4; n++)
         pc->pci.pirq[n] = (struct wire){piix3_pirq, &pc->piix3, n};
-    i440fx_init(&pc->i440fx, pc->cfg.ram_size, set_rom, pc);
+    i440fx_init(&pc->i440fx, pc->cfg.ram_size, set_shadow, pc);
     piix3_init(&pc->piix3, (struct wire){isa_irq, pc, PC_IRQ_PIN(SRC_PIRQ, 0)}, reset);
     piix4_pm_init(&pc->pm, (struct wire){isa_irq, pc, PC_IRQ_PIN(SRC_SCI, PC_SCI_IRQ)}, off,
                   deadline);

@@ -286,8 +286,8 @@ uint64_t access_rmw_slow(struct vcpu *v, unsigned seg, uint32_t off, unsigned si
     m->first = (uint8_t)s.first;
     m->gpa[0] = s.gpa[0];
     m->gpa[1] = s.gpa[1];
-    m->host =
-        s.first == size && phys_kind(v->vm, s.gpa[0]) == PAGE_RAM ? v->vm->ram + s.gpa[0] : NULL;
+    m->host = s.first == size && phys_kind(v->vm, s.gpa[0]) == PAGE_RAM ? phys_host(v->vm, s.gpa[0])
+                                                                        : NULL;
     return val;
 }
 
@@ -340,5 +340,5 @@ const uint8_t *lin_fetch_page(struct vcpu *v, gla_t gla, gpa_t *page)
         fault_pf(v, gla, w.error);
     tlb_fill(v, gla, how, &w);
     *page = w.gpa & ~(gpa_t)GUEST_PAGE_MASK;
-    return phys_kind(v->vm, w.gpa) & PAGE_MMIO ? NULL : v->vm->ram + *page;
+    return phys_kind(v->vm, w.gpa) & PAGE_MMIO ? NULL : phys_host(v->vm, *page);
 }

@@ -44,7 +44,7 @@ static inline const uint8_t *walk_directory(const struct vcpu *v, unsigned regio
 
     if ((pae && !(pdpte & PTE_P)) || (phys_kind(v->vm, gpa) & PAGE_MMIO))
         return NULL;
-    return v->vm->ram + gpa;
+    return phys_host(v->vm, gpa);
 }
 
 /* The entry for a region in that directory; 0: none. */
@@ -70,7 +70,7 @@ static inline const uint8_t *walk_ptes(const struct vcpu *v, unsigned region, ui
     else
         gpa = ((uint32_t)pde & ~GUEST_PAGE_MASK) + (region & 1) * (WALK_PAGES * 4);
     gpa = phys_a20(v->vm, gpa);
-    return phys_kind(v->vm, gpa) & PAGE_MMIO ? NULL : v->vm->ram + gpa;
+    return phys_kind(v->vm, gpa) & PAGE_MMIO ? NULL : phys_host(v->vm, gpa);
 }
 
 static inline uint64_t walk_pte(const uint8_t *ptes, unsigned i, bool pae)

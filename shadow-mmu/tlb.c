@@ -103,7 +103,8 @@ static void drop_page(struct soft_tlb *t, gla_t gla, bool big)
     t->big[gla >> 28] &= ~(1ull << ((gla >> 22) & 63));
 }
 
-static void drop_gpa(struct soft_tlb *t, unsigned set, gpa_t page)
+/* Drops every entry of the physical pages [gpa, gpa+len). */
+static void drop_gpa(struct soft_tlb *t, unsigned set, gpa_t gpa, uint64_t len)
 {
     for (unsigned i = 0; i < ARRAY_LEN(t->used_words[set]); i++)
         for (uint64_t words = t->used_words[set][i]; words; words &= words - 1) {
@@ -112,7 +113,7 @@ static void drop_gpa(struct soft_tlb *t, unsigned set, gpa_t page)
             for (uint64_t bits = t->used[set][w]; bits; bits &= bits - 1) {
                 unsigned n = w * 64 + (unsigned)__builtin_ctzll(bits);
 
-                if (t->entry[set][n].gpa == page)
+                if (t->entry[set][n].gpa - gpa < len)
                     entry_drop(t, set, n);
             }
         }
@@ -136,15 +137,21 @@ static void flushed(struct vcpu *v, enum flush_kind kind, gla_t gla)
         memset(t->big, 0, sizeof t->big);
 }
 
-static void page_changed(struct vcpu *v, gpa_t page)
+static void memory_changed(struct vcpu *v, gpa_t gpa, uint64_t len)
 {
     for (unsigned set = 0; v->tlb.ready && set < 2; set++)
-        drop_gpa(&v->tlb, set, page);
+        drop_gpa(&v->tlb, set, gpa, len);
+}
+
+static void page_changed(struct vcpu *v, gpa_t page)
+{
+    memory_changed(v, page, GUEST_PAGE_SIZE);
 }
 
 void mmu_init(struct vcpu *v)
 {
-    static const struct mmu_listener listener = {.flushed = flushed, .page_changed = page_changed};
+    static const struct mmu_listener listener = {
+        .flushed = flushed, .page_changed = page_changed, .memory_changed = memory_changed};
 
     mmu_listen(v, &listener);
 }
@@ -204,7 +211,7 @@ void tlb_fill(struct vcpu *v, gla_t gla, unsigned how, const struct mmu_walk *w)
     v->stats.tlb_fills++;
     e = &t->entry[set][n];
     e->gpa = w->gpa & ~(gpa_t)GUEST_PAGE_MASK;
-    e->addend = kind & PAGE_MMIO ? 0 : (uint64_t)(uintptr_t)(v->vm->ram + e->gpa) - page;
+    e->addend = kind & PAGE_MMIO ? 0 : (uint64_t)(uintptr_t)phys_host(v->vm, e->gpa) - page;
     e->flags = page | flags;
     e->tag_r = (flags & TLB_F_R) && !(kind & PAGE_MMIO) && !watched ? -page : tlb_no_tag(n);
     e->tag_w = (flags & TLB_F_W) && kind == PAGE_RAM && !watched ? -page : tlb_no_tag(n);

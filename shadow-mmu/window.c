@@ -120,6 +120,14 @@ static void page_copy(const struct fill *f, unsigned i, const struct page_view *
 
 /* ---- runs ---- */
 
+/* Does `gpa` lie `distance` pages after `from`, in the same piece of host memory? */
+static bool follows(const struct vm *vm, gpa_t from, gpa_t gpa, int distance)
+{
+    uint64_t apart = (uint64_t)((int64_t)distance * GUEST_PAGE_SIZE);
+
+    return gpa == from + apart && phys_offset(vm, gpa) == phys_offset(vm, from) + apart;
+}
+
 /* May page i join the run of *like, `distance` pages away? Copies its entry if so. */
 static bool page_joins(const struct fill *f, unsigned i, const struct page_view *like, int distance,
                        bool upgrade)
@@ -129,8 +137,7 @@ static bool page_joins(const struct fill *f, unsigned i, const struct page_view 
     if (bit_test(f->l->mapped, i) != upgrade || (upgrade && bit_test(f->l->writable, i)) ||
         !page_look(f, i, &p) || p.rights != like->rights)
         return false;
-    if (upgrade ? p.gpa != leaf_gpa(f->v, f->l, i)
-                : p.gpa != like->gpa + (gpa_t)((int64_t)distance * GUEST_PAGE_SIZE))
+    if (upgrade ? p.gpa != leaf_gpa(f->v, f->l, i) : !follows(f->v->vm, like->gpa, p.gpa, distance))
         return false;
     page_copy(f, i, &p);
     return true;

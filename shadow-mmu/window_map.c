@@ -357,7 +357,8 @@ static void mark_join(const struct vcpu *v, struct leaf *l, unsigned i)
     if (i && i < LEAF_PAGES)
         mark(l->joins, i, 1,
              bit_test(l->mapped, i) && bit_test(l->mapped, i - 1) &&
-                 leaf_gpa(v, l, i) == leaf_gpa(v, l, i - 1) + GUEST_PAGE_SIZE);
+                 phys_offset(v->vm, leaf_gpa(v, l, i)) ==
+                     phys_offset(v->vm, leaf_gpa(v, l, i - 1)) + GUEST_PAGE_SIZE);
 }
 
 static void mark_rights(struct vcpu *v, struct leaf *l, unsigned first, unsigned count,
@@ -394,7 +395,7 @@ bool leaf_map(struct vcpu *v, struct leaf *l, unsigned first, unsigned count, gp
     const struct vcpu_host *h = v->host;
     uint64_t len = (uint64_t)count << GUEST_PAGE_SHIFT;
 
-    if (h->window_map(h->opaque, l->window, leaf_gla(l, first), gpa, len,
+    if (h->window_map(h->opaque, l->window, leaf_gla(l, first), phys_offset(v->vm, gpa), len,
                       rights | entry_rights(v, l, first, count)))
         return settle(v, l, false);
     v->stats.window_maps += count;

@@ -21,9 +21,9 @@
 #define LEAF_PAGES   WALK_PAGES
 #define LEAF_REGIONS 2048u
 #define LEAF_WORDS   (LEAF_PAGES / 64)
-#define LEAF_COUNT   4096u /* record 0 is not used */
-#define TABLE_COUNT  1280u /* the same */
-#define RMAP_PAGES   (0xe0000000u >> GUEST_PAGE_SHIFT)
+#define LEAF_COUNT   4096u      /* record 0 is not used */
+#define TABLE_COUNT  1280u      /* the same */
+#define RMAP_PAGES   (1u << 20) /* no memory lies above 4 GiB */
 
 enum leaf_kind {
     LEAF_FLAT,  /* paging is off */
@@ -134,9 +134,10 @@ bool window_has_room(const struct vcpu *v);
 void window_make_room(struct vcpu *v);
 /* After window_make_room(). */
 struct leaf *leaf_new(struct vcpu *v, unsigned n, unsigned region, enum leaf_kind kind);
-/* Pages first.. of *l, none of them mapped, to the physical pages from gpa on. Their table entries
- * are copied already: what these say of CPL 3 and TLBs goes to the host beside `rights`, which are
- * HOST_MAP_WRITE or HOST_MAP_EXEC, or 0. False: the host refuses. */
+/* Pages first.. of *l, none of them mapped, to the physical pages from gpa on, which are one piece
+ * of host memory. Their table entries are copied already: what these say of CPL 3 and TLBs goes to
+ * the host beside `rights`, which are HOST_MAP_WRITE or HOST_MAP_EXEC, or 0. False: the host
+ * refuses. */
 bool leaf_map(struct vcpu *v, struct leaf *l, unsigned first, unsigned count, gpa_t gpa,
               unsigned rights);
 /* The same for pages that are all mapped. An emptied leaf stays; see leaf_trim(). */

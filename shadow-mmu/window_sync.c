@@ -280,4 +280,37 @@ static void flushed(struct vcpu *v, enum flush_kind kind, gla_t gla)
         window_flush(v, kind == FLUSH_NONGLOBAL);
 }
 
-const struct mmu_listener window_listener = {.flushed = flushed, .page_changed = window_flush_gpa};
+/* Pages of *l that lie in [gpa, gpa+len) are unmapped. False: the window is gone. */
+static bool leaf_forget(struct vcpu *v, struct leaf *l, gpa_t gpa, uint64_t len)
+{
+    uint64_t drop[LEAF_WORDS] = {0}, any = 0;
+
+    for (unsigned k = 0; k < LEAF_WORDS; k++) {
+        for (uint64_t m = l->mapped[k]; m; m &= m - 1)
+            if (leaf_gpa(v, l, k * 64 + (unsigned)__builtin_ctzll(m)) - gpa < len)
+                drop[k] |= m & -m;
+        any |= drop[k];
+    }
+    if (!any)
+        return true;
+    if (!for_runs(v, l, drop, leaf_unmap))
+        return false;
+    leaf_trim(v->windows, l);
+    return true;
+}
+
+static void window_memory_changed(struct vcpu *v, gpa_t gpa, uint64_t len)
+{
+    struct windows *ws = v->windows;
+
+    for (unsigned n = 0; n < v->vm->host->window_count; n++)
+        for (unsigned small = 0; small < 2; small++)
+            for (uint16_t at = ws->win[n].list[small], next; at; at = next) {
+                next = ws->leaf[at].next;
+                if (!leaf_forget(v, &ws->leaf[at], gpa, len))
+                    break;
+            }
+}
+
+const struct mmu_listener window_listener = {
+    .flushed = flushed, .page_changed = window_flush_gpa, .memory_changed = window_memory_changed};

@@ -71,12 +71,10 @@ static void entry_make(struct vcpu *v, unsigned user, const struct tlb_entry *e,
 /* May the page be written at will, but for its code? What tlb_upgrade() asks. */
 static bool is_writable(const struct vcpu *v, const struct tlb_entry *e, gla_t gla)
 {
-    const struct vm *vm = v->vm;
-
     if (((e->flags ^ gla) & ~(uint32_t)GUEST_PAGE_MASK) || !(e->flags & TLB_F_W) ||
-        e->gpa >= vm->ram_size || breakpoint_on_page(v, gla))
+        breakpoint_on_page(v, gla))
         return false;
-    uint8_t kind = vm->page[e->gpa >> GUEST_PAGE_SHIFT];
+    uint8_t kind = phys_kind(v->vm, e->gpa);
     return kind != PAGE_RAM && !(kind & ~(PAGE_CODE | PAGE_TRANSLATED));
 }
 

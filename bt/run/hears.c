@@ -54,11 +54,18 @@ static void page_changed(struct vcpu *v, gpa_t page)
         adapt_windows_dropped(v);
 }
 
+static void memory_changed(struct vcpu *v, gpa_t gpa, uint64_t len)
+{
+    (void)gpa, (void)len;
+    code_page_forget(v);
+}
+
 void bt_hear(struct vcpu *v)
 {
     static const struct page_watcher watcher = {
         .mark = PAGE_TRANSLATED, .written = written, .holds = holds, .marked = marked};
-    static const struct mmu_listener listener = {.flushed = flushed, .page_changed = page_changed};
+    static const struct mmu_listener listener = {
+        .flushed = flushed, .page_changed = page_changed, .memory_changed = memory_changed};
 
     page_watch(v->vm, &watcher, v);
     mmu_listen(v, &listener);

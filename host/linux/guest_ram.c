@@ -36,9 +36,28 @@ void guest_ram_destroy(struct guest_ram *r)
 {
     if (r->base)
         munmap(r->base, r->size);
+    for (unsigned n = 0; n < r->more_count; n++)
+        munmap(r->more[n].base, r->more[n].size);
     if (r->fd >= 0)
         close(r->fd);
     *r = (struct guest_ram){.fd = -1};
+}
+
+uint8_t *guest_ram_add(struct guest_ram *r, uint64_t size, uint64_t *at)
+{
+    *at = r->size;
+    for (unsigned n = 0; n < r->more_count; n++)
+        *at += r->more[n].size;
+    errno = ENOMEM;
+    if (r->more_count == GUEST_RAM_MORE || ftruncate(r->fd, (off_t)(*at + size)) < 0)
+        return NULL;
+    void *p =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, r->fd, (off_t)*at);
+    if (p == MAP_FAILED)
+        return NULL;
+    r->more[r->more_count].base = p;
+    r->more[r->more_count++].size = size;
+    return p;
 }
 
 void *zeroed_alloc(size_t size)

@@ -11,14 +11,25 @@
 
 #include "host/linux/error.h"
 
+#define GUEST_RAM_MORE 8u
+
 struct guest_ram {
     int fd;
     uint8_t *base;
     uint64_t size;
+    struct { /* behind it in the memfd: memory of regions (monitor/memory/region.h) */
+        uint8_t *base;
+        uint64_t size;
+    } more[GUEST_RAM_MORE];
+    unsigned more_count;
 };
 
 int guest_ram_create(struct guest_ram *r, uint64_t size, struct error *e);
 void guest_ram_destroy(struct guest_ram *r);
+
+/* Adds `size` zeroed bytes, whole pages, at *at of the memfd; NULL with errno: the host gives none.
+ * Before the sandbox closes. */
+uint8_t *guest_ram_add(struct guest_ram *r, uint64_t size, uint64_t *at);
 
 /* Zeroed anonymous memory for the monitor's own big tables, untouched until used; NULL when there
  * is none. */

@@ -74,12 +74,13 @@ static int prot_of(unsigned rights)
     return rights & HOST_MAP_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
 }
 
-static int window_map(void *opaque, unsigned n, gla_t gla, gpa_t gpa, uint64_t len, unsigned rights)
+static int window_map(void *opaque, unsigned n, gla_t gla, uint64_t from, uint64_t len,
+                      unsigned rights)
 {
     struct linux_host *h = opaque;
     uint64_t at = address(h, n, gla);
     int err =
-        refused(h, (int)map_fixed(at, len, prot_of(rights), MAP_SHARED, h->window.ram_fd, gpa));
+        refused(h, (int)map_fixed(at, len, prot_of(rights), MAP_SHARED, h->window.ram_fd, from));
 
     /* The kernel may have given up half-way: nobody else must get this address space. */
     if (err && make_empty(at, len))

@@ -55,11 +55,13 @@ struct vcpu_host {
     /* Windows: 4 GiB of host address space each, window_base[n] for guest linear 0, inaccessible
      * where nothing is mapped. Guards on both sides, of more than 2 GiB, are never accessible.
      * `len` bytes at guest linear `gla` (gla + len <= 4 GiB), all page-aligned; `rights` are
-     * HOST_MAP_*. Mapping (guest-physical [gpa, gpa + len), all RAM) wants pages that are not
-     * mapped, protecting wants pages that are; unmapping takes both. All return 0 or -error, after
+     * HOST_MAP_*. Mapping wants pages that are not mapped, and `at` says where they are in the
+     * guest's memory as the host keeps it: RAM by its physical address, then what the host added
+     * for regions (monitor/memory/region.h, region.at). Protecting wants pages that are mapped;
+     * unmapping takes both. All return 0 or -error, after
      * which these pages are inaccessible or as they were, and the whole window is about to be
      * unmapped. An error of unmapping a whole window means that it still shows something. */
-    int (*window_map)(void *opaque, unsigned n, gla_t gla, gpa_t gpa, uint64_t len,
+    int (*window_map)(void *opaque, unsigned n, gla_t gla, uint64_t at, uint64_t len,
                       unsigned rights);
     int (*window_unmap)(void *opaque, unsigned n, gla_t gla, uint64_t len);
     int (*window_protect)(void *opaque, unsigned n, gla_t gla, uint64_t len, unsigned rights);

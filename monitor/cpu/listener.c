@@ -60,3 +60,15 @@ void mmu_flush_gpa(struct vm *vm, gpa_t gpa)
                 v->listener[n]->page_changed(v, page);
     }
 }
+
+void mmu_memory_changed(struct vm *vm, gpa_t gpa, uint64_t len)
+{
+    for (unsigned c = 0; c < vm->cpu_count; c++) {
+        struct vcpu *v = vm->cpu[c];
+
+        v->fetch_generation++;
+        for (unsigned n = 0; n < v->listener_count; n++)
+            if (v->listener[n]->memory_changed)
+                v->listener[n]->memory_changed(v, gpa, len);
+    }
+}

@@ -8,7 +8,8 @@
  *            thread. None is told by name, so nothing below has to know what is built above it.
  * Invariant  In zeroed memory nothing is known to anybody: vcpu_reset() makes the first flush.
  * Not here   Who writes to a page (page.h).
- * Writer     The vCPU's own thread; mmu_flush_gpa() is called between two instructions of all CPUs.
+ * Writer     The vCPU's own thread; mmu_flush_gpa() and mmu_memory_changed() are called between two
+ *            instructions of all CPUs.
  * Source     SDM vol. 3A, section 4.10 (what must be invalidated when).
  */
 #ifndef RING1_MONITOR_CPU_LISTENER_H
@@ -33,6 +34,9 @@ struct mmu_listener {
     /* The physical page became code, ROM, a device, or what it was again: what may be done with it
      * without asking has changed (vm.page[]). NULL: it does not matter. */
     void (*page_changed)(struct vcpu *v, gpa_t page);
+    /* Behind the whole pages [gpa, gpa+len) there is other memory than before, or none, or now
+     * some. NULL: it does not matter. */
+    void (*memory_changed)(struct vcpu *v, gpa_t gpa, uint64_t len);
 };
 
 #define MMU_LISTENERS 6u
@@ -48,5 +52,8 @@ void mmu_flush_nonglobal(struct vcpu *v);
 
 /* Tells all CPUs' listeners that vm.page[] of the page of gpa changed. */
 void mmu_flush_gpa(struct vm *vm, gpa_t gpa);
+
+/* Tells all CPUs' listeners that other memory is there (monitor/memory/region.h). */
+void mmu_memory_changed(struct vm *vm, gpa_t gpa, uint64_t len);
 
 #endif

@@ -16,17 +16,21 @@
 #include "include/ring1/host.h"
 #include "monitor/cpu/vcpu.h"
 
-/* What a physical page is; vm.page[gpa >> 12] for pages below vm.ram_size, PAGE_MMIO for all
- * others. */
+/* What a physical page is; vm.page[gpa >> 12] for pages below vm.ram_size, a region's page[] where
+ * one lies above, PAGE_MMIO for all others. */
 #define PAGE_RAM        0x00u
 #define PAGE_MMIO       0x01u /* accesses go to vm.mem */
 #define PAGE_ROM        0x02u /* reads come from ram[], writes are dropped (PAM, SeaBIOS shadow) */
 #define PAGE_CODE       0x04u /* holds decoded instructions: writes take the slow path */
 #define PAGE_TRANSLATED 0x08u /* translated code was made from it: the same */
 #define PAGE_LOGGED     0x10u /* the dirty log waits for its first write: the same (dirty.h) */
+#define PAGE_OVER       0x20u /* below ram_size: a region is seen, not the RAM (region.h) */
+#define PAGE_UNDER      0x40u /* with ROM and OVER: writes go to the RAM below */
+#define PAGE_KINDS      (PAGE_MMIO | PAGE_ROM | PAGE_OVER | PAGE_UNDER)
 #define PAGE_MARKS      (PAGE_CODE | PAGE_TRANSLATED | PAGE_LOGGED) /* set by watchers: page.h */
 
-#define VM_CPUS 8u
+#define VM_CPUS    8u
+#define VM_REGIONS 12u
 
 /* What the CPU asks of the board. Any member may be NULL except where said. */
 struct board_ops {
@@ -49,6 +53,7 @@ struct board_ops {
 #define VM_COVERED 1u
 
 struct page_watcher;
+struct region;
 
 /* Hears of each interrupt, NMI and exception before and after its delivery through the IDT; not of
  * INT n, which is an instruction. type: enum event_type of exception.h. */
@@ -63,8 +68,10 @@ struct vm {
     uint64_t ram_size; /* bytes, multiple of a page, at most 0xe0000000 */
     uint8_t *page;     /* PAGE_* of each page below ram_size */
     uint64_t *dirty;   /* the dirty log's bitmap, NULL while it is off (monitor/memory/dirty.h) */
-    /* The page of RAM, or of any kind below ram_size, that the local APIC lies over, | VM_COVERED;
-     * 0: none. Its entry of page[] is PAGE_MMIO, what it was without the APIC is in cover_kind. */
+    struct region *region[VM_REGIONS]; /* monitor/memory/region.h */
+    unsigned region_count;
+    /* The page that the local APIC lies over, | VM_COVERED; 0: none. If there is memory, the page's
+     * entry is PAGE_MMIO, what it was without the APIC is in cover_kind. */
     gpa_t cover;
     uint8_t cover_kind;
     bool a20;      /* false: physical address bit 20 reads as 0 */

@@ -44,7 +44,6 @@ static struct code_page *page_find(struct interp *in, gpa_t page)
     return p;
 }
 
-/* Only pages below ram_size can be written; others (none today) are never cached. */
 static struct code_page *page_add(struct vcpu *v, gpa_t page)
 {
     struct interp *in = v->interp;

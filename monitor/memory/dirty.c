@@ -4,6 +4,7 @@
 
 #include "monitor/cpu/listener.h"
 #include "monitor/memory/page.h"
+#include "monitor/memory/region.h"
 
 size_t dirty_log_words(const struct vm *vm)
 {
@@ -13,10 +14,15 @@ size_t dirty_log_words(const struct vm *vm)
 void dirty_log_note(struct vm *vm, gpa_t page)
 {
     gpa_t n = page >> GUEST_PAGE_SHIFT;
+    const struct region *r = vm->region_count ? region_at(vm, page) : NULL;
 
     page_unmark(vm, page, PAGE_LOGGED);
-    if (vm->dirty)
+    if (vm->dirty && page < vm->ram_size)
         vm->dirty[n / 64] |= 1ull << (n % 64);
+    if (!r || !r->dirty)
+        return;
+    n = (page - r->base) >> GUEST_PAGE_SHIFT;
+    r->dirty[n / 64] |= 1ull << (n % 64);
 }
 
 static void written(void *self, gpa_t page, unsigned first, unsigned last)
@@ -31,6 +37,11 @@ static const struct page_watcher watcher = {
     .written = written,
 };
 
+void dirty_log_listen(struct vm *vm)
+{
+    page_watch(vm, &watcher, vm);
+}
+
 /* Devices are not memory; ROM changes only by vm_set_page_kind(). */
 static void watch(struct vm *vm, gpa_t page)
 {
@@ -43,7 +54,7 @@ void dirty_log_start(struct vm *vm, uint64_t *bitmap)
     for (size_t n = 0; n < dirty_log_words(vm); n++)
         bitmap[n] = 0;
     vm->dirty = bitmap;
-    page_watch(vm, &watcher, vm);
+    dirty_log_listen(vm);
     for (unsigned c = 0; c < vm->cpu_count; c++)
         mmu_flush_all(vm->cpu[c]); /* an empty TLB makes the flushes by page cheap */
     for (gpa_t page = 0; page < vm->ram_size; page += GUEST_PAGE_SIZE)

@@ -7,6 +7,7 @@
  *            mark off. From then on the page is written at full speed.
  * Promises   Every change of guest RAM is noted: by instructions, by the walker (A and D bits), by
  *            DMA (whoever calls vm_ram_written()). Reads are not.
+ * Regions    Have logs of their own, with the same mark (region.h).
  * For        Snapshots and migration: copy everything, then again what is dirty, until little is
  *            left.
  * Writer     The thread that runs the vCPU, between two calls of vcpu_run().
@@ -30,7 +31,11 @@ void dirty_log_stop(struct vm *vm);
  * many they are. */
 unsigned dirty_log_collect(struct vm *vm, uint64_t *out);
 
-/* The page, below ram_size, changed without a store that the log could see. */
+/* From now on dirty_log_note() is called for pages that carry PAGE_LOGGED. For region.c. */
+void dirty_log_listen(struct vm *vm);
+
+/* The page changed without a store that the log could see: notes it, for RAM or the region there.
+ * */
 void dirty_log_note(struct vm *vm, gpa_t page);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "include/ring1/mem.h"
 #include "monitor/memory/page.h"
+#include "monitor/memory/phys.h"
 
 /* What a device finds at gpa: *kind is the page's without the local APIC, which is the CPU's. NULL:
  * no memory. */
@@ -11,12 +12,10 @@ static uint8_t *find(const struct vm *vm, gpa_t gpa, uint8_t *kind)
 {
     gpa_t page = gpa & ~(gpa_t)GUEST_PAGE_MASK;
 
-    if (gpa >= vm->ram_size)
-        return NULL;
-    *kind = vm->page[gpa >> GUEST_PAGE_SHIFT];
+    *kind = phys_kind(vm, gpa);
     if (vm->cover == (page | VM_COVERED))
         *kind = vm->cover_kind;
-    return *kind & PAGE_MMIO ? NULL : vm->ram + gpa;
+    return *kind & PAGE_MMIO ? NULL : phys_host(vm, gpa);
 }
 
 /* Bytes of [gpa, gpa+len) up to the page's end. */
@@ -89,14 +88,23 @@ bool vm_dma_write(struct vm *vm, gpa_t gpa, const void *in, uint32_t len)
     return whole;
 }
 
+/* Whose memory is seen at gpa, where some is; NULL: the RAM's. */
+static struct region *owner_of(const struct vm *vm, gpa_t gpa)
+{
+    if (gpa < vm->ram_size && phys_host(vm, gpa) == vm->ram + gpa)
+        return NULL;
+    return region_at(vm, gpa);
+}
+
 uint32_t vm_dma_map(struct vm *vm, gpa_t gpa, uint32_t len, bool write, struct dma_map *m)
 {
     uint32_t got = 0;
     uint8_t kind = 0;
     uint8_t *first = find(vm, gpa, &kind);
+    struct region *owner = owner_of(vm, gpa);
 
     for (const uint8_t *at = first; at && got < len && at == first + got;) {
-        if (write && (kind & PAGE_ROM))
+        if ((write && (kind & PAGE_ROM)) || owner_of(vm, gpa + got) != owner)
             break;
         got += piece(gpa + got, len - got);
         at = find(vm, gpa + got, &kind);
@@ -107,17 +115,21 @@ uint32_t vm_dma_map(struct vm *vm, gpa_t gpa, uint32_t len, bool write, struct d
         return 0;
     }
     vm->dma.maps++;
-    *m = (struct dma_map){.bytes = first, .gpa = gpa, .len = got, .write = write};
+    *m = (struct dma_map){.bytes = first, .gpa = gpa, .len = got, .write = write, .owner = owner};
     return got;
 }
 
-/* The memory map may have changed meanwhile: then nobody has made anything of these bytes at
- * m->gpa, and a watcher that hears too much forgets too much, which is not wrong. */
+/* The memory map may have changed meanwhile: who hears is asked by where the bytes are now. */
 void vm_dma_unmap(struct vm *vm, struct dma_map *m, uint32_t written)
 {
+    struct region *r = m->owner;
+
     VMM_CHECK(vm->dma.maps && written <= (m->write ? m->len : 0));
     vm->dma.maps--;
     vm->dma.writes += m->write;
     vm->dma.reads += !m->write;
-    vm_ram_written(vm, m->gpa, written);
+    if (r)
+        region_written(vm, r, (uint64_t)(m->bytes - r->host), written);
+    else
+        vm_ram_written(vm, (gpa_t)(m->bytes - vm->ram), written);
 }

@@ -4,6 +4,9 @@
 
 #include "monitor/cpu/listener.h"
 #include "monitor/memory/dirty.h"
+#include "monitor/memory/phys.h"
+
+#define MEMORY_END (1ull << 32) /* no memory lies above */
 
 void page_watch(struct vm *vm, const struct page_watcher *w, void *self)
 {
@@ -17,9 +20,9 @@ void page_watch(struct vm *vm, const struct page_watcher *w, void *self)
 
 void page_mark(struct vm *vm, gpa_t page, uint8_t mark)
 {
-    if (page >= vm->ram_size)
+    uint8_t *kind = region_entry(vm, page);
+    if (!kind)
         return;
-    uint8_t *kind = &vm->page[page >> GUEST_PAGE_SHIFT];
     if (!(*kind & mark)) {
         *kind |= mark;
         mmu_flush_gpa(vm, page);
@@ -31,7 +34,8 @@ void page_mark(struct vm *vm, gpa_t page, uint8_t mark)
 
 void page_unmark(struct vm *vm, gpa_t page, uint8_t mark)
 {
-    if (page >= vm->ram_size)
+    uint8_t *kind = region_entry(vm, page);
+    if (!kind)
         return;
     for (unsigned n = 0; n < vm->watcher_count; n++) {
         const struct page_watcher *w = vm->watcher[n].ops;
@@ -39,12 +43,12 @@ void page_unmark(struct vm *vm, gpa_t page, uint8_t mark)
         if (w->mark == mark && w->holds && w->holds(vm->watcher[n].self, page))
             return;
     }
-    vm->page[page >> GUEST_PAGE_SHIFT] &= (uint8_t)~mark;
+    *kind &= (uint8_t)~mark;
 }
 
 void page_written(struct vm *vm, gpa_t page, unsigned first, unsigned last, bool same)
 {
-    uint8_t kind = vm->page[page >> GUEST_PAGE_SHIFT];
+    uint8_t kind = *region_entry(vm, page);
 
     for (unsigned n = 0; n < vm->watcher_count; n++) {
         const struct page_watcher *w = vm->watcher[n].ops;
@@ -56,27 +60,21 @@ void page_written(struct vm *vm, gpa_t page, unsigned first, unsigned last, bool
 
 uint8_t *vm_ram_ptr(struct vm *vm, gpa_t gpa, uint64_t len)
 {
-    if (gpa >= vm->ram_size || len > vm->ram_size - gpa)
+    if ((gpa & GUEST_PAGE_MASK) + len > GUEST_PAGE_SIZE || (phys_kind(vm, gpa) & PAGE_MMIO))
         return NULL;
-    for (gpa_t p = gpa >> GUEST_PAGE_SHIFT; len && p <= (gpa + len - 1) >> GUEST_PAGE_SHIFT; p++)
-        if (vm->page[p] & PAGE_MMIO)
-            return NULL;
-    return vm->ram + gpa;
+    return phys_host(vm, gpa);
 }
 
 void vm_ram_written(struct vm *vm, gpa_t gpa, uint64_t len)
 {
-    gpa_t end = gpa + len;
+    gpa_t end = len > MEMORY_END || gpa > MEMORY_END - len ? MEMORY_END : gpa + len;
 
-    if (!len || gpa >= vm->ram_size)
-        return;
-    if (end > vm->ram_size)
-        end = vm->ram_size;
     while (gpa < end) {
         gpa_t page = gpa & ~(gpa_t)GUEST_PAGE_MASK;
         gpa_t stop = page + GUEST_PAGE_SIZE < end ? page + GUEST_PAGE_SIZE : end;
 
-        page_written(vm, page, (unsigned)(gpa - page), (unsigned)(stop - 1 - page), false);
+        if (region_entry(vm, page))
+            page_written(vm, page, (unsigned)(gpa - page), (unsigned)(stop - 1 - page), false);
         gpa = stop;
     }
 }
@@ -88,23 +86,42 @@ static uint8_t own_kind(uint8_t kind)
 
 static void set_kind(struct vm *vm, gpa_t page, uint8_t kind)
 {
-    uint8_t *k = &vm->page[page >> GUEST_PAGE_SHIFT];
+    uint8_t *k = region_entry(vm, page);
 
-    if (own_kind(*k) == kind)
+    if (!k || own_kind(*k) == kind)
         return;
+    bool other = (*k ^ kind) & PAGE_OVER;
     vm_ram_written(vm, page, GUEST_PAGE_SIZE);
     *k = kind;
-    mmu_flush_gpa(vm, page);
+    if (other) /* other memory is seen there */
+        mmu_memory_changed(vm, page, GUEST_PAGE_SIZE);
+    else
+        mmu_flush_gpa(vm, page);
 }
 
 void vm_set_page_kind(struct vm *vm, gpa_t gpa, uint64_t len, uint8_t kind)
 {
     for (gpa_t p = gpa & ~(gpa_t)GUEST_PAGE_MASK; p < gpa + len && p < vm->ram_size;
-         p += GUEST_PAGE_SIZE)
+         p += GUEST_PAGE_SIZE) {
+        uint8_t own = kind;
+
+        if ((kind & PAGE_OVER) && !region_at(vm, p))
+            own = kind & (uint8_t) ~(PAGE_OVER | PAGE_UNDER);
         if (vm->cover == (p | VM_COVERED))
-            vm->cover_kind = kind;
+            vm->cover_kind = own;
         else
-            set_kind(vm, p, kind);
+            set_kind(vm, p, own);
+    }
+}
+
+void page_set_own_kind(struct vm *vm, gpa_t page, uint8_t kind)
+{
+    uint8_t *k = region_entry(vm, page);
+
+    if (vm->cover == (page | VM_COVERED))
+        vm->cover_kind = kind;
+    else if (k)
+        *k = kind;
 }
 
 /* The dirty log does not watch devices, so it has not seen whether the page changed. */
@@ -120,7 +137,7 @@ static void uncover(struct vm *vm)
 void vm_cover_page(struct vm *vm, gpa_t gpa)
 {
     gpa_t page = gpa & ~(gpa_t)GUEST_PAGE_MASK;
-    gpa_t cover = gpa < vm->ram_size ? page | VM_COVERED : 0;
+    gpa_t cover = gpa < MEMORY_END ? page | VM_COVERED : 0;
 
     if (cover == vm->cover)
         return;
@@ -128,7 +145,7 @@ void vm_cover_page(struct vm *vm, gpa_t gpa)
         uncover(vm);
     if (!cover)
         return;
-    vm->cover_kind = own_kind(vm->page[page >> GUEST_PAGE_SHIFT]);
+    vm->cover_kind = own_kind(phys_kind(vm, page));
     set_kind(vm, page, PAGE_MMIO);
     vm->cover = cover;
 }

@@ -29,7 +29,7 @@ struct page_watcher {
 /* *w, with `self`, hears of writes from now on; twice is as good as once. *w must stay. */
 void page_watch(struct vm *vm, const struct page_watcher *w, void *self);
 
-/* Pages that are not below ram_size cannot be written and have no marks: nothing happens. */
+/* Pages without memory have no marks: nothing happens. */
 void page_mark(struct vm *vm, gpa_t page, uint8_t mark);
 void page_unmark(struct vm *vm, gpa_t page, uint8_t mark);
 
@@ -46,17 +46,22 @@ void page_written(struct vm *vm, gpa_t page, unsigned first, unsigned last, bool
 /* Opens or closes the A20 gate; flushes what depends on it. */
 void vm_set_a20(struct vm *vm, bool enabled);
 
-/* Host pointer to guest-physical RAM [gpa, gpa+len) if it is plain RAM or ROM inside ram_size, else
- * NULL.
- * For loaders, DMA and tables; a writer calls vm_ram_written() afterwards. */
+/* Host pointer to guest-physical [gpa, gpa+len), which does not leave its page, if that is RAM or
+ * ROM; else NULL. */
 uint8_t *vm_ram_ptr(struct vm *vm, gpa_t gpa, uint64_t len);
 
 /* Decoded code in [gpa, gpa+len) is stale: DMA or a device wrote there. */
 void vm_ram_written(struct vm *vm, gpa_t gpa, uint64_t len);
 
-/* Sets PAGE_ROM / PAGE_MMIO / PAGE_RAM for whole pages [gpa, gpa+len) and flushes TLBs. A page
- * under the local APIC becomes so when the APIC goes. */
+/* Sets PAGE_ROM / PAGE_MMIO / PAGE_RAM for whole pages [gpa, gpa+len) below ram_size and flushes
+ * what knew them. With PAGE_OVER the region that lies there is seen, with PAGE_UNDER too its writes
+ * go to the RAM; without a region both mean nothing. A page under the local APIC becomes so when
+ * the APIC goes. */
 void vm_set_page_kind(struct vm *vm, gpa_t gpa, uint64_t len, uint8_t kind);
+
+/* For region.c: the page's entry, if it has one, is `kind` from now on, or when the local APIC
+ * goes. Tells nobody. */
+void page_set_own_kind(struct vm *vm, gpa_t page, uint8_t kind);
 
 /* The local APIC's registers are at the page gpa from now on, and nowhere else: where there is RAM
  * or ROM, they win. Any address of a page; UINT64_MAX: nowhere. */

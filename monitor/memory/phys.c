@@ -4,6 +4,7 @@
 
 #include "include/ring1/mem.h"
 #include "monitor/cpu/trace.h"
+#include "monitor/memory/dirty.h"
 #include "monitor/memory/page.h"
 
 /* Largest naturally aligned piece at gpa of at most `len` bytes that a bus takes. */
@@ -71,7 +72,23 @@ void phys_load(struct vm *vm, gpa_t gpa, void *out, unsigned len)
     if (phys_kind(vm, gpa) & PAGE_MMIO)
         mmio_load(vm, gpa, out, len);
     else
-        ram_copy(out, vm->ram + gpa, len);
+        ram_copy(out, phys_host(vm, gpa), len);
+}
+
+/* A store to ROM: the RAM below it takes it, a flash chip's bus, or nobody. */
+static void rom_store(struct vm *vm, gpa_t gpa, uint8_t kind, const uint8_t *in, unsigned len)
+{
+    const struct region *r = gpa >= vm->ram_size || (kind & PAGE_OVER) ? region_at(vm, gpa) : NULL;
+
+    if (kind & PAGE_UNDER) {
+        ram_copy(vm->ram + gpa, in, len);
+        dirty_log_note(vm, gpa & ~(gpa_t)GUEST_PAGE_MASK);
+    } else if (r && r->bus_writes) {
+        mmio_store(vm, gpa, in, len);
+    } else {
+        trace_line(vm, TRACE_UNIMP, "memory write 0x%08llx size %u into ROM: dropped",
+                   (unsigned long long)gpa, len);
+    }
 }
 
 void phys_store(struct vm *vm, gpa_t gpa, const void *in, unsigned len)
@@ -83,21 +100,30 @@ void phys_store(struct vm *vm, gpa_t gpa, const void *in, unsigned len)
         return;
     }
     if (kind & PAGE_ROM) {
-        trace_line(vm, TRACE_UNIMP, "memory write 0x%08llx size %u into ROM: dropped",
-                   (unsigned long long)gpa, len);
+        rom_store(vm, gpa, kind, in, len);
         return;
     }
+    uint8_t *to = phys_host(vm, gpa);
     if (kind & PAGE_MARKS) {
         gpa_t page = gpa & ~(gpa_t)GUEST_PAGE_MASK;
         unsigned first = (unsigned)(gpa - page);
-        bool same = memcmp(vm->ram + gpa, in, len) == 0;
+        bool same = memcmp(to, in, len) == 0;
 
         if (!same)
-            ram_copy(vm->ram + gpa, in, len);
+            ram_copy(to, in, len);
         page_written(vm, page, first, first + len - 1, same);
         return;
     }
-    ram_copy(vm->ram + gpa, in, len);
+    ram_copy(to, in, len);
+}
+
+uint64_t phys_offset(const struct vm *vm, gpa_t gpa)
+{
+    if (gpa < vm->ram_size && !(vm->page[gpa >> GUEST_PAGE_SHIFT] & PAGE_OVER))
+        return gpa;
+    const struct region *r = region_at(vm, gpa);
+
+    return r->at + (gpa - r->base);
 }
 
 uint64_t phys_read(struct vm *vm, gpa_t gpa, unsigned size)

@@ -11,6 +11,7 @@
 #define RING1_MONITOR_MEMORY_PHYS_H
 
 #include "monitor/cpu/vm.h"
+#include "monitor/memory/region.h"
 
 /* The A20 gate as every physical access of the CPU sees it. */
 static inline gpa_t phys_a20(const struct vm *vm, gpa_t gpa)
@@ -21,8 +22,23 @@ static inline gpa_t phys_a20(const struct vm *vm, gpa_t gpa)
 /* PAGE_* of the page that holds gpa. */
 static inline uint8_t phys_kind(const struct vm *vm, gpa_t gpa)
 {
-    return gpa < vm->ram_size ? vm->page[gpa >> GUEST_PAGE_SHIFT] : PAGE_MMIO;
+    if (likely(gpa < vm->ram_size))
+        return vm->page[gpa >> GUEST_PAGE_SHIFT];
+    const uint8_t *entry = region_entry(vm, gpa);
+
+    return entry ? *entry : PAGE_MMIO;
 }
+
+/* Host address of gpa, which is memory (not PAGE_MMIO); valid up to the page's end. */
+static inline uint8_t *phys_host(const struct vm *vm, gpa_t gpa)
+{
+    if (likely(gpa < vm->ram_size && !(vm->page[gpa >> GUEST_PAGE_SHIFT] & PAGE_OVER)))
+        return vm->ram + gpa;
+    return region_host(vm, gpa);
+}
+
+/* Where the host finds it for windows: what window_map() takes. */
+uint64_t phys_offset(const struct vm *vm, gpa_t gpa);
 
 /* Bytes of one page. gpa has A20 applied; [gpa, gpa+len) does not leave the page. */
 void phys_load(struct vm *vm, gpa_t gpa, void *out, unsigned len);

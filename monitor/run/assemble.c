@@ -75,10 +75,16 @@ static void board_deadline_changed(void *opaque)
     vm_deadline_changed(opaque);
 }
 
-static void board_set_rom(void *opaque, uint64_t gpa, uint64_t len, bool rom)
+static void board_set_shadow(void *opaque, uint64_t gpa, uint64_t len, bool read_ram,
+                             bool write_ram)
 {
     struct vm *vm = opaque;
-    uint8_t kind = rom ? PAGE_ROM : PAGE_RAM;
+    uint8_t kind = PAGE_RAM;
+
+    if (!read_ram)
+        kind = PAGE_ROM | PAGE_OVER | (write_ram ? PAGE_UNDER : 0);
+    else if (!write_ram)
+        kind = PAGE_ROM;
 
     vm_set_page_kind(vm, gpa, len, kind);
     if (vm->lockstep)
@@ -91,6 +97,15 @@ static void board_apic_at(void *opaque, uint64_t gpa)
 }
 
 /* ---- devices -> guest memory ---- */
+
+static unsigned number_of(const struct region *r)
+{
+    unsigned n = 0;
+
+    while (r->vm->region[n] != r)
+        n++;
+    return n;
+}
 
 static bool device_reads(void *opaque, gpa_t gpa, void *out, uint32_t len)
 {
@@ -115,10 +130,15 @@ static uint32_t device_maps(void *opaque, gpa_t gpa, uint32_t len, bool write, s
 static void device_unmaps(void *opaque, struct dma_map *m, uint32_t written)
 {
     struct vm *vm = opaque;
+    const struct region *r = m->owner;
 
     vm_dma_unmap(vm, m, written);
-    if (vm->lockstep && written)
-        lockstep_note_dma(vm->lockstep, m->gpa, m->bytes, written);
+    if (!vm->lockstep || !written)
+        return;
+    if (r)
+        lockstep_note_written(vm->lockstep, number_of(r), (uint64_t)(m->bytes - r->host), written);
+    else
+        lockstep_note_dma(vm->lockstep, (gpa_t)(m->bytes - vm->ram), m->bytes, written);
 }
 
 static struct dma vm_dma_of(struct vm *vm)
@@ -128,6 +148,51 @@ static struct dma vm_dma_of(struct vm *vm)
                         .write = device_writes,
                         .map = device_maps,
                         .unmap = device_unmaps};
+}
+
+/* ---- memory of devices ---- */
+
+static bool device_places(void *opaque, uint64_t gpa)
+{
+    struct region *r = opaque;
+    bool there = !vm_region_place(r->vm, r, gpa);
+
+    if (r->vm->lockstep)
+        lockstep_note_region(r->vm->lockstep, number_of(r), r->base);
+    return there;
+}
+
+static void device_wrote(void *opaque, uint64_t off, uint64_t len)
+{
+    struct region *r = opaque;
+
+    region_written(r->vm, r, off, len);
+    if (r->vm->lockstep)
+        lockstep_note_written(r->vm->lockstep, number_of(r), off, len);
+}
+
+static unsigned device_asks(void *opaque, uint64_t *out)
+{
+    struct region *r = opaque;
+
+    return region_log_collect(r->vm, r, out);
+}
+
+int vm_add_memory(struct vm *vm, struct region *r, struct region *twin, uint64_t *log,
+                  struct dev_memory *out)
+{
+    VMM_CHECK(!vm->lockstep == !twin);
+    if (vm_region_add(vm, r) || (twin && vm_region_add(&vm->lockstep->shadow, twin)))
+        return -1;
+    if (log)
+        region_log_start(vm, r, log);
+    *out = (struct dev_memory){.opaque = r,
+                               .bytes = r->host,
+                               .size = r->size,
+                               .place = device_places,
+                               .written = device_wrote,
+                               .changed = log ? device_asks : NULL};
+    return 0;
 }
 
 /* ---- CPU -> board ---- */
@@ -215,6 +280,6 @@ void vm_wire_pc(struct vm *vm, struct pc *pc, struct pc_config *cfg)
     cfg->set_a20 = board_set_a20;
     cfg->request = board_request;
     cfg->deadline_changed = board_deadline_changed;
-    cfg->set_rom = board_set_rom;
+    cfg->set_shadow = board_set_shadow;
     cfg->apic_at = board_apic_at;
 }

@@ -8,8 +8,10 @@
 #ifndef RING1_MONITOR_RUN_ASSEMBLE_H
 #define RING1_MONITOR_RUN_ASSEMBLE_H
 
+#include "devices/memory.h"
 #include "devices/pc.h"
 #include "monitor/cpu/vm.h"
+#include "monitor/memory/region.h"
 
 /* What a VM with one CPU is made of; `page` and `interp` are zeroed, the CPU is too. */
 struct vm_parts {
@@ -30,6 +32,13 @@ void vm_assemble(struct vm *vm, const struct vm_parts *parts);
 /* The CPU becomes this model, and has no other instructions than it: before the VM first runs. In
  * tests later too, with all RAM told to vm_ram_written(): decoded code keeps what it meant. */
 void vm_set_model(struct vm *vm, const struct cpu_model *model);
+
+/* The VM has this memory besides its RAM, nowhere at first (monitor/memory/region.h). twin: the
+ * same region of lockstep's shadow, with memory of its own; NULL without lockstep. `log`:
+ * region_log_words() words for dev_memory.changed(); NULL: a ROM. *out is for the device that owns
+ * it. Before the VM first runs. 0, or -1: too many. */
+int vm_add_memory(struct vm *vm, struct region *r, struct region *twin, uint64_t *log,
+                  struct dev_memory *out);
 
 /* The CPU asks this board, and in *cfg the board's outputs lead to the VM (cfg->opaque is taken),
  * and its buses are the VM's: or lockstep's, which stand between (monitor/run/lockstep.h). */

@@ -12,6 +12,7 @@
 #include "monitor/cpu/cpu_state.h"
 #include "monitor/cpu/fpu.h"
 #include "monitor/interp/interp.h"
+#include "monitor/memory/region.h"
 #include "shadow-mmu/mmu.h"
 
 #define BLOCKS_AT_ONCE 64u
@@ -35,14 +36,32 @@ static bool page_equal(const struct lockstep *ls, uint64_t at)
     return !memcmp(ls->shadow.ram + at, ls->real->ram + at, GUEST_PAGE_SIZE);
 }
 
+static void sync_regions(struct lockstep *ls)
+{
+    struct vm *s = &ls->shadow;
+
+    for (unsigned n = 0; n < s->region_count; n++) /* none stands in another's way */
+        vm_region_place(s, s->region[n], REGION_NOWHERE);
+    for (unsigned n = 0; n < s->region_count; n++) {
+        const struct region *from = ls->real->region[n];
+
+        vm_region_place(s, s->region[n], from->base);
+        for (uint64_t at = 0; at < from->size; at += GUEST_PAGE_SIZE)
+            if (memcmp(s->region[n]->host + at, from->host + at, GUEST_PAGE_SIZE) != 0)
+                memcpy(s->region[n]->host + at, from->host + at, GUEST_PAGE_SIZE);
+        for (uint64_t p = 0; p < from->size >> GUEST_PAGE_SHIFT; p++)
+            s->region[n]->page[p] = from->page[p] & PAGE_KINDS;
+    }
+}
+
 void lockstep_sync(struct lockstep *ls)
 {
     struct vm *s = &ls->shadow;
 
     fpu_park(ls->a);
+    sync_regions(ls);
     for (uint64_t at = 0; at < s->ram_size; at += GUEST_PAGE_SIZE) {
-        s->page[at >> GUEST_PAGE_SHIFT] =
-            ls->real->page[at >> GUEST_PAGE_SHIFT] & (PAGE_MMIO | PAGE_ROM);
+        s->page[at >> GUEST_PAGE_SHIFT] = ls->real->page[at >> GUEST_PAGE_SHIFT] & PAGE_KINDS;
         if (!page_equal(ls, at))
             memcpy(s->ram + at, ls->real->ram + at, GUEST_PAGE_SIZE);
     }

@@ -45,9 +45,12 @@ enum lockstep_kind {
     LOG_PORT_READ,
     LOG_PORT_WRITE,
     LOG_RANDOM,
-    LOG_A20,  /* val: on */
-    LOG_KIND, /* vm_set_page_kind(): addr, val: length, size: PAGE_* */
-    LOG_DMA,  /* a device wrote to RAM: addr, val: length; the bytes are the next of lockstep.dma */
+    LOG_A20,    /* val: on */
+    LOG_KIND,   /* vm_set_page_kind(): addr, val: length, size: PAGE_* */
+    LOG_REGION, /* vm_region_place(): addr: base, val: which */
+    /* A device wrote to its region: addr: offset, val: length, size: which; bytes as LOG_DMA. */
+    LOG_WRITTEN,
+    LOG_DMA, /* a device wrote to RAM: addr, val: length; the bytes are the next of lockstep.dma */
 };
 
 struct lockstep_entry {
@@ -75,7 +78,7 @@ struct lockstep_config {
 
 struct lockstep {
     struct vm *real;
-    struct vm shadow;
+    struct vm shadow;     /* its regions have the numbers of the real one's */
     struct vcpu *a, *b;   /* the real CPU, the shadow's */
     struct bus mem, port; /* the real devices; real->mem and real->port are recorders before them */
     const struct vmm_host *host; /* the real one, and its CPU's */
@@ -135,6 +138,9 @@ extern const struct vm_observer lockstep_observer;
 /* For the host: what the board does to the real guest's memory map. */
 void lockstep_note_a20(struct lockstep *ls, bool on);
 void lockstep_note_kind(struct lockstep *ls, gpa_t gpa, uint64_t len, uint8_t kind);
+/* Region n of the real guest was placed; a device changed bytes of it. */
+void lockstep_note_region(struct lockstep *ls, unsigned n, gpa_t base);
+void lockstep_note_written(struct lockstep *ls, unsigned n, uint64_t off, uint64_t len);
 /* A device wrote these bytes to the real guest's memory (vm_dma_write()). */
 void lockstep_note_dma(struct lockstep *ls, gpa_t gpa, const void *bytes, uint32_t len);
 

@@ -8,6 +8,7 @@
 #include "monitor/cpu/cpu_state.h"
 #include "monitor/cpu/fpu_image.h"
 #include "monitor/memory/page.h"
+#include "monitor/memory/phys.h"
 #include "monitor/run/lockstep.h"
 #include "shadow-mmu/mmu.h"
 
@@ -112,6 +113,22 @@ const char *lockstep_fpu_difference(const struct lockstep *ls)
     return cpu_state_difference(ls->a, ls->b, STATE_PARKED);
 }
 
+/* A region that is nowhere cannot be told by an address: it is compared when it is placed again. */
+static bool region_difference(const struct lockstep *ls, gpa_t *at)
+{
+    for (unsigned n = 0; n < ls->real->region_count; n++) {
+        const struct region *a = ls->real->region[n], *b = ls->shadow.region[n];
+
+        if (a->base == REGION_NOWHERE || !memcmp(a->host, b->host, a->size))
+            continue;
+        *at = a->base;
+        while (a->host[*at - a->base] == b->host[*at - a->base])
+            ++*at;
+        return true;
+    }
+    return false;
+}
+
 bool lockstep_ram_difference(const struct lockstep *ls, gpa_t *at)
 {
     const uint64_t chunk = 64 * GUEST_PAGE_SIZE;
@@ -126,7 +143,7 @@ bool lockstep_ram_difference(const struct lockstep *ls, gpa_t *at)
         *at = p;
         return true;
     }
-    return false;
+    return region_difference(ls, at);
 }
 
 /* ---- the report ---- */
@@ -269,7 +286,7 @@ void lockstep_report(struct lockstep *ls, const char *what)
     }
     line(ls, "RAM differs, first at 0x%llx:", (unsigned long long)at);
     at &= ~(gpa_t)15;
-    for (unsigned n = 0; n < 32 && at + n < ls->real->ram_size; n += 4)
-        show(ls, "", (uint32_t)at + n, image_get32(ls->real->ram + at, n),
-             image_get32(ls->shadow.ram + at, n));
+    const uint8_t *a = phys_host(ls->real, at), *b = phys_host(&ls->shadow, at);
+    for (unsigned n = 0; a && b && n < 32 && (at & GUEST_PAGE_MASK) + n < GUEST_PAGE_SIZE; n += 4)
+        show(ls, "", (uint32_t)at + n, image_get32(a, n), image_get32(b, n));
 }

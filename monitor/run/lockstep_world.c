@@ -9,6 +9,7 @@
 #include "monitor/interp/interp.h"
 #include "monitor/memory/dma.h"
 #include "monitor/memory/page.h"
+#include "monitor/memory/region.h"
 #include "monitor/run/lockstep.h"
 #include "shadow-mmu/mmu.h"
 
@@ -102,17 +103,52 @@ void lockstep_note_kind(struct lockstep *ls, gpa_t gpa, uint64_t len, uint8_t ki
         vm_set_page_kind(&ls->shadow, gpa, len, kind);
 }
 
+void lockstep_note_region(struct lockstep *ls, unsigned n, gpa_t base)
+{
+    if (ls->running)
+        record(ls, LOG_REGION, 0, base, n);
+    else
+        vm_region_place(&ls->shadow, ls->shadow.region[n], base);
+}
+
+/* Keeps the bytes for an entry of the log. */
+static void record_bytes(struct lockstep *ls, enum lockstep_kind kind, unsigned size, uint64_t addr,
+                         const void *bytes, uint64_t len)
+{
+    if (len > LOCKSTEP_DMA - ls->dma_used) {
+        ls->overflow = true;
+        return;
+    }
+    memcpy(ls->dma + ls->dma_used, bytes, len);
+    ls->dma_used += (unsigned)len;
+    record(ls, kind, size, addr, (uint32_t)len);
+}
+
+static void shadow_written(struct lockstep *ls, unsigned n, uint64_t off, const uint8_t *bytes,
+                           uint64_t len)
+{
+    struct region *r = ls->shadow.region[n];
+
+    memcpy(r->host + off, bytes, len);
+    region_written(&ls->shadow, r, off, len);
+}
+
+void lockstep_note_written(struct lockstep *ls, unsigned n, uint64_t off, uint64_t len)
+{
+    const uint8_t *bytes = ls->real->region[n]->host + off;
+
+    if (ls->running)
+        record_bytes(ls, LOG_WRITTEN, n, off, bytes, len);
+    else
+        shadow_written(ls, n, off, bytes, len);
+}
+
 void lockstep_note_dma(struct lockstep *ls, gpa_t gpa, const void *bytes, uint32_t len)
 {
-    if (!ls->running) {
+    if (ls->running)
+        record_bytes(ls, LOG_DMA, 0, gpa, bytes, len);
+    else
         vm_dma_write(&ls->shadow, gpa, bytes, len);
-    } else if (len > LOCKSTEP_DMA - ls->dma_used) {
-        ls->overflow = true;
-    } else {
-        memcpy(ls->dma + ls->dma_used, bytes, len);
-        ls->dma_used += len;
-        record(ls, LOG_DMA, 0, gpa, len);
-    }
 }
 
 /* ---- replaying ---- */
@@ -125,10 +161,15 @@ static void object(struct lockstep *ls, const char *what, uint64_t addr, unsigne
                  (unsigned long long)addr, size, val);
 }
 
-static void replay_dma(struct lockstep *ls, const struct lockstep_entry *e)
+static void replay_bytes(struct lockstep *ls, const struct lockstep_entry *e)
 {
-    vm_dma_write(&ls->shadow, e->addr, ls->dma + ls->dma_taken, e->val);
+    const uint8_t *bytes = ls->dma + ls->dma_taken;
+
     ls->dma_taken += e->val;
+    if (e->kind == LOG_DMA)
+        vm_dma_write(&ls->shadow, e->addr, bytes, e->val);
+    else
+        shadow_written(ls, e->size, e->addr, bytes, e->val);
 }
 
 /* Changes of the memory map, and what devices wrote to memory, that came with the entry before. */
@@ -140,8 +181,10 @@ void lockstep_replay_map(struct lockstep *ls)
             vm_set_a20(&ls->shadow, e->val != 0);
         else if (e->kind == LOG_KIND)
             vm_set_page_kind(&ls->shadow, e->addr, e->val, e->size);
-        else if (e->kind == LOG_DMA)
-            replay_dma(ls, e);
+        else if (e->kind == LOG_REGION)
+            vm_region_place(&ls->shadow, ls->shadow.region[e->val], e->addr);
+        else if (e->kind == LOG_DMA || e->kind == LOG_WRITTEN)
+            replay_bytes(ls, e);
         else
             return;
     }

@@ -10,6 +10,7 @@
 #include "monitor/cpu/fpu.h"
 #include "monitor/cpu/fpu_image.h"
 #include "monitor/memory/page.h"
+#include "monitor/memory/region.h"
 #include "monitor/run/lockstep.h"
 
 #define MACHINE      "ring1 machine"
@@ -27,7 +28,11 @@
 
 size_t vm_save_bound(const struct vm *vm)
 {
-    return (size_t)vm->ram_size + (size_t)(vm->ram_size >> GUEST_PAGE_SHIFT) + BOARD_ROOM;
+    uint64_t size = vm->ram_size;
+
+    for (unsigned n = 0; n < vm->region_count; n++)
+        size += vm->region[n]->size;
+    return (size_t)(size + (size >> GUEST_PAGE_SHIFT)) + BOARD_ROOM;
 }
 
 /* ---- a CPU ---- */
@@ -168,38 +173,76 @@ bool cpu_load(struct vcpu *v, struct snapshot *s)
     return true;
 }
 
-/* ---- RAM ---- */
+/* ---- RAM and regions ---- */
 
 static bool is_zero(const uint8_t *page)
 {
     return !page[0] && !memcmp(page, page + 1, GUEST_PAGE_SIZE - 1);
 }
 
-static void save_ram(const struct vm *vm, struct snapshot *s)
+static void put_pages(struct snapshot *s, const uint8_t *bytes, uint64_t size)
 {
-    snapshot_begin(s, RAM, VERSION);
-    for (uint64_t at = 0; at < vm->ram_size; at += GUEST_PAGE_SIZE) {
-        bool zero = is_zero(vm->ram + at);
+    for (uint64_t at = 0; at < size; at += GUEST_PAGE_SIZE) {
+        bool zero = is_zero(bytes + at);
 
         snapshot_put_int(s, zero ? PAGE_ZERO : PAGE_FULL, 1);
         if (!zero)
-            snapshot_put(s, vm->ram + at, GUEST_PAGE_SIZE);
+            snapshot_put(s, bytes + at, GUEST_PAGE_SIZE);
     }
-    snapshot_end(s);
 }
 
-static bool load_ram(struct vm *vm, struct snapshot *s)
+static void get_pages(struct snapshot *s, uint8_t *bytes, uint64_t size)
+{
+    for (uint64_t at = 0; at < size && !s->error; at += GUEST_PAGE_SIZE) {
+        if (snapshot_get_int(s, 1) != PAGE_ZERO)
+            snapshot_get(s, bytes + at, GUEST_PAGE_SIZE);
+        else if (!is_zero(bytes + at))
+            memset(bytes + at, 0, GUEST_PAGE_SIZE);
+    }
+}
+
+static void save_memory(const struct vm *vm, struct snapshot *s)
+{
+    snapshot_begin(s, RAM, VERSION);
+    put_pages(s, vm->ram, vm->ram_size);
+    snapshot_end(s);
+    for (unsigned n = 0; n < vm->region_count; n++) {
+        const struct region *r = vm->region[n];
+
+        snapshot_begin(s, r->name, VERSION);
+        snapshot_put_int(s, r->size, 8);
+        snapshot_put_int(s, r->base, 8);
+        put_pages(s, r->host, r->size);
+        snapshot_end(s);
+    }
+}
+
+static bool load_region(struct vm *vm, struct snapshot *s, struct region *r)
+{
+    if (!snapshot_open(s, r->name, VERSION))
+        return false;
+    if (snapshot_get_int(s, 8) != r->size)
+        return snapshot_refuse(s, "a region of memory has another size");
+    gpa_t base = snapshot_get_int(s, 8);
+    get_pages(s, r->host, r->size);
+    region_written(vm, r, 0, r->size);
+    if (vm_region_place(vm, r, base))
+        return snapshot_refuse(s, "a region of memory cannot lie where it lay");
+    return snapshot_close(s);
+}
+
+static bool load_memory(struct vm *vm, struct snapshot *s)
 {
     if (!snapshot_open(s, RAM, VERSION))
         return false;
-    for (uint64_t at = 0; at < vm->ram_size && !s->error; at += GUEST_PAGE_SIZE) {
-        if (snapshot_get_int(s, 1) != PAGE_ZERO)
-            snapshot_get(s, vm->ram + at, GUEST_PAGE_SIZE);
-        else if (!is_zero(vm->ram + at))
-            memset(vm->ram + at, 0, GUEST_PAGE_SIZE);
-    }
+    get_pages(s, vm->ram, vm->ram_size);
     vm_ram_written(vm, 0, vm->ram_size);
-    return snapshot_close(s);
+    if (!snapshot_close(s))
+        return false;
+    for (unsigned n = 0; n < vm->region_count; n++)
+        if (!load_region(vm, s, vm->region[n]))
+            return false;
+    return true;
 }
 
 /* ---- the machine ---- */
@@ -232,7 +275,7 @@ bool vm_save(struct vm *vm, const struct pc *pc, struct snapshot *s)
     for (unsigned n = 0; n < vm->cpu_count; n++)
         cpu_save(vm->cpu[n], s);
     pc_save(pc, s);
-    save_ram(vm, s);
+    save_memory(vm, s);
     return !s->error;
 }
 
@@ -288,7 +331,7 @@ bool vm_load(struct vm *vm, struct pc *pc, struct snapshot *s)
         if (!cpu_load(vm->cpu[n], s))
             return false;
     vm_set_a20(vm, m.a20);
-    if (!pc_load(pc, s, m.now) || !load_ram(vm, s))
+    if (!pc_load(pc, s, m.now) || !load_memory(vm, s))
         return false;
     if (s->at != s->size)
         return snapshot_refuse(s, "there is more than a machine");

@@ -62,9 +62,11 @@ static inline void on_kick(void *m)
 {
     ((struct machine *)m)->kicks++;
 }
-static inline void on_rom(void *opaque, uint64_t gpa, uint64_t len, bool rom)
+static inline void on_shadow(void *opaque, uint64_t gpa, uint64_t len, bool read_ram,
+                             bool write_ram)
 {
     struct machine *m = opaque;
+    bool rom = !read_ram || !write_ram;
 
     (void)len;
     m->rom_calls++;
@@ -124,7 +126,7 @@ static inline struct pc_config machine_config(struct machine *m, unsigned cpus)
         .set_a20 = on_a20,
         .request = on_request,
         .deadline_changed = on_kick,
-        .set_rom = on_rom,
+        .set_shadow = on_shadow,
         .cpu_init = on_init,
         .cpu_sipi = on_sipi,
     };

@@ -19,6 +19,7 @@
 #include "devices/pc_board.h"
 #include "host/linux/machine.h"
 #include "monitor/cpu/fpu.h"
+#include "monitor/run/assemble.h"
 #include "monitor/run/lockstep.h"
 #include "monitor/run/save.h"
 #include "tests/rig/xorshift.h"
@@ -26,6 +27,9 @@
 #define HEADER   36u /* devices/snapshot.c */
 #define SLICE_NS 1000000u
 #define OUTPUT   65536u
+#define FRAME    0xe0000000u
+#define MOVED    0xe4000000u
+#define FRAME_SZ (8u << 12)
 #define COMMANDS "run=echo one two;ps;fib 20;primes 20000;sleep 1;uptime;primes 30000;poweroff"
 
 struct run {
@@ -34,6 +38,9 @@ struct run {
     char out[OUTPUT];
     unsigned len;
     unsigned reason;
+    struct region frame, twin; /* memory of a device that the machine has besides */
+    struct dev_memory device;
+    uint64_t log[1];
 };
 
 static void capture(void *opaque, const uint8_t *bytes, size_t len)
@@ -42,6 +49,18 @@ static void capture(void *opaque, const uint8_t *bytes, size_t len)
 
     for (; len-- && r->len < OUTPUT - 1; bytes++)
         r->out[r->len++] = (char)*bytes;
+}
+
+static void add_frame(struct run *r)
+{
+    r->frame = (struct region){.name = "frame", .kind = REGION_FRAME, .size = FRAME_SZ};
+    r->frame.host = guest_ram_add(&r->m->ram, FRAME_SZ, &r->frame.at);
+    r->frame.page = zeroed_alloc(FRAME_SZ >> 12);
+    r->twin = r->frame;
+    r->twin.host = zeroed_alloc(FRAME_SZ);
+    r->twin.page = zeroed_alloc(FRAME_SZ >> 12);
+    cr_assert(!vm_add_memory(&r->m->vm, &r->frame, &r->twin, r->log, &r->device));
+    cr_assert(r->device.place(r->device.opaque, FRAME));
 }
 
 static struct run *run_new(void)
@@ -65,6 +84,7 @@ static struct run *run_new(void)
     r->m = zeroed_alloc(sizeof *r->m);
     cr_assert(r->m && !machine_create(r->m, &r->cfg, &e), "%s", e.text);
     r->m->pc->uart[0].chr = (struct chardev){.opaque = r, .send = capture};
+    add_frame(r);
     return r;
 }
 
@@ -195,6 +215,9 @@ Test(save, goes_on_in_another_process)
     cr_assert(r->reason == EXIT_SLICE || r->reason == EXIT_HALT, "seed %u: the guest has ended",
               seed);
     unsigned before = r->len;
+    cr_assert(r->device.place(r->device.opaque, MOVED));
+    memcpy(r->device.bytes + 0x2ffe, "\x11\x22\x33\x44", 4);
+    r->device.written(r->device.opaque, 0x2ffe, 4);
     struct snapshot s = save(r);
     sh->size = s.size;
     memcpy(sh->bytes, s.bytes, s.size);
@@ -209,6 +232,8 @@ Test(save, goes_on_in_another_process)
               "seed %u: another output:\n%s\ninstead of\n%s", seed, sh->out, r->out + before);
     expect_same(sh, mine, "cpu");
     expect_same(sh, mine, "ram");
+    expect_same(sh, mine, "frame");
+    cr_expect(section_len(section_of(sh, "frame")) > 0x2000, "its bytes are there");
     run_free(r);
 }
 
