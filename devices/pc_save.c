@@ -64,8 +64,8 @@ static bool load_board(struct pc *pc, struct snapshot *s, struct window *w)
     return snapshot_close(s);
 }
 
-/* A chip that cannot be as it was saved stays as it is: what a reset keeps, such as the time that it
- * has seen, must be possible too. */
+/* A chip that cannot be as it was saved stays as it is: what a reset keeps, such as the time that
+ * it has seen, must be possible too. */
 static bool load_chip(struct snapshot *s, const struct dev_ops *ops, void *chip, ns_t now)
 {
     uint8_t before[CHIP_BYTES];

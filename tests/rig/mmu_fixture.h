@@ -60,6 +60,7 @@ static struct vcpu *fx_open(const char *model)
 
     cr_assert(m);
     fx_host = null_host(&fx_world);
+    fx_host.random32 = NULL; /* no RDRAND */
     fx_cpu = null_zeroed(sizeof *fx_cpu);
     null_vm(&fx_vm, &fx_world, &fx_host, fx_cpu, NULL, FX_RAM, m);
     cr_assert(bus_add(&fx_vm.mem, FX_MMIO, FX_MMIO + 0xffff, &fx_dev, NULL, 0) == 0);
