@@ -39,17 +39,10 @@ static const struct isa_row isa_rows[] = {
 };
 #undef INSN
 
-#define OP(name, handler) #name,
-static const char *const op_names[OP_COUNT] = {
-    "(invalid)",
+static const uint32_t op_traits[OP_COUNT] = {
+#define OP(name, handler, emitter, traits) [OP_##name] = traits,
 #include "decoder/op.def"
-};
 #undef OP
-
-static const char *const class_names[] = {
-    [CLS_IDENTICAL] = "IDENTICAL", [CLS_MEMORY] = "MEMORY",         [CLS_STACK] = "STACK",
-    [CLS_CONTROL] = "CONTROL",     [CLS_PRIVILEGED] = "PRIVILEGED", [CLS_SENSITIVE] = "SENSITIVE",
-    [CLS_INVALID64] = "INVALID64",
 };
 
 /* What struct decoder's space holds. */
@@ -234,32 +227,10 @@ static const struct isa_row *row_find(const struct state *s, uint32_t features,
     return NULL;
 }
 
-/* The instructions whose memory operand LOCK may protect (SDM vol. 2A, "LOCK"). */
-static bool lock_is_legal(unsigned op, const struct insn *out)
+/* SDM vol. 2A, "LOCK". */
+static bool lock_is_legal(const struct insn *i)
 {
-    switch (op) {
-    case OP_add:
-    case OP_adc:
-    case OP_and:
-    case OP_btc:
-    case OP_btr:
-    case OP_bts:
-    case OP_cmpxchg:
-    case OP_cmpxchg8b:
-    case OP_dec:
-    case OP_inc:
-    case OP_neg:
-    case OP_not:
-    case OP_or:
-    case OP_sbb:
-    case OP_sub:
-    case OP_xor:
-    case OP_xadd:
-    case OP_xchg:
-        return out->operand[0].kind == OPK_MEM;
-    default:
-        return false;
-    }
+    return (i->traits & T_LOCK) && i->operand[0].kind == OPK_MEM;
 }
 
 static uint8_t plain_size(unsigned bits)
@@ -327,7 +298,8 @@ static uint32_t truncate_to(uint64_t val, unsigned size)
     return (uint32_t)(size >= 4 ? val : val & ((1u << size * 8) - 1));
 }
 
-/* The nth immediate operand. Only 83, 6A and 6B widen theirs (SDM vol. 2D, table A-2). */
+/* The nth immediate operand. Only 83, 6A and 6B have a signed byte to widen (SDM vol. 2D, table
+ * A-2). */
 static void immediate_set(struct insn *out, struct operand *o, const ZydisDecodedInstruction *zi,
                           unsigned nth, const ZydisDecodedOperand *zo)
 {
@@ -337,13 +309,26 @@ static void immediate_set(struct insn *out, struct operand *o, const ZydisDecode
         o->size = 1;
         val = (uint32_t)zo->imm.value.u;
     } else {
-        bool widen =
-            out->map == 0 && (out->opcode == 0x83 || out->opcode == 0x6a || out->opcode == 0x6b);
+        bool widen = zi->raw.imm[nth].is_signed && zi->raw.imm[nth].size == 8;
         o->size = widen ? out->opsize : (uint8_t)(zi->raw.imm[nth].size / 8);
         val = widen ? truncate_to((uint64_t)(int64_t)(int8_t)zi->raw.imm[nth].value.u, o->size)
                     : truncate_to(zi->raw.imm[nth].value.u, o->size);
     }
     *(nth ? &out->imm2 : &out->imm) = val;
+}
+
+static unsigned place_get(const ZydisDecodedOperand *zo)
+{
+    switch (zo->encoding) {
+    case ZYDIS_OPERAND_ENCODING_MODRM_REG:
+        return PLACE_REG;
+    case ZYDIS_OPERAND_ENCODING_MODRM_RM:
+        return PLACE_RM;
+    case ZYDIS_OPERAND_ENCODING_OPCODE:
+        return PLACE_CODE;
+    default:
+        return PLACE_NONE;
+    }
 }
 
 static void operands_set(struct insn *out, const struct head *h, const ZydisDecodedInstruction *zi,
@@ -354,8 +339,9 @@ static void operands_set(struct insn *out, const struct head *h, const ZydisDeco
     out->nops = zi->operand_count_visible;
     for (unsigned n = 0; n < out->nops; n++, zo++) {
         struct operand *o = &out->operand[n];
-        o->act = (uint8_t)((zo->actions & ZYDIS_OPERAND_ACTION_MASK_READ ? ACT_R : 0) |
-                           (zo->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE ? ACT_W : 0));
+        o->act = (zo->actions & ZYDIS_OPERAND_ACTION_MASK_READ ? ACT_R : 0) |
+                 (zo->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE ? ACT_W : 0);
+        o->place = place_get(zo) & 3;
         switch (zo->type) {
         case ZYDIS_OPERAND_TYPE_REGISTER:
             operand_set_reg(o, zo->reg.value);
@@ -387,9 +373,9 @@ static void operands_set(struct insn *out, const struct head *h, const ZydisDeco
 /* Implicit memory operands that the record shows: the segment of [e]si, [e]bx, [e]di. */
 static void implicit_address_set(struct insn *out, const struct head *h)
 {
-    if (out->op == OP_xlat)
+    if (out->traits & T_AT_EBX)
         out->base = EBX;
-    else if (out->op == OP_maskmovq || out->op == OP_maskmovdqu)
+    else if (out->traits & T_AT_EDI)
         out->base = EDI;
     out->seg = h->seg == SEG_COUNT ? SEG_DS : h->seg;
 }
@@ -408,13 +394,19 @@ static uint8_t opsize_get(const struct insn *out, const ZydisDecodedInstruction 
             return 16;
         mmx |= r >= ZYDIS_REGISTER_MM0 && r <= ZYDIS_REGISTER_MM7;
     }
-    if (mmx || out->op == OP_emms)
+    if (mmx || out->traits & T_SIZE_8)
         return 8;
-    if (out->op == OP_mov_cr || out->op == OP_mov_dr)
+    if (out->traits & T_SIZE_4)
         return 4;
-    if (zi->operand_width == 8 || out->op == OP_salc || out->op == OP_xlat)
+    if (zi->operand_width == 8 || out->traits & T_SIZE_1)
         return 1;
     return code32 != ((out->prefixes & PFX_OPSIZE) != 0) ? 4 : 2;
+}
+
+/* May the instruction leave the flags that it writes as they are? With a count of 0, or ECX = 0. */
+static bool flags_may_stay(const struct insn *i)
+{
+    return (i->traits & T_SHIFT && i->operand[i->nops - 1].kind != OPK_IMM) || insn_repeats(i);
 }
 
 /* Flags from Zydis, but conditional writes also read: what is not written must stay live. */
@@ -422,72 +414,39 @@ static void flags_set(struct insn *out, const ZydisDecodedInstruction *zi)
 {
     const ZydisAccessedFlags *f = zi->cpu_flags;
     const uint32_t mask = EFL_ARITH | EFL_DF;
+
     if (f) {
-        out->flags_read = f->tested & mask;
-        out->flags_written = (f->modified | f->set_0 | f->set_1 | f->undefined) & mask;
+        out->flags_read = (uint16_t)(f->tested & mask);
+        out->flags_written = (uint16_t)((f->modified | f->set_0 | f->set_1 | f->undefined) & mask);
     }
-    switch (out->op) {
-    case OP_rol:
-    case OP_ror:
-    case OP_rcl:
-    case OP_rcr:
-    case OP_shl:
-    case OP_shr:
-    case OP_sar:
-    case OP_shld:
-    case OP_shrd: {
-        const struct operand *count = &out->operand[out->nops - 1];
-        if (count->kind != OPK_IMM)
-            out->flags_read |= out->flags_written;
-        else if ((out->imm & 31) == 0)
-            out->flags_read = out->flags_written = 0;
-        break;
-    }
-    case OP_cmps:
-    case OP_scas:
-        if (out->prefixes & (PFX_REP | PFX_REPNE))
-            out->flags_read |= out->flags_written;
-        break;
-    case OP_int:
-    case OP_int3:
-    case OP_int1:
-    case OP_into:
-        out->flags_read = mask; /* they go onto the stack */
-        break;
-    default:
-        break;
-    }
+    if (flags_may_stay(out))
+        out->flags_read |= out->flags_written;
+    else if (out->traits & T_SHIFT && (out->imm & 31) == 0)
+        out->flags_read = out->flags_written = 0;
+    if (out->traits & T_EVENT)
+        out->flags_read = (uint16_t)mask;
 }
 
 /* Zydis: says "written" where the old value may survive: CMOVcc, BSF and BSR of 0, LAR and LSL that
- * clear ZF. */
+ * clear ZF. Zydis: says "read" where INVLPG and NOP only name a page. */
 static void actions_correct(struct insn *out)
 {
-    switch (out->op) {
-    case OP_cmovcc:
-    case OP_bsf:
-    case OP_bsr:
-    case OP_lar:
-    case OP_lsl:
+    if (out->traits & T_DEST_STAYS)
         out->operand[0].act = ACT_R | ACT_W;
-        break;
-    case OP_invlpg:
-        out->operand[0].size = 0; /* names a page, accesses nothing */
-        out->operand[0].act = 0;
-        break;
-    default:
-        break;
+    if (!(out->traits & T_NO_ACCESS))
+        return;
+    for (unsigned n = 0; n < out->nops; n++) {
+        if (out->operand[n].kind != OPK_MEM)
+            continue;
+        out->operand[n].size = 0;
+        out->operand[n].act = 0;
     }
 }
 
 static void class_correct(struct insn *out)
 {
-    if (out->cls != CLS_IDENTICAL || out->op == OP_nop || out->op == OP_ud)
-        return; /* a NOP's memory operand is not accessed */
-    for (unsigned n = 0; n < out->nops; n++) {
-        if (out->operand[n].kind == OPK_MEM)
-            out->cls = CLS_MEMORY;
-    }
+    if (out->cls == CLS_IDENTICAL && !(out->traits & T_NO_ACCESS) && insn_memory(out))
+        out->cls = CLS_MEMORY;
 }
 
 static void raw_set(struct insn *out, const ZydisDecodedInstruction *zi, const uint8_t *bytes)
@@ -518,6 +477,7 @@ static void head_set(struct insn *out, const struct head *h, const struct isa_ro
 {
     memset(out, 0, sizeof *out);
     out->op = r->op;
+    out->traits = op_traits[r->op];
     out->cls = r->cls;
     out->prefixes = h->prefixes;
     out->map = h->map;
@@ -558,9 +518,9 @@ enum decode_status decoder_decode(const struct decoder *d, struct decode_mode mo
     out->opsize = opsize_get(out, &zi, zo, mode.code32);
     implicit_address_set(out, &h);
     operands_set(out, &h, &zi, zo);
-    if (h.prefixes & PFX_LOCK && !lock_is_legal(row->op, out))
+    if (h.prefixes & PFX_LOCK && !lock_is_legal(out))
         return DECODE_UD;
-    if (row->op == OP_jcc || row->op == OP_setcc || row->op == OP_cmovcc)
+    if (out->traits & T_COND)
         out->cond = h.opcode & 15;
     actions_correct(out);
     class_correct(out);
@@ -568,7 +528,8 @@ enum decode_status decoder_decode(const struct decoder *d, struct decode_mode mo
     return DECODE_OK;
 }
 
-unsigned decoder_lacks(const struct decoder *d, const uint8_t *bytes, unsigned len)
+/* What the bytes would be if the CPU had every feature. */
+static unsigned lacking(const struct decoder *d, const uint8_t *bytes, unsigned len)
 {
     const struct state *s = state_get(d);
     enum decode_status status;
@@ -580,14 +541,17 @@ unsigned decoder_lacks(const struct decoder *d, const uint8_t *bytes, unsigned l
     return row ? row->op : OP_INVALID;
 }
 
-const char *insn_op_name(unsigned op)
+void decoder_undefined(const struct decoder *d, const uint8_t *bytes, unsigned len,
+                       struct insn *out)
 {
-    return op < OP_COUNT ? op_names[op] : op_names[OP_INVALID];
-}
-
-const char *insn_class_name(unsigned cls)
-{
-    return cls < ARRAY_LEN(class_names) ? class_names[cls] : "(invalid)";
+    VMM_CHECK(len <= sizeof out->bytes);
+    memset(out, 0, sizeof *out);
+    out->op = OP_ud;
+    out->len = 1;
+    out->cls = CLS_CONTROL;
+    out->base = out->index = INSN_NO_REG;
+    memcpy(out->bytes, bytes, len);
+    out->imm = lacking(d, bytes, len);
 }
 
 void decoder_format(const struct decoder *d, const struct insn *i, gla_t eip, bool code32,

@@ -21,21 +21,47 @@
  * mov_seg, mov_cr...). */
 enum insn_op {
     OP_INVALID = 0,
-#define OP(name, handler) OP_##name,
+#define OP(name, handler, emitter, traits) OP_##name,
 #include "decoder/op.def"
 #undef OP
     OP_COUNT
 };
 
-/* Sensitivity classes (DESIGN section 4). */
+/* What is true of all encodings of an operation: op.def's last column, copied to insn.traits. */
+#define T_NONE       0u
+#define T_LOCK       0x000001u /* LOCK may stand before it when its first operand is memory */
+#define T_STRING     0x000002u /* F2 and F3 repeat it */
+#define T_SHIFT      0x000004u /* its last operand is a count; when that is 0, no flag changes */
+#define T_COND       0x000008u /* the low four bits of its opcode are a condition */
+#define T_HIDDEN     0x000010u /* writes a general register that is none of its operands */
+#define T_DEST_STAYS 0x000020u /* sometimes leaves its first operand as it was */
+#define T_NO_ACCESS  0x000040u /* names a memory operand and does not access it */
+#define T_EVENT      0x000080u /* enters through the IDT: the flags go onto the stack */
+#define T_SHADOW     0x000100u /* interrupts wait for the instruction after it */
+#define T_SAME_CONTEXT                                                                             \
+    0x000200u /* PRIVILEGED, IOPL or SENSITIVE, but changes no CPU mode or segment */
+#define T_AT_EBX      0x000400u /* an implied memory operand: at [e]BX (+ AL) */
+#define T_AT_EDI      0x000800u /* at [e]DI */
+#define T_SIZE_1      0x001000u /* its operand size is 1, 4 or 8 whatever the prefixes say */
+#define T_SIZE_4      0x002000u
+#define T_SIZE_8      0x004000u
+#define T_X87         0x008000u /* D8-DF */
+#define T_X87_CONTROL 0x010000u /* leaves FIP, FDP and FOP alone (SDM vol. 1, 8.1.8) */
+#define T_X87_NOWAIT  0x020000u /* does not look for pending errors (8.3.11, 8.3.12) */
+#define T_UNALIGNED   0x040000u /* its 16 bytes of memory may lie anywhere (vol. 2A, 2.4, type 4) */
+#define T_EAX_EDX_IN  0x080000u /* SSE: reads EAX and EDX, which are none of its operands */
+#define T_ECX_OUT     0x100000u /* SSE: writes ECX, which is none of its operands */
+
+/* Sensitivity classes: what an instruction does when its kernel is deprivileged. */
 enum insn_class {
     CLS_IDENTICAL,  /* same bytes, same meaning in translated code */
     CLS_MEMORY,     /* only its address form changes */
     CLS_STACK,      /* uses esp implicitly */
-    CLS_CONTROL,    /* changes eip */
-    CLS_PRIVILEGED, /* traps when deprivileged */
-    CLS_SENSITIVE,  /* a hole: behaves differently and does not trap */
     CLS_INVALID64,  /* needs another encoding in 64-bit mode */
+    CLS_CONTROL,    /* changes eip, or raises an exception */
+    CLS_PRIVILEGED, /* traps above CPL 0 */
+    CLS_IOPL,       /* traps when CPL is above IOPL, unless the I/O bitmap allows it */
+    CLS_SENSITIVE,  /* a hole: behaves differently and does not trap */
 };
 
 /* What rows of isa.def need; a set of them has bit n for feature n. */
@@ -65,13 +91,21 @@ enum operand_kind {
 };
 #define ACT_R 1u /* the operand is read */
 #define ACT_W 2u /* the operand is written (CMOVcc counts as both) */
+/* Where in the encoding an operand is named. */
+enum operand_place {
+    PLACE_NONE, /* implied, or an immediate, or an address without ModRM */
+    PLACE_REG,  /* ModRM.reg */
+    PLACE_RM,   /* ModRM.rm, with SIB and displacement */
+    PLACE_CODE, /* the low three bits of the opcode */
+};
 
 struct operand {
     uint8_t kind; /* enum operand_kind */
     uint8_t reg;
     /* bytes as accessed: 1 2 4 6 8 10 16 ...; 0: not a plain size (FXSAVE area, LEA) */
     uint8_t size;
-    uint8_t act; /* ACT_R | ACT_W */
+    uint8_t act : 4;   /* ACT_R | ACT_W */
+    uint8_t place : 4; /* enum operand_place */
 };
 
 /* Prefixes present. */
@@ -88,7 +122,8 @@ struct insn {
     uint16_t op; /* enum insn_op */
     uint8_t len; /* bytes, 1-15 */
     uint8_t cls; /* enum insn_class */
-    /* effective operand size: 1, 2, 4 (or 8, 16 for MMX/SSE) bytes; 1 for byte forms */
+    /* effective operand size: 1, 2, 4 bytes; 1 for byte forms. With XMM registers 16, with MMX
+     * registers only (and for EMMS) 8 */
     uint8_t opsize;
     uint8_t addr_size;  /* 2 or 4 */
     uint8_t stack_size; /* not from the bytes: 2 or 4, copied from the mode */
@@ -111,8 +146,10 @@ struct insn {
     uint8_t off_opcode, off_modrm, off_disp,
         off_imm; /* byte offsets in bytes[]; 0 when absent, except off_opcode */
     uint8_t disp_len, imm_len;
-    uint32_t flags_read,
-        flags_written; /* EFL_* arithmetic bits and DF; written includes undefined ones */
+    /* EFL_* arithmetic bits and DF; written includes undefined ones. What is written only
+     * sometimes counts as read, too. */
+    uint16_t flags_read, flags_written;
+    uint32_t traits; /* T_* */
     uint8_t bytes[16];
     const void *stub; /* the interpreter's generated FPU stub, NULL until it is made */
 };
@@ -146,9 +183,57 @@ void decoder_init(struct decoder *d, uint32_t features);
 enum decode_status decoder_decode(const struct decoder *d, struct decode_mode mode,
                                   const uint8_t *bytes, unsigned len, struct insn *out);
 
-/* The operation that the bytes are on a CPU with every feature, when they are none on this one;
- * otherwise OP_INVALID. For what was DECODE_UD: to say why. */
-unsigned decoder_lacks(const struct decoder *d, const uint8_t *bytes, unsigned len);
+/* The record of what decoder_decode() has just refused at bytes[0..len): it raises #UD, or #GP, and
+ * is one byte long. Its imm is the operation that the bytes are on a CPU with every feature, when
+ * they are none on this one; otherwise OP_INVALID. */
+void decoder_undefined(const struct decoder *d, const uint8_t *bytes, unsigned len,
+                       struct insn *out);
+
+/* ---- what follows from a record (decoder/insn.c) ---- */
+
+/* UD0, UD1, UD2, and what decoder_undefined() makes. */
+static inline bool insn_is_undefined(const struct insn *i)
+{
+    return i->op == OP_ud;
+}
+
+/* May EIP, the CPU's mode, the interrupt shadow or the meaning of the next bytes be others than
+ * before, behind the instruction? Straight runs of instructions end there. */
+static inline bool insn_ends_run(const struct insn *i)
+{
+    return i->cls >= CLS_CONTROL;
+}
+
+/* Can it change the CPU's mode, privilege level or a segment? */
+static inline bool insn_may_change_context(const struct insn *i)
+{
+    return insn_ends_run(i) && !(i->traits & T_SAME_CONTEXT);
+}
+
+/* A string instruction with a repeat prefix. Others ignore the prefix (SDM vol. 2B, REP): REP RET
+ * and REP JMP are no loops. */
+static inline bool insn_repeats(const struct insn *i)
+{
+    return (i->traits & T_STRING) && (i->prefixes & (PFX_REP | PFX_REPNE));
+}
+
+/* Of an MMX or SSE instruction: does CR4.OSFXSR matter? It does unless all vector registers are MMX
+ * ones (SDM vol. 3B, "Exception Conditions of Legacy SIMD Instructions Operating on MMX
+ * Registers"). */
+static inline bool insn_needs_sse(const struct insn *i)
+{
+    return i->opsize != 8;
+}
+
+/* Is an operand of this kind (enum operand_kind)? */
+bool insn_names(const struct insn *i, unsigned kind);
+/* The memory operand, or NULL. */
+const struct operand *insn_memory(const struct insn *i);
+/* The operand that is named there (enum operand_place, not PLACE_NONE), or NULL. */
+const struct operand *insn_operand_at(const struct insn *i, unsigned place);
+/* Does it add a constant to a 32-bit register (ADD, SUB, INC, DEC, LEA), at most setting flags
+ * besides? *reg is that register then, *by the constant. */
+bool insn_adds_constant(const struct insn *i, unsigned *reg, uint32_t *by);
 
 /* The operation's name ("add"), for traces and reports. */
 const char *insn_op_name(unsigned op);

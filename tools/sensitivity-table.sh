@@ -19,8 +19,9 @@ A virtual machine monitor that runs the guest's code deprivileged must treat eac
 | IDENTICAL | same bytes, same meaning in translated code; MEMORY when the instruction has a memory operand |
 | MEMORY | only its address form changes |
 | STACK | uses esp implicitly |
-| CONTROL | changes eip |
-| PRIVILEGED | traps when deprivileged |
+| CONTROL | changes eip, or raises an exception |
+| PRIVILEGED | traps above CPL 0 |
+| IOPL | traps when CPL is above IOPL (CLI, STI), unless the I/O bitmap allows it (the others) |
 | SENSITIVE | a hole: behaves differently when deprivileged, and does not trap |
 | INVALID64 | needs another encoding in 64-bit mode |
 
@@ -53,7 +54,7 @@ HEAD
         text[class] = text[class] "| `" f[1] "` | " enc " | " form " | " needs " | " note " |\n"
     }
     END {
-        n = split("SENSITIVE PRIVILEGED CONTROL STACK INVALID64 MEMORY IDENTICAL", order, " ")
+        n = split("SENSITIVE PRIVILEGED IOPL CONTROL STACK INVALID64 MEMORY IDENTICAL", order, " ")
         for (i = 1; i <= n; i++)
             printf "## %s (%d encodings)\n\n| operation | encoding | operands | needs | note |\n|---|---|---|---|---|\n%s%s", \
                 order[i], rows[order[i]], text[order[i]], i < n ? "\n" : ""

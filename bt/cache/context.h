@@ -30,6 +30,9 @@ enum ctx_seg {
 #define CTX_X87_NE    (1u << 19) /* CR0.NE: x87 errors are #MF */
 #define CTX_VALID     (1u << 31)
 
+/* The guest's flags that the host's RFLAGS hold while translated code runs. */
+#define LIVE_FLAGS (EFL_ARITH | EFL_DF)
+
 static inline bool ctx_user(uint32_t ctx)
 {
     return (ctx & CTX_CPL) == 3;

@@ -2,8 +2,8 @@
 /*
  * emit.c - see emit.h.
  *
- * How        Every instruction goes through emit_insn_m() or emit_insn_r(); what they know of ModRM
- *            is in modrm_mem(). Displacements take the shortest form, except those of transfers.
+ * How        Every instruction goes through head(); what there is to know of ModRM and memory is
+ *            in modrm_mem(). Displacements take the shortest form, except those of transfers.
  * Source     SDM vol. 2A, 2.1.5 (ModRM and SIB), 2.2.1 (REX), 2.3.5 (VEX).
  */
 #include "bt/emit/emit.h"
@@ -120,7 +120,7 @@ static uint8_t *modrm_mem(uint8_t *p, unsigned reg, struct hmem m)
     bool sib = m.index != HOST_NO_REG || no_base || base == RSP;
     unsigned mod = no_base || (!m.disp && base != RBP) ? 0 : fits8(m.disp) ? 1 : 2;
 
-    VMM_CHECK((m.base < 16 || (no_base && m.gs)) && m.scale < 4);
+    VMM_CHECK((m.base < 16 || (no_base && (m.gs || m.index != HOST_NO_REG))) && m.scale < 4);
     VMM_CHECK(m.index == HOST_NO_REG || (m.index < 16 && m.index != RSP));
     *p++ = (uint8_t)(mod << 6 | (reg & 7) << 3 | (sib ? RSP : base));
     if (sib) {
@@ -164,6 +164,17 @@ void emit_insn_r(struct emit *e, unsigned flags, enum emit_map map, uint8_t opco
     end(e, p);
 }
 
+void emit_insn_o(struct emit *e, unsigned flags, enum emit_map map, uint8_t opcode, unsigned reg)
+{
+    VMM_CHECK(reg < 16);
+    end(e, head(begin(e), flags, map, (uint8_t)(opcode | (reg & 7)), reg & 8 ? REX_B : 0, false));
+}
+
+void emit_insn(struct emit *e, unsigned flags, enum emit_map map, uint8_t opcode)
+{
+    end(e, head(begin(e), flags, map, opcode, 0, false));
+}
+
 /* VEX.LZ.pp.map with registers only: R, X, B and vvvv are stored inverted. */
 static void vex_rrr(struct emit *e, unsigned pp, bool wide, unsigned map, uint8_t opcode,
                     unsigned reg, unsigned vvvv, unsigned rm)
@@ -196,6 +207,16 @@ void emit_shlx_rrr64(struct emit *e, unsigned dst, unsigned src, unsigned count)
     vex_rrr(e, PP_66, true, 2, 0xf7, dst, count, src);
 }
 
+void emit_shlx_rrr32(struct emit *e, unsigned dst, unsigned src, unsigned count)
+{
+    vex_rrr(e, PP_66, false, 2, 0xf7, dst, count, src);
+}
+
+void emit_sarx_rrr32(struct emit *e, unsigned dst, unsigned src, unsigned count)
+{
+    vex_rrr(e, PP_F3, false, 2, 0xf7, dst, count, src);
+}
+
 void emit_pext_rrr32(struct emit *e, unsigned dst, unsigned src, unsigned mask)
 {
     vex_rrr(e, PP_F3, false, 2, 0xf5, dst, src, mask);
@@ -219,8 +240,7 @@ void emit_mov_rr64(struct emit *e, unsigned dst, unsigned src)
 
 void emit_mov_ri32(struct emit *e, unsigned dst, uint32_t imm)
 {
-    VMM_CHECK(dst < 16);
-    end(e, head(begin(e), 0, MAP_1, (uint8_t)(0xb8 | (dst & 7)), dst & 8 ? REX_B : 0, false));
+    emit_insn_o(e, 0, MAP_1, 0xb8, dst);
     emit32(e, imm);
 }
 
@@ -232,9 +252,7 @@ void emit_mov_ri64(struct emit *e, unsigned dst, uint64_t imm)
         emit_insn_r(e, EMIT_W, MAP_1, 0xc7, 0, dst);
         emit32(e, (uint32_t)imm);
     } else {
-        VMM_CHECK(dst < 16);
-        end(e,
-            head(begin(e), EMIT_W, MAP_1, (uint8_t)(0xb8 | (dst & 7)), dst & 8 ? REX_B : 0, false));
+        emit_insn_o(e, EMIT_W, MAP_1, 0xb8, dst);
         emit64(e, imm);
     }
 }
@@ -305,6 +323,103 @@ void emit_movzx_rr16(struct emit *e, unsigned dst, unsigned src)
 void emit_movzx_rr8(struct emit *e, unsigned dst, unsigned src)
 {
     emit_insn_r(e, EMIT_BYTE, MAP_0F, 0xb6, dst, src);
+}
+
+void emit_movzx_rm8(struct emit *e, unsigned dst, struct hmem m)
+{
+    emit_insn_m(e, 0, MAP_0F, 0xb6, dst, m);
+}
+
+/* ---- arithmetic ---- */
+
+void emit_alu_rr32(struct emit *e, enum emit_alu op, unsigned dst, unsigned src)
+{
+    emit_insn_r(e, 0, MAP_1, (uint8_t)(op << 3 | 1), src, dst);
+}
+
+void emit_alu_ri32(struct emit *e, enum emit_alu op, unsigned reg, uint32_t imm)
+{
+    emit_insn_r(e, 0, MAP_1, 0x81, op, reg);
+    emit32(e, imm);
+}
+
+void emit_alu_mr32(struct emit *e, enum emit_alu op, struct hmem m, unsigned src)
+{
+    emit_insn_m(e, 0, MAP_1, (uint8_t)(op << 3 | 1), src, m);
+}
+
+void emit_alu_mi32(struct emit *e, enum emit_alu op, struct hmem m, uint32_t imm)
+{
+    emit_insn_m(e, 0, MAP_1, 0x81, op, m);
+    emit32(e, imm);
+}
+
+void emit_test_ri32(struct emit *e, unsigned reg, uint32_t imm)
+{
+    emit_insn_r(e, 0, MAP_1, 0xf7, 0, reg);
+    emit32(e, imm);
+}
+
+void emit_shl_ri32(struct emit *e, unsigned reg, uint8_t count)
+{
+    emit_insn_r(e, 0, MAP_1, 0xc1, 4, reg);
+    emit8(e, count);
+}
+
+void emit_shr_ri32(struct emit *e, unsigned reg, uint8_t count)
+{
+    emit_insn_r(e, 0, MAP_1, 0xc1, 5, reg);
+    emit8(e, count);
+}
+
+/* ---- stack and flags ---- */
+
+void emit_push_r64(struct emit *e, unsigned reg)
+{
+    emit_insn_o(e, 0, MAP_1, 0x50, reg);
+}
+
+void emit_pop_r64(struct emit *e, unsigned reg)
+{
+    emit_insn_o(e, 0, MAP_1, 0x58, reg);
+}
+
+void emit_pop_m64(struct emit *e, struct hmem m)
+{
+    emit_insn_m(e, 0, MAP_1, 0x8f, 0, m);
+}
+
+void emit_pushfq(struct emit *e)
+{
+    emit8(e, 0x9c);
+}
+
+void emit_popfq(struct emit *e)
+{
+    emit8(e, 0x9d);
+}
+
+void emit_cld(struct emit *e)
+{
+    emit8(e, 0xfc);
+}
+
+void emit_fwait(struct emit *e)
+{
+    emit8(e, 0x9b);
+}
+
+void emit_flags_to_ax(struct emit *e)
+{
+    emit8(e, 0x9f);                                  /* lahf */
+    emit_insn_r(e, EMIT_BYTE, MAP_0F, 0x90, 0, RAX); /* seto al */
+}
+
+void emit_flags_from_ah(struct emit *e, unsigned of)
+{
+    emit_insn_r(e, EMIT_BYTE, MAP_1, 0x80, ALU_ADD, of);
+    emit8(e, 0x7f);
+    emit8(e, 0x9e); /* sahf */
 }
 
 /* ---- transfers ---- */

@@ -35,8 +35,8 @@ enum host_reg {
     HOST_NO_REG = 0xff,
 };
 
-/* Host memory operand: [base + index << scale + disp]; base is always present. With `gs` it is
- * gs:[...], the sum taken modulo 4 GiB (address-size prefix), and there may be no base. */
+/* Host memory operand: [base + index << scale + disp]; base or index is present. With `gs` it is
+ * gs:[...], the sum taken modulo 4 GiB (address-size prefix), and neither need be. */
 struct hmem {
     uint8_t base, index, scale;
     bool gs;
@@ -44,6 +44,7 @@ struct hmem {
 };
 #define HMEM(b, d)             ((struct hmem){.base = (b), .index = HOST_NO_REG, .disp = (d)})
 #define HMEM_INDEX(b, i, s, d) ((struct hmem){.base = (b), .index = (i), .scale = (s), .disp = (d)})
+#define HMEM_SCALED(i, s, d)   HMEM_INDEX(HOST_NO_REG, i, s, d)
 #define HMEM_GS(b, i, s, d)                                                                        \
     ((struct hmem){.base = (b), .index = (i), .scale = (s), .gs = true, .disp = (d)})
 
@@ -74,10 +75,15 @@ void emit_insn_m(struct emit *e, unsigned flags, enum emit_map map, uint8_t opco
                  struct hmem m);
 void emit_insn_r(struct emit *e, unsigned flags, enum emit_map map, uint8_t opcode, unsigned reg,
                  unsigned rm);
+/* The same without ModRM: implied operands only; or a register in the opcode's low three bits. */
+void emit_insn(struct emit *e, unsigned flags, enum emit_map map, uint8_t opcode);
+void emit_insn_o(struct emit *e, unsigned flags, enum emit_map map, uint8_t opcode, unsigned reg);
 /* VEX-encoded three-operand BMI2 form on 32-bit registers: shrx dst, src, count. */
 void emit_shrx_rrr32(struct emit *e, unsigned dst, unsigned src, unsigned count);
 void emit_shrx_rrr64(struct emit *e, unsigned dst, unsigned src, unsigned count);
 void emit_shlx_rrr64(struct emit *e, unsigned dst, unsigned src, unsigned count);
+void emit_shlx_rrr32(struct emit *e, unsigned dst, unsigned src, unsigned count);
+void emit_sarx_rrr32(struct emit *e, unsigned dst, unsigned src, unsigned count);
 void emit_pext_rrr32(struct emit *e, unsigned dst, unsigned src, unsigned mask);
 void emit_rorx_rri32(struct emit *e, unsigned dst, unsigned src, uint8_t count);
 
@@ -98,6 +104,29 @@ void emit_lea64(struct emit *e, unsigned dst, struct hmem m);
 void emit_wrgsbase_r(struct emit *e, unsigned src);
 void emit_movzx_rr16(struct emit *e, unsigned dst, unsigned src);
 void emit_movzx_rr8(struct emit *e, unsigned dst, unsigned src);
+void emit_movzx_rm8(struct emit *e, unsigned dst, struct hmem m);
+
+/* The eight operations of opcodes 00-3F and 80-83, by number. */
+enum emit_alu { ALU_ADD, ALU_OR, ALU_ADC, ALU_SBB, ALU_AND, ALU_SUB, ALU_XOR, ALU_CMP };
+void emit_alu_rr32(struct emit *e, enum emit_alu op, unsigned dst, unsigned src);
+void emit_alu_ri32(struct emit *e, enum emit_alu op, unsigned reg, uint32_t imm);
+void emit_alu_mr32(struct emit *e, enum emit_alu op, struct hmem m, unsigned src);
+void emit_alu_mi32(struct emit *e, enum emit_alu op, struct hmem m, uint32_t imm);
+void emit_test_ri32(struct emit *e, unsigned reg, uint32_t imm);
+void emit_shl_ri32(struct emit *e, unsigned reg, uint8_t count);
+void emit_shr_ri32(struct emit *e, unsigned reg, uint8_t count);
+
+void emit_push_r64(struct emit *e, unsigned reg);
+void emit_pop_r64(struct emit *e, unsigned reg);
+void emit_pop_m64(struct emit *e, struct hmem m);
+void emit_pushfq(struct emit *e);
+void emit_popfq(struct emit *e);
+void emit_cld(struct emit *e);
+void emit_fwait(struct emit *e);
+/* The arithmetic flags as LAHF and SETO AL would give them, in AX; and back again, which takes OF
+ * from bit 0 of any register: it adds 7Fh, which overflows when the bit is set. */
+void emit_flags_to_ax(struct emit *e);
+void emit_flags_from_ah(struct emit *e, unsigned of);
 
 /* Transfers to a position in the arena, always with a 32-bit displacement (so that it can be
  * patched).

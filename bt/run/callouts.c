@@ -11,24 +11,6 @@
 #include "monitor/cpu/fpu.h"
 #include "monitor/interp/interp.h"
 
-/* Can the instruction change what bt_context() looks at, other than through vcpu.attention? */
-static bool may_change_context(const struct insn *i)
-{
-    switch (i->op) {
-    case OP_rdtsc:
-    case OP_cpuid:
-    case OP_rdmsr:
-    case OP_in:
-    case OP_out:
-        return false;
-    default:
-        break;
-    }
-    return i->cls == CLS_CONTROL || i->cls == CLS_PRIVILEGED || i->cls == CLS_SENSITIVE ||
-           i->op == OP_popf || i->op == OP_pop_seg || i->op == OP_mov_seg || i->op == OP_lds ||
-           i->op == OP_les || i->op == OP_lfs || i->op == OP_lgs || i->op == OP_lss;
-}
-
 static unsigned leave(struct vcpu *v, uint32_t site)
 {
     v->bt.exit_arg = site;
@@ -55,7 +37,7 @@ static bool undisturbed(const struct vcpu *v)
 static bool step(struct vcpu *v)
 {
     const struct xinsn *x = block_get_insn(v);
-    bool may = may_change_context(&x->insn);
+    bool may = insn_may_change_context(&x->insn);
 
     if (UINT32_MAX - v->eip < x->insn.len - 1u) { /* beyond the segment's limit */
         interp_step(v);
@@ -102,7 +84,7 @@ unsigned bt_callout(struct vcpu *v, uint32_t site)
     v->eip = v->next_eip;
     if (v->eip != next || !undisturbed(v))
         return leave(v, site);
-    if (may_change_context(i) && bt_context(v) != v->bt.context)
+    if (insn_may_change_context(i) && bt_context(v) != v->bt.context)
         return leave(v, site);
     if (write_missed)
         code_page_note(v);

@@ -14,40 +14,9 @@
 #include "bt/run/run_priv.h"
 #include "monitor/arch/control.h"
 
-#define LIVE_FLAGS (EFL_ARITH | EFL_DF)
-#define IF_BIT     9
-
 #define GPR(n) VCPU(gpr[n])
 
 static const uint8_t saved_regs[] = {RBX, RBP, R12, R13, R14, R15};
-
-static void push_r(struct emit *e, unsigned reg)
-{
-    if (reg >= R8)
-        emit8(e, 0x41);
-    emit8(e, (uint8_t)(0x50 | (reg & 7)));
-}
-
-static void pop_r(struct emit *e, unsigned reg)
-{
-    if (reg >= R8)
-        emit8(e, 0x41);
-    emit8(e, (uint8_t)(0x58 | (reg & 7)));
-}
-
-/* op r32, imm32 with /ext of opcode 81 */
-static void alu_ri32(struct emit *e, unsigned ext, unsigned reg, uint32_t imm)
-{
-    emit_insn_r(e, 0, MAP_1, 0x81, ext, reg);
-    emit32(e, imm);
-}
-#define EXT_OR  1
-#define EXT_AND 4
-
-static void or_rr32(struct emit *e, unsigned dst, unsigned src)
-{
-    emit_insn_r(e, 0, MAP_1, 0x09, src, dst);
-}
 
 /* Guest registers and flags to the vCPU; the stack becomes the monitor's. Clobbers r10, r11; keeps
  * r8, r9. */
@@ -58,17 +27,16 @@ static void spill(struct emit *e)
     emit_mov_rm64(e, RSP, VCPU(bt.monitor_rsp));
     for (unsigned n = 0; n < GPR_COUNT; n++)
         emit_mov_mr32(e, GPR(n), host_gpr(n));
-    emit8(e, 0x9c); /* pushfq */
-    pop_r(e, R10);
-    emit8(e, 0xfc); /* cld */
-    alu_ri32(e, EXT_AND, R10, LIVE_FLAGS);
+    emit_pushfq(e);
+    emit_pop_r64(e, R10);
+    emit_cld(e);
+    emit_alu_ri32(e, ALU_AND, R10, LIVE_FLAGS);
     emit_mov_rm32(e, R11, VCPU(eflags));
-    alu_ri32(e, EXT_AND, R11, ~(uint32_t)(LIVE_FLAGS | EFL_IF));
-    or_rr32(e, R10, R11);
-    emit_insn_m(e, 0, MAP_0F, 0xb6, R11, VCPU(bt.interrupt_flag)); /* movzx */
-    emit_insn_r(e, 0, MAP_1, 0xc1, 4, R11);                        /* shl */
-    emit8(e, IF_BIT);
-    or_rr32(e, R10, R11);
+    emit_alu_ri32(e, ALU_AND, R11, ~(uint32_t)(LIVE_FLAGS | EFL_IF));
+    emit_alu_rr32(e, ALU_OR, R10, R11);
+    emit_movzx_rm8(e, R11, VCPU(bt.interrupt_flag));
+    emit_shl_ri32(e, R11, EFL_IF_SHIFT);
+    emit_alu_rr32(e, ALU_OR, R10, R11);
     emit_mov_mr32(e, VCPU(eflags), R10);
 }
 
@@ -86,30 +54,25 @@ static void load_flags(struct emit *e)
 {
     emit_mov_mi8(e, VCPU(bt.in_cache), 1);
     test_attention(e);
-    uint32_t asked = emit_jcc8(e, 5);       /* jnz */
-    emit_insn_r(e, 0, MAP_1, 0xf7, 0, R10); /* test r10d, EFL_DF */
-    emit32(e, EFL_DF);
+    uint32_t asked = emit_jcc8(e, 5); /* jnz */
+    emit_test_ri32(e, R10, EFL_DF);
     uint32_t down = emit_jcc8(e, 5);
     emit_mov_rr32(e, RAX, R10);
-    emit_insn_r(e, 0, MAP_1, 0xc1, 4, RAX); /* shl eax, 8: AH is what LAHF would give */
-    emit8(e, 8);
-    emit_insn_r(e, 0, MAP_1, 0xc1, 5, R10); /* shr r10d, 11: OF to bit 0 */
-    emit8(e, 11);
-    alu_ri32(e, EXT_AND, R10, 1);
-    emit_insn_r(e, EMIT_BYTE, MAP_1, 0x80, 0, R10); /* add r10b, 0x7f: overflows when it is set */
-    emit8(e, 0x7f);
-    emit8(e, 0x9e); /* sahf */
+    emit_shl_ri32(e, RAX, 8); /* AH is what LAHF would give */
+    emit_shr_ri32(e, R10, EFL_OF_SHIFT);
+    emit_alu_ri32(e, ALU_AND, R10, 1);
+    emit_flags_from_ah(e, R10);
     uint32_t done = emit_jmp8(e);
     emit_here8(e, asked);
     emit_here8(e, down);
-    alu_ri32(e, EXT_AND, R10, LIVE_FLAGS);
-    alu_ri32(e, EXT_OR, R10, EFL_FIXED1 | EFL_IF); /* IF: the host's, which stays on */
+    emit_alu_ri32(e, ALU_AND, R10, LIVE_FLAGS);
+    emit_alu_ri32(e, ALU_OR, R10, EFL_FIXED1 | EFL_IF); /* IF: the host's, which stays on */
     test_attention(e);
     uint32_t quiet = emit_jcc8(e, 4); /* jz */
-    alu_ri32(e, EXT_OR, R10, EFL_TF);
+    emit_alu_ri32(e, ALU_OR, R10, EFL_TF);
     emit_here8(e, quiet);
-    push_r(e, R10);
-    emit8(e, 0x9d); /* popfq */
+    emit_push_r64(e, R10);
+    emit_popfq(e);
     emit_here8(e, done);
 }
 
@@ -117,9 +80,8 @@ static void load_flags(struct emit *e)
 static void reload(struct emit *e)
 {
     emit_mov_rm32(e, R10, VCPU(eflags));
-    emit_insn_r(e, 0, MAP_1, 0xc1, 5, R10); /* shr */
-    emit8(e, IF_BIT);
-    alu_ri32(e, EXT_AND, R10, 1);
+    emit_shr_ri32(e, R10, EFL_IF_SHIFT);
+    emit_alu_ri32(e, ALU_AND, R10, 1);
     emit_mov_mr8(e, VCPU(bt.interrupt_flag), R10);
     emit_mov_rm32(e, R10, VCPU(eflags));
     for (unsigned n = 0; n < GPR_COUNT; n++)
@@ -137,7 +99,7 @@ static void epilogue(struct emit *e, enum bt_exit kind)
     emit_mov_ri32(e, RAX, kind);
     emit_lea64(e, RSP, HMEM(RSP, 8));
     for (unsigned n = ARRAY_LEN(saved_regs); n--;)
-        pop_r(e, saved_regs[n]);
+        emit_pop_r64(e, saved_regs[n]);
     emit_ret(e);
 }
 
@@ -146,7 +108,7 @@ static uint32_t make_enter(struct emit *e, bool gs)
     uint32_t at = e->at;
 
     for (unsigned n = 0; n < ARRAY_LEN(saved_regs); n++)
-        push_r(e, saved_regs[n]);
+        emit_push_r64(e, saved_regs[n]);
     emit_lea64(e, RSP, HMEM(RSP, -8)); /* 8 + 6 * 8 + 8 bytes since the caller's aligned rsp */
     emit_lea64(e, R15, HMEM(RDI, BT_PTR_BIAS));
     emit_mov_mr64(e, VCPU(bt.monitor_rsp), RSP);
@@ -174,7 +136,7 @@ static uint32_t make_trap_exit(struct emit *e, enum bt_exit kind)
 {
     uint32_t at = e->at;
 
-    emit8(e, 0xfc); /* cld */
+    emit_cld(e);
     epilogue(e, kind);
     return at;
 }
@@ -216,17 +178,17 @@ static void light_call_out(struct emit *e, uint64_t c_function)
         emit_mov_mr32(e, GPR(clobbered[n]), host_gpr(clobbered[n]));
     emit_mov_mr64(e, VCPU(bt.return_rsp), RSP); /* which may have no room for a push */
     emit_mov_rm64(e, RSP, VCPU(bt.monitor_rsp));
-    emit8(e, 0x9c); /* pushfq */
-    emit8(e, 0xfc); /* cld */
-    push_r(e, R8);  /* two: the stack stays aligned */
+    emit_pushfq(e);
+    emit_cld(e);
+    emit_push_r64(e, R8); /* two: the stack stays aligned */
     emit_lea64(e, RDI, HMEM(R15, -BT_PTR_BIAS));
     emit_mov_rr32(e, RSI, R9);
     emit_mov_rr32(e, RDX, R11);
     emit_mov_ri64(e, RAX, c_function);
     emit_call_r(e, RAX);
     emit_insn_r(e, EMIT_BYTE, MAP_0F, 0xb6, R11, RAX); /* movzx */
-    pop_r(e, R8);
-    pop_r(e, R10);
+    emit_pop_r64(e, R8);
+    emit_pop_r64(e, R10);
 }
 
 /* Then: the flags in r10d are the guest's, ecx = r11d. */
@@ -270,10 +232,10 @@ static uint32_t make_inspect(struct emit *e, uint32_t callout)
     light_call_out(e, (uint64_t)(uintptr_t)bt_inspect_segment);
     emit_insn_r(e, 0, MAP_1, 0x85, R11, R11); /* test */
     keep = emit_jcc8(e, 4);                   /* jz */
-    alu_ri32(e, EXT_AND, R10, ~(uint32_t)EFL_ZF);
+    emit_alu_ri32(e, ALU_AND, R10, ~(uint32_t)EFL_ZF);
     emit_mov_rr32(e, R9, R11);
-    alu_ri32(e, EXT_AND, R9, EFL_ZF);
-    or_rr32(e, R10, R9);
+    emit_alu_ri32(e, ALU_AND, R9, EFL_ZF);
+    emit_alu_rr32(e, ALU_OR, R10, R9);
     emit_here8(e, keep);
     light_call_back(e);
     decline = emit_jrcxz8(e);
@@ -408,7 +370,7 @@ static uint32_t make_code_write(struct emit *e, unsigned user)
     emit_mov_ri32(e, R9, 7);
     emit_pext_rrr32(e, R9, R8, R9); /* bit in it */
     emit_shrx_rrr64(e, RCX, RCX, R9);
-    emit_insn_m(e, 0, MAP_0F, 0xb6, R9, VCPU(bt.write_shift)); /* movzx */
+    emit_movzx_rm8(e, R9, VCPU(bt.write_shift));
     emit_shlx_rrr64(e, RCX, RCX, R9);
     free = emit_jrcxz8(e);
     emit_jmp(e, miss);

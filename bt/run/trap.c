@@ -26,8 +26,6 @@
 #include "bt/run/host_emulate.h"
 #include "bt/run/run_priv.h"
 
-#define LIVE_FLAGS (EFL_ARITH | EFL_DF)
-
 bool bt_owns(const struct vcpu *v, uint64_t rip)
 {
     const struct host_code_arena *a = &v->host->cache;

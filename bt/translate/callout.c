@@ -20,6 +20,12 @@ void tu_callout(struct tu *t)
     t->x87_last = t->x87_mem = 0; /* bt_callout() settled them */
 }
 
+void t_callout(struct tu *t, const struct insn *i)
+{
+    (void)i;
+    tu_callout(t);
+}
+
 /* Nothing comes back, so no CALL, which would put the host's own return predictions out of step. */
 void tu_callout_far(struct tu *t)
 {

@@ -199,11 +199,6 @@ static void predicted_call(struct tu *t, bool direct, gla_t target)
     return_check_emit(e, t->bt, t->next_eip);
 }
 
-static bool stack_ok(const struct tu *t)
-{
-    return (t->ctx & CTX_STACK32) && ctx_seg(t->ctx, SEG_SS) != CTX_SEG_OTHER;
-}
-
 void t_call(struct tu *t, const struct insn *i)
 {
     struct emit *e = &t->e;
@@ -214,7 +209,7 @@ void t_call(struct tu *t, const struct insn *i)
     t->done = !predict;
     if (declines(t, i))
         return;
-    if (!stack_ok(t)) {
+    if (!tu_stack_ok(t)) {
         tu_callout(t);
         t->done = true;
         return;
@@ -243,7 +238,7 @@ void t_ret(struct tu *t, const struct insn *i)
     t->done = true;
     if (declines(t, i))
         return;
-    if (!stack_ok(t)) {
+    if (!tu_stack_ok(t)) {
         tu_callout(t);
         return;
     }

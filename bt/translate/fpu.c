@@ -6,22 +6,14 @@
  *            its memory operand and its general register replaced. Its exceptions come from the
  *            host, at the instruction that the guest's CPU would blame: the trap has the
  *            interpreter run that one and raise #MF, #XM, #UD, #GP(0), or assert FERR#.
- * Not here   The x87 instruction and data pointers (x87_pointers.c); what has no row in
- *            emitters.def: instructions that load or store whole environments, or may take FERR#
- *            back (FNCLEX, FNINIT), LDMXCSR (reserved bits) and MASKMOVx.
+ * Not here   The x87 instruction and data pointers (x87_pointers.c); what is a callout in op.def:
+ *            instructions that load or store whole environments, or may take FERR# back (FNCLEX,
+ *            FNINIT), LDMXCSR (reserved bits) and MASKMOVx.
  * Source     SDM vol. 1, sections 8.1.8 (pointers) and 8.1.9 (opcode); vol. 3A, sections 2.5
  *            (CR0.EM, TS; CR4.OSFXSR) and 13.1.
  */
 #include "bt/translate/tu.h"
 #include "monitor/cpu/cpuid.h"
-
-static const struct operand *memory_operand(const struct insn *i)
-{
-    for (unsigned n = 0; n < i->nops; n++)
-        if (i->operand[n].kind == OPK_MEM)
-            return &i->operand[n];
-    return NULL;
-}
 
 static bool names_esp(const struct insn *i)
 {
@@ -52,37 +44,14 @@ static void copy(struct tu *t, const struct insn *i, const struct operand *o, st
 
 /* ---- MMX and SSE ---- */
 
-/* Does CR4.OSFXSR matter? It does unless all vector registers are MMX ones (SDM vol. 3B, "Exception
- * Conditions of Legacy SIMD Instructions Operating on MMX Registers"). Without vector operands:
- * EMMS, and CVTSS2SI and its like with a memory source. */
-static bool needs_sse(const struct insn *i)
-{
-    bool mmx = i->nops == 0;
-
-    for (unsigned n = 0; n < i->nops; n++) {
-        if (i->operand[n].kind == OPK_XMM)
-            return true;
-        mmx |= i->operand[n].kind == OPK_MMX;
-    }
-    return !mmx;
-}
-
-static bool names_mmx(const struct insn *i)
-{
-    for (unsigned n = 0; n < i->nops; n++)
-        if (i->operand[n].kind == OPK_MMX)
-            return true;
-    return false;
-}
-
 /* A host CPU turns to MMX (TOP = 0) even when the memory operand then faults: in a window the
  * access is tried first, at both ends. What it reads or writes is what is there; a pending #MF
  * comes before that makes a page accessed or dirty. */
 static void probe(struct tu *t, const struct operand *o, struct hmem m)
 {
-    emit8(&t->e, 0x9b); /* fwait */
+    emit_fwait(&t->e);
     for (unsigned end = 0; end < 2; end++) {
-        emit_insn_m(&t->e, 0, MAP_0F, 0xb6, R11, m); /* movzx r11d, byte */
+        emit_movzx_rm8(&t->e, R11, m);
         if (o->act & ACT_W)
             emit_mov_mr8(&t->e, m, R11);
         m.disp += o->size - 1;
@@ -102,16 +71,16 @@ static void copy_probed(struct tu *t, const struct insn *i, const struct hmem *m
 
 void t_simd(struct tu *t, const struct insn *i)
 {
-    const struct operand *o = memory_operand(i);
+    const struct operand *o = insn_memory(i);
     struct hmem m;
 
-    if (!(t->ctx & (needs_sse(i) ? CTX_SSE : CTX_FPU)) || (o && !tu_mem_ok(t, i))) {
+    if (!(t->ctx & (insn_needs_sse(i) ? CTX_SSE : CTX_FPU)) || (o && !tu_mem_ok(t, i))) {
         tu_callout(t);
         return;
     }
     if (names_esp(i))
         tu_flush_esp(t);
-    if (!o || !t->window || !names_mmx(i)) {
+    if (!o || !t->window || !insn_names(i, OPK_MMX)) {
         copy(t, i, o, &m);
         return;
     }
@@ -121,18 +90,6 @@ void t_simd(struct tu *t, const struct insn *i)
 }
 
 /* ---- x87 ---- */
-
-/* FLDCW, FNSTCW, FNSTSW, and DB E0-E7 (FNCLEX, FNINIT, and what does nothing since the 387): they
- * leave the pointers alone (SDM vol. 1, section 8.1.8). So do the loads and stores of
- * environments. */
-static bool is_control(const struct insn *i)
-{
-    unsigned reg = i->modrm >> 3 & 7;
-
-    if (i->modrm >> 6 == 3)
-        return (i->opcode == 0xdf && i->modrm == 0xe0) || (i->opcode == 0xdb && reg == 4);
-    return (i->opcode == 0xd9 || i->opcode == 0xdd) && reg >= 4;
-}
 
 /* Such a CPU records the data pointer only when an exception came up: the interpreter looks. */
 static bool fdp_is_conditional(const struct tu *t)
@@ -150,8 +107,8 @@ static bool native_x87(const struct tu *t)
 
 void t_x87(struct tu *t, const struct insn *i)
 {
-    const struct operand *o = memory_operand(i);
-    bool control = is_control(i);
+    const struct operand *o = insn_memory(i);
+    bool control = i->traits & T_X87_CONTROL;
     struct hmem m;
 
     if (!native_x87(t) ||
@@ -169,7 +126,7 @@ void t_fwait(struct tu *t, const struct insn *i)
 {
     (void)i;
     if (native_x87(t))
-        emit8(&t->e, 0x9b);
+        emit_fwait(&t->e);
     else
         tu_callout(t);
 }

@@ -27,17 +27,6 @@ static bool names_esp(const struct insn *i)
     return is_gpr(i, 0, ESP) || is_gpr(i, 1, ESP) || is_gpr(i, 2, ESP);
 }
 
-/* The memory operand or NULL. */
-static const struct operand *mem_operand(const struct insn *i)
-{
-    unsigned n;
-
-    for (n = 0; n < i->nops; n++)
-        if (i->operand[n].kind == OPK_MEM)
-            return &i->operand[n];
-    return NULL;
-}
-
 static unsigned access_of(const struct operand *o)
 {
     return (o->act & ACT_R ? TU_R : 0) | (o->act & ACT_W ? TU_W : 0);
@@ -47,7 +36,8 @@ static unsigned access_of(const struct operand *o)
 
 void t_reencode(struct tu *t, const struct insn *i)
 {
-    const struct operand *o = mem_operand(i);
+    const struct operand *o = insn_memory(i);
+    struct insn alias;
 
     if (o && (!o->size || !tu_mem_ok(t, i))) {
         tu_callout(t);
@@ -55,6 +45,11 @@ void t_reencode(struct tu *t, const struct insn *i)
     }
     if (names_esp(i))
         tu_flush_esp(t);
+    if (i->map == 0 && i->opcode == 0x82) { /* 80 again, which 64-bit mode lacks */
+        alias = *i;
+        alias.opcode = 0x80;
+        i = &alias;
+    }
     if (o) {
         struct hmem m = tu_mem(t, i, o->size, access_of(o));
         tu_reencode(t, i, &m);
@@ -156,7 +151,7 @@ static void mov_from_esp(struct tu *t, const struct insn *i)
 
 void t_mov(struct tu *t, const struct insn *i)
 {
-    if (mem_operand(i) && !tu_mem_ok(t, i))
+    if (insn_memory(i) && !tu_mem_ok(t, i))
         tu_callout(t);
     else if (i->map == 0 && i->opcode >= 0xa0 && i->opcode <= 0xa3)
         mov_moffs(t, i);
@@ -224,18 +219,6 @@ void t_xlat(struct tu *t, const struct insn *i)
 
 /* ---- bit tests ---- */
 
-/* dst = src shifted by count: VEX.LZ.pp.0F38.W0 F7 /r. */
-#define VEX_SHLX 1u
-#define VEX_SARX 2u
-static void shift_rrr32(struct emit *e, unsigned pp, unsigned dst, unsigned src, unsigned count)
-{
-    emit8(e, 0xc4);
-    emit8(e, (uint8_t)((dst & 8 ? 0 : 0x80) | 0x40 | (src & 8 ? 0 : 0x20) | 2));
-    emit8(e, (uint8_t)((~count & 15) << 3 | pp));
-    emit8(e, 0xf7);
-    emit8(e, (uint8_t)(0xc0 | (dst & 7) << 3 | (src & 7)));
-}
-
 /* The bit is named by a register and may lie up to 2 GiB bits from the operand's address: the dword
  * that holds it is checked, and accessed with the offset's low five bits. */
 static void bit_string_tlb(struct tu *t, const struct insn *i)
@@ -247,12 +230,12 @@ static void bit_string_tlb(struct tu *t, const struct insn *i)
     if (off == R12)
         tu_flush_esp(t);
     emit_mov_ri32(e, R9, 5);
-    shift_rrr32(e, VEX_SARX, R9, off, R9);
+    emit_sarx_rrr32(e, R9, off, R9);
     tu_ea(t, i, R8);
     emit_lea32(e, R8, HMEM_INDEX(R8, R9, 2, 0));
     struct hmem m = tu_mem_r8(t, i->seg, o->size, access_of(o));
     emit_mov_ri32(e, R10, 32 - 5);
-    shift_rrr32(e, VEX_SHLX, R11, off, R10);
+    emit_shlx_rrr32(e, R11, off, R10);
     emit_shrx_rrr32(e, R11, R11, R10);
     emit_insn_m(e, i->prefixes & PFX_LOCK ? EMIT_LOCK : 0, MAP_0F, i->opcode, R11, m);
 }

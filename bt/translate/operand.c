@@ -26,17 +26,6 @@ bool tu_bmi2(const struct tu *t)
     return bt_bmi2(t->v, t->bt);
 }
 
-/* lea dst, [index << scale + disp]: the form without base, which struct hmem cannot say. */
-static void lea_scaled(struct emit *e, bool wide, unsigned dst, unsigned index, unsigned scale,
-                       int32_t disp)
-{
-    emit8(e, (uint8_t)(0x40 | (wide ? 8 : 0) | (dst & 8 ? 4 : 0) | (index & 8 ? 2 : 0)));
-    emit8(e, 0x8d);
-    emit8(e, (uint8_t)((dst & 7) << 3 | 4));
-    emit8(e, (uint8_t)(scale << 6 | (index & 7) << 3 | 5));
-    emit32(e, (uint32_t)disp);
-}
-
 /* ---- effective addresses ---- */
 
 static int32_t disp_add(int32_t a, int32_t b)
@@ -79,7 +68,7 @@ void tu_ea(struct tu *t, const struct insn *i, unsigned reg)
     else if (i->scale == 1)
         emit_lea32(e, reg, HMEM_INDEX(i->index, i->index, 0, i->disp));
     else
-        lea_scaled(e, false, reg, i->index, i->scale, i->disp);
+        emit_lea32(e, reg, HMEM_SCALED(i->index, i->scale, i->disp));
     if (i->addr_size == 2)
         emit_movzx_rr16(e, reg, reg);
 }
@@ -96,7 +85,7 @@ static void tlb_index_get(struct tu *t, unsigned dst)
         emit_movzx_rr16(e, dst, dst);
         return;
     }
-    lea_scaled(e, true, dst, R8, 3, 0);
+    emit_lea64(e, dst, HMEM_SCALED(R8, 3, 0));
     emit_lea64(e, dst, HMEM_INDEX(dst, dst, 0, 0));
     emit_mov_mr32(e, VCPU(bt.shift), dst);
     emit_insn_m(e, 0, MAP_0F, 0xb7, dst, HMEM(R15, BT_OFF(bt.shift) + 2)); /* movzx */
@@ -111,7 +100,7 @@ static void page_of_ecx(struct tu *t)
         emit_shrx_rrr32(e, RCX, RCX, R15);
         return;
     }
-    lea_scaled(e, true, RCX, RCX, 3, 0);
+    emit_lea64(e, RCX, HMEM_SCALED(RCX, 3, 0));
     emit_lea64(e, RCX, HMEM_INDEX(RCX, RCX, 0, 0));
     emit_mov_mr64(e, VCPU(bt.shift), RCX);
     emit_mov_rm32(e, RCX, HMEM(R15, BT_OFF(bt.shift) + 2));
@@ -148,7 +137,7 @@ static struct hmem tlb_operand(struct tu *t, unsigned size, unsigned what, unsig
     int32_t tag = what & TU_W ? BT_OFF(tlb.entry[0][0].tag_w) : BT_OFF(tlb.entry[0][0].tag_r);
 
     tlb_index_get(t, R9);
-    lea_scaled(e, false, R9, R9, 2, 0);
+    emit_lea32(e, R9, HMEM_SCALED(R9, 2, 0));
     emit_mov_rr64(e, R10, RCX);
     emit_mov_rm32(e, RCX, HMEM_INDEX(R15, R9, 3, tag + set));
     emit_lea32(e, RCX, HMEM_INDEX(RCX, R8, 0, (int32_t)size - 1));

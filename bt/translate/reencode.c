@@ -17,47 +17,6 @@
  */
 #include "bt/translate/tu.h"
 
-#define NO_OPERAND (-1)
-
-/* Is ModRM.reg part of the opcode? */
-static bool reg_extends_opcode(const struct insn *i)
-{
-    unsigned op = i->opcode;
-
-    switch (i->map) {
-    case 0:
-        return (op >= 0x80 && op <= 0x83) || op == 0x8f || op == 0xc0 || op == 0xc1 || op == 0xc6 ||
-               op == 0xc7 || (op >= 0xd0 && op <= 0xd3) || op == 0xf6 || op == 0xf7 || op == 0xfe ||
-               op == 0xff;
-    case 1:
-        return op == 0x00 || op == 0x01 || op == 0x0d || (op >= 0x18 && op <= 0x1f) ||
-               (op >= 0x71 && op <= 0x73) || (op >= 0x90 && op <= 0x9f) || op == 0xae ||
-               op == 0xba || op == 0xc7;
-    default:
-        return false;
-    }
-}
-
-/* Is the first operand the one that ModRM.rm names (Ev,Gv and the like)? Only asked of instructions
- * with a general register. */
-static bool first_is_rm(const struct insn *i)
-{
-    unsigned op = i->opcode;
-
-    switch (i->map) {
-    case 0:
-        return op < 0x40 ? !(op & 2) : op == 0x63 || (op >= 0x84 && op <= 0x89) || op == 0x8c;
-    case 1:
-        return op == 0x20 || op == 0x21 || op == 0x7e || op == 0xa3 || op == 0xa4 || op == 0xa5 ||
-               op == 0xab || op == 0xac || op == 0xad || op == 0xb0 || op == 0xb1 || op == 0xb3 ||
-               op == 0xbb || op == 0xc0 || op == 0xc1 || op == 0xc3;
-    case 2:
-        return op == 0xf1 && i->mandatory != 0xf2; /* MOVBE stores, CRC32 does not */
-    default:
-        return op >= 0x14 && op <= 0x17; /* PEXTRB, PEXTRW, PEXTRD, EXTRACTPS */
-    }
-}
-
 /* What a ModRM field or the opcode's low bits become. */
 struct field {
     uint8_t host; /* number to encode */
@@ -65,17 +24,18 @@ struct field {
     uint8_t act;  /* ... which is used so */
 };
 
-static struct field field_get(const struct insn *i, int n, unsigned raw)
+/* *o is the operand that the field names, or NULL: it has another meaning. */
+static struct field field_get(const struct operand *o, unsigned raw)
 {
     struct field f = {.host = (uint8_t)raw};
 
-    if (n < 0 || n >= i->nops || i->operand[n].kind != OPK_GPR || i->operand[n].reg != raw)
+    if (!o || o->kind != OPK_GPR)
         return f;
-    if (i->operand[n].size != 1) {
+    if (o->size != 1) {
         f.host = (uint8_t)host_gpr(raw);
     } else {
         f.high = raw >= 4;
-        f.act = i->operand[n].act;
+        f.act = o->act;
     }
     return f;
 }
@@ -126,28 +86,16 @@ static unsigned prefix_flags(const struct insn *i)
            (i->mandatory == 0xf3 ? EMIT_F3 : 0) | (i->prefixes & PFX_LOCK ? EMIT_LOCK : 0);
 }
 
-static uint8_t opcode_get(const struct insn *i)
-{
-    return i->map == 0 && i->opcode == 0x82 ? 0x80
-                                            : i->opcode; /* an alias that 64-bit mode lacks */
-}
-
 /* Without ModRM: implied registers, or one in the opcode's low bits. */
 static void copy_plain(struct tu *t, const struct insn *i)
 {
-    struct emit *e = &t->e;
-    bool embedded = (i->map == 0 && ((i->opcode & 0xf8) == 0x90 || (i->opcode & 0xf8) == 0xb8)) ||
-                    (i->map == 1 && (i->opcode & 0xf8) == 0xc8);
+    const struct operand *o = insn_operand_at(i, PLACE_CODE);
+    enum emit_map map = (enum emit_map)i->map;
 
-    if (i->prefixes & PFX_OPSIZE)
-        emit8(e, 0x66);
-    if (i->mandatory == 0xf2 || i->mandatory == 0xf3)
-        emit8(e, i->mandatory);
-    if (embedded && (i->opcode & 7) == ESP)
-        emit8(e, 0x41); /* REX.B: r12 */
-    if (i->map)
-        emit8(e, 0x0f);
-    emit8(e, i->opcode);
+    if (o && o->size != 1)
+        emit_insn_o(&t->e, prefix_flags(i), map, i->opcode & 0xf8, host_gpr(o->reg));
+    else
+        emit_insn(&t->e, prefix_flags(i), map, i->opcode);
 }
 
 static bool needs_rex(const struct hmem *m, unsigned reg, unsigned rm)
@@ -160,9 +108,8 @@ static bool needs_rex(const struct hmem *m, unsigned reg, unsigned rm)
 
 static void copy_modrm(struct tu *t, const struct insn *i, const struct hmem *m)
 {
-    bool ext = reg_extends_opcode(i), first = ext || first_is_rm(i);
-    struct field reg = field_get(i, ext ? NO_OPERAND : first, i->modrm >> 3 & 7);
-    struct field rm = field_get(i, m ? NO_OPERAND : !first, i->modrm & 7);
+    struct field reg = field_get(insn_operand_at(i, PLACE_REG), i->modrm >> 3 & 7);
+    struct field rm = field_get(insn_operand_at(i, PLACE_RM), i->modrm & 7);
     const struct field *high = NULL;
     unsigned raw = 0;
 
@@ -175,10 +122,9 @@ static void copy_modrm(struct tu *t, const struct insn *i, const struct hmem *m)
             high_get(t, raw);
     }
     if (m)
-        emit_insn_m(&t->e, prefix_flags(i), (enum emit_map)i->map, opcode_get(i), reg.host, *m);
+        emit_insn_m(&t->e, prefix_flags(i), (enum emit_map)i->map, i->opcode, reg.host, *m);
     else
-        emit_insn_r(&t->e, prefix_flags(i), (enum emit_map)i->map, opcode_get(i), reg.host,
-                    rm.host);
+        emit_insn_r(&t->e, prefix_flags(i), (enum emit_map)i->map, i->opcode, reg.host, rm.host);
     emit_bytes(&t->e, i->bytes + i->off_imm, i->imm_len);
     if (high && high->act & ACT_W)
         high_put(t, raw);

@@ -14,12 +14,6 @@
  */
 #include "bt/translate/tu.h"
 
-/* Is the stack one that translated code can use? */
-static bool stack_ok(const struct tu *t)
-{
-    return t->ctx & CTX_STACK32 && ctx_seg(t->ctx, SEG_SS) != CTX_SEG_OTHER;
-}
-
 /* Before the first host byte of an instruction that moves ESP by up to 32 bytes. */
 static void fold_begin(struct tu *t)
 {
@@ -65,7 +59,7 @@ void t_push(struct tu *t, const struct insn *i)
     unsigned size = i->opsize, reg = R11;
     int32_t down = -(int32_t)size;
 
-    if (!stack_ok(t) || (o->kind == OPK_MEM && !tu_mem_ok(t, i))) {
+    if (!tu_stack_ok(t) || (o->kind == OPK_MEM && !tu_mem_ok(t, i))) {
         tu_callout(t);
         return;
     }
@@ -104,7 +98,7 @@ void t_pop(struct tu *t, const struct insn *i)
     const struct operand *o = &i->operand[0];
     bool to_esp = o->kind == OPK_GPR && o->reg == ESP;
 
-    if (!stack_ok(t) || (o->kind == OPK_MEM && !tu_mem_ok(t, i)) || (to_esp && i->opsize != 4)) {
+    if (!tu_stack_ok(t) || (o->kind == OPK_MEM && !tu_mem_ok(t, i)) || (to_esp && i->opsize != 4)) {
         tu_callout(t);
         return;
     }
@@ -132,7 +126,7 @@ void t_pusha(struct tu *t, const struct insn *i)
     struct hmem m;
     int32_t n;
 
-    if (!stack_ok(t) || i->opsize != 4) {
+    if (!tu_stack_ok(t) || i->opsize != 4) {
         tu_callout(t);
         return;
     }
@@ -156,7 +150,7 @@ void t_popa(struct tu *t, const struct insn *i)
     struct hmem m;
     int32_t n;
 
-    if (!stack_ok(t) || i->opsize != 4) {
+    if (!tu_stack_ok(t) || i->opsize != 4) {
         tu_callout(t);
         return;
     }
@@ -173,7 +167,7 @@ void t_popa(struct tu *t, const struct insn *i)
 
 void t_leave_frame(struct tu *t, const struct insn *i)
 {
-    if (!stack_ok(t) || i->opsize != 4) {
+    if (!tu_stack_ok(t) || i->opsize != 4) {
         tu_callout(t);
         return;
     }
@@ -187,7 +181,7 @@ void t_enter(struct tu *t, const struct insn *i)
 {
     int32_t locals = (int32_t)(i->imm & 0xffff);
 
-    if (!stack_ok(t) || i->opsize != 4 || (i->imm2 & 31) || (locals && t->window)) {
+    if (!tu_stack_ok(t) || i->opsize != 4 || (i->imm2 & 31) || (locals && t->window)) {
         tu_callout(t);
         return;
     }

@@ -26,11 +26,6 @@ struct string_use {
     uint8_t si, di;
 };
 
-static bool repeated(const struct insn *i)
-{
-    return i->prefixes & (PFX_REP | PFX_REPNE);
-}
-
 static bool compares(const struct insn *i)
 {
     return i->op == OP_cmps || i->op == OP_scas;
@@ -51,11 +46,11 @@ static bool operands_ok(const struct tu *t, const struct insn *i, struct string_
 /* The instruction itself, without segment and address-size prefixes. */
 static void write_insn(struct tu *t, const struct insn *i)
 {
-    if (i->opsize == 2)
-        emit8(&t->e, 0x66);
-    if (repeated(i))
-        emit8(&t->e, compares(i) && i->prefixes & PFX_REPNE ? 0xf2 : 0xf3);
-    emit8(&t->e, i->opcode);
+    unsigned flags = i->opsize == 2 ? EMIT_66 : 0;
+
+    if (insn_repeats(i))
+        flags |= compares(i) && i->prefixes & PFX_REPNE ? EMIT_F2 : EMIT_F3;
+    emit_insn(&t->e, flags, MAP_1, i->opcode);
 }
 
 /* gpr = (gpr - delta) as a guest register. Destroys delta; keeps the flags. */
@@ -133,17 +128,6 @@ static void rep_window(struct tu *t, const struct insn *i, struct string_use use
     string_element(t, i, use);
 }
 
-/* shrx dst, src, r15: 64 bits, by a page. */
-static void shrx_page64(struct emit *e, unsigned dst, unsigned src)
-{
-    _Static_assert(BT_PTR_BIAS % 64 == GUEST_PAGE_SHIFT, "r15 counts as a page in 64 bits too");
-    emit8(e, 0xc4);
-    emit8(e, (uint8_t)((dst & 8 ? 0 : 0x80) | 0x40 | (src & 8 ? 0 : 0x20) | 2));
-    emit8(e, 0x83); /* W, vvvv = r15, F2 */
-    emit8(e, 0xf7);
-    emit8(e, (uint8_t)(0xc0 | (dst & 7) << 3 | (src & 7)));
-}
-
 /* For the bytes from [gpr] on, r13 + 1 of them: miss = 0 if they lie on one page that hits, addend
  * = its addend. The sum has 64 bits: a tag of another page cannot make it small. */
 static void page_check(struct tu *t, unsigned gpr, unsigned what, unsigned addend, unsigned miss,
@@ -159,9 +143,11 @@ static void page_check(struct tu *t, unsigned gpr, unsigned what, unsigned adden
     emit_mov_rm32(e, miss, HMEM_INDEX(R15, addend, 3, tag + set));
     emit_lea32(e, miss, HMEM_INDEX(miss, gpr, 0, 0));
     emit_lea64(e, miss, HMEM_INDEX(miss, R13, 0, 0));
-    shrx_page64(e, miss, miss);
+    emit_shrx_rrr64(e, miss, miss, R15); /* by a page */
     emit_mov_rm64(e, addend, HMEM_INDEX(R15, addend, 3, BT_OFF(tlb.entry[0][0].addend) + set));
 }
+
+_Static_assert(BT_PTR_BIAS % 64 == GUEST_PAGE_SHIFT, "r15 counts as a page in 64 bits too");
 
 /* r13 = rcx * size - 1; -1 for a count of 0, which any hit lets pass and page offset 0 does not */
 static void last_offset(struct emit *e, unsigned size)
@@ -179,10 +165,8 @@ static void last_offset(struct emit *e, unsigned size)
 /* reg = DF. Clobbers r13. */
 static void direction_get(struct emit *e, unsigned reg)
 {
-    VMM_CHECK(reg >= R8);
-    emit8(e, 0x9c); /* pushfq; pop */
-    emit8(e, 0x41);
-    emit8(e, (uint8_t)(0x58 | (reg & 7)));
+    emit_pushfq(e);
+    emit_pop_r64(e, reg);
     emit_rorx_rri32(e, reg, reg, 11); /* to bit 31 */
     emit_mov_ri32(e, R13, 31);
     emit_shrx_rrr32(e, reg, reg, R13);
@@ -233,7 +217,7 @@ void t_movs(struct tu *t, const struct insn *i)
 
     if (!operands_ok(t, i, use))
         tu_callout(t);
-    else if (repeated(i))
+    else if (insn_repeats(i))
         string_rep(t, i, use);
     else
         string_element(t, i, use);
@@ -243,9 +227,9 @@ void t_scan(struct tu *t, const struct insn *i)
 {
     struct string_use use = {i->op == OP_scas ? 0 : TU_R, i->op == OP_lods ? 0 : TU_R};
 
-    if (!operands_ok(t, i, use) || (repeated(i) && !compares(i)))
+    if (!operands_ok(t, i, use) || (insn_repeats(i) && !compares(i)))
         tu_callout(t);
-    else if (repeated(i))
+    else if (insn_repeats(i))
         string_rep(t, i, use);
     else
         string_element(t, i, use);

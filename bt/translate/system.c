@@ -15,67 +15,9 @@
  */
 #include "bt/translate/tu.h"
 
-#define LIVE_FLAGS (EFL_ARITH | EFL_DF)
-#define IF_BIT     9
-#define OF_BIT     11
-
 static bool supervisor(const struct tu *t)
 {
     return (t->ctx & CTX_CPL) == 0;
-}
-
-static bool stack_ok(const struct tu *t)
-{
-    return t->ctx & CTX_STACK32 && ctx_seg(t->ctx, SEG_SS) != CTX_SEG_OTHER;
-}
-
-static void pushfq(struct emit *e)
-{
-    emit8(e, 0x9c);
-}
-
-static void popfq(struct emit *e)
-{
-    emit8(e, 0x9d);
-}
-
-/* push or pop of r8-r15 */
-static void push_r(struct emit *e, unsigned reg)
-{
-    emit8(e, 0x41);
-    emit8(e, (uint8_t)(0x50 | (reg & 7)));
-}
-
-static void pop_r(struct emit *e, unsigned reg)
-{
-    emit8(e, 0x41);
-    emit8(e, (uint8_t)(0x58 | (reg & 7)));
-}
-
-#define EXT_OR  1
-#define EXT_AND 4
-#define EXT_CMP 7
-static void alu_ri32(struct emit *e, unsigned ext, unsigned reg, uint32_t imm)
-{
-    emit_insn_r(e, 0, MAP_1, 0x81, ext, reg);
-    emit32(e, imm);
-}
-
-static void test_ri32(struct emit *e, unsigned reg, uint32_t imm)
-{
-    emit_insn_r(e, 0, MAP_1, 0xf7, 0, reg);
-    emit32(e, imm);
-}
-
-static void shift_ri32(struct emit *e, bool left, unsigned reg, uint8_t count)
-{
-    emit_insn_r(e, 0, MAP_1, 0xc1, left ? 4 : 5, reg);
-    emit8(e, count);
-}
-
-static void movzx_rm8(struct emit *e, unsigned dst, struct hmem m)
-{
-    emit_insn_m(e, 0, MAP_0F, 0xb6, dst, m);
 }
 
 #define CC_B  2
@@ -100,22 +42,20 @@ void t_cli(struct tu *t, const struct insn *i)
 void t_smap(struct tu *t, const struct insn *i)
 {
     struct emit *e = &t->e;
-    bool set = i->op == OP_stac;
 
     if (!supervisor(t)) {
         tu_callout(t);
         return;
     }
     emit_mov_rr32(e, R9, RAX);
-    emit8(e, 0x9f);                                  /* lahf */
-    emit_insn_r(e, EMIT_BYTE, MAP_0F, 0x90, 0, RAX); /* seto al */
+    emit_flags_to_ax(e);
     emit_mov_rr32(e, R8, RAX);
-    emit_insn_m(e, 0, MAP_1, 0x81, set ? 1 : 4, VCPU(eflags)); /* or, and */
-    emit32(e, set ? EFL_AC : ~EFL_AC);
+    if (i->op == OP_stac)
+        emit_alu_mi32(e, ALU_OR, VCPU(eflags), EFL_AC);
+    else
+        emit_alu_mi32(e, ALU_AND, VCPU(eflags), ~EFL_AC);
     emit_mov_rr32(e, RAX, R8);
-    emit8(e, 0x04); /* add al, 0x7f: OF again */
-    emit8(e, 0x7f);
-    emit8(e, 0x9e); /* sahf */
+    emit_flags_from_ah(e, RAX);
     emit_mov_rr32(e, RAX, R9);
 }
 
@@ -141,7 +81,7 @@ void t_sti(struct tu *t, const struct insn *i)
         return;
     }
     emit_mov_rr64(e, R10, RCX);
-    movzx_rm8(e, RCX, VCPU(intr_line));
+    emit_movzx_rm8(e, RCX, VCPU(intr_line));
     uint32_t none = emit_jrcxz8(e);
     tu_cold_jump(t, true);
     emit_here8(e, none);
@@ -158,19 +98,19 @@ void t_pushf(struct tu *t, const struct insn *i)
 {
     struct emit *e = &t->e;
 
-    if (i->opsize != 4 || !stack_ok(t) || !tu_bmi2(t)) {
+    if (i->opsize != 4 || !tu_stack_ok(t) || !tu_bmi2(t)) {
         tu_callout(t);
         return;
     }
     VMM_CHECK(e->at == t->pos[t->count - 1]);
-    pushfq(e);
-    pop_r(e, R11);
+    emit_pushfq(e);
+    emit_pop_r64(e, R11);
     emit_mov_rm32(e, R9, VCPU(eflags));
     emit_shrx_rrr32(e, R9, R9, R15);
     emit_rorx_rri32(e, R9, R9, 32 - GUEST_PAGE_SHIFT);
     _Static_assert(LIVE_FLAGS >> GUEST_PAGE_SHIFT == 0, "a shift by a page drops the live flags");
-    movzx_rm8(e, R10, VCPU(bt.interrupt_flag));
-    emit_rorx_rri32(e, R10, R10, 32 - IF_BIT);
+    emit_movzx_rm8(e, R10, VCPU(bt.interrupt_flag));
+    emit_rorx_rri32(e, R10, R10, 32 - EFL_IF_SHIFT);
     emit_lea32(e, R11, HMEM_INDEX(R11, R9, 0, -(int32_t)EFL_IF));
     emit_lea32(e, R11, HMEM_INDEX(R11, R10, 0, 0));
     emit_mov_mr32(e, tu_mem_at(t, SEG_SS, ESP, -4, 4, TU_W), R11);
@@ -185,19 +125,19 @@ static uint32_t popf_check(struct tu *t, uint32_t *special)
     uint32_t fixed = EFL_TF | EFL_NT | EFL_AC | EFL_ID | (supervisor(t) ? EFL_IOPL : 0);
 
     emit_mov_rm32(e, R8, VCPU(eflags));
-    emit_insn_r(e, 0, MAP_1, 0x31, R13, R8); /* xor */
-    test_ri32(e, R8, fixed);
+    emit_alu_rr32(e, ALU_XOR, R8, R13);
+    emit_test_ri32(e, R8, fixed);
     *special = emit_jcc8(e, CC_NZ);
     if (!supervisor(t)) { /* IF stays, unless IOPL allows to change it */
         emit_mov_rm32(e, R8, VCPU(eflags));
-        alu_ri32(e, EXT_AND, R8, EFL_IOPL);
-        alu_ri32(e, EXT_CMP, R8, (t->ctx & CTX_CPL) << EFL_IOPL_SHIFT);
+        emit_alu_ri32(e, ALU_AND, R8, EFL_IOPL);
+        emit_alu_ri32(e, ALU_CMP, R8, (t->ctx & CTX_CPL) << EFL_IOPL_SHIFT);
         return emit_jcc8(e, CC_B);
     }
-    movzx_rm8(e, R8, VCPU(intr_line));
+    emit_movzx_rm8(e, R8, VCPU(intr_line));
     emit_mov_rr32(e, R10, R13);
-    shift_ri32(e, false, R10, IF_BIT);
-    alu_ri32(e, EXT_AND, R10, 1);
+    emit_shr_ri32(e, R10, EFL_IF_SHIFT);
+    emit_alu_ri32(e, ALU_AND, R10, 1);
     emit_insn_r(e, 0, MAP_1, 0x85, R8, R10); /* test: an interrupt would have to be delivered */
     return emit_jcc8(e, CC_Z);
 }
@@ -208,23 +148,21 @@ static void load_live_flags(struct emit *e)
 {
     uint32_t down, done;
 
-    test_ri32(e, R13, EFL_DF);
+    emit_test_ri32(e, R13, EFL_DF);
     down = emit_jcc8(e, CC_NZ);
-    emit8(e, 0xfc); /* cld */
+    emit_cld(e);
     emit_mov_rr32(e, RAX, R13);
-    shift_ri32(e, true, RAX, 8); /* to AH */
-    shift_ri32(e, false, R13, OF_BIT);
-    alu_ri32(e, EXT_AND, R13, 1);
-    emit_insn_r(e, EMIT_BYTE, MAP_1, 0x80, 0, R13); /* add r13b, 127: OF if it was 1 */
-    emit8(e, 0x7f);
-    emit8(e, 0x9e); /* sahf */
+    emit_shl_ri32(e, RAX, 8); /* to AH */
+    emit_shr_ri32(e, R13, EFL_OF_SHIFT);
+    emit_alu_ri32(e, ALU_AND, R13, 1);
+    emit_flags_from_ah(e, R13);
     emit_mov_rr32(e, RAX, R9);
     done = emit_jmp8(e);
     emit_here8(e, down);
-    alu_ri32(e, EXT_AND, R13, LIVE_FLAGS);
-    alu_ri32(e, EXT_OR, R13, EFL_FIXED1 | EFL_IF);
-    push_r(e, R13);
-    popfq(e);
+    emit_alu_ri32(e, ALU_AND, R13, LIVE_FLAGS);
+    emit_alu_ri32(e, ALU_OR, R13, EFL_FIXED1 | EFL_IF);
+    emit_push_r64(e, R13);
+    emit_popfq(e);
     emit_here8(e, done);
 }
 
@@ -235,20 +173,20 @@ void t_popf(struct tu *t, const struct insn *i)
     struct bt_site *site = &t->bt->cache.sites[t->block->first_site + t->count - 1];
     uint32_t special, plain;
 
-    if (i->opsize != 4 || !stack_ok(t)) {
+    if (i->opsize != 4 || !tu_stack_ok(t)) {
         tu_callout(t);
         return;
     }
     emit_mov_rm32(e, R13, tu_mem_at(t, SEG_SS, ESP, 0, 4, TU_R));
-    pushfq(e);
-    pop_r(e, R11);
+    emit_pushfq(e);
+    emit_pop_r64(e, R11);
     emit_mov_rr32(e, R9, RAX);
     site->rebased |= BT_UNDO;
     site->undo.from = e->at;
     plain = popf_check(t, &special);
     emit_here8(e, special);
-    push_r(e, R11);
-    popfq(e);
+    emit_push_r64(e, R11);
+    emit_popfq(e);
     tu_cold_jump(t, false);
     emit_here8(e, plain);
     load_live_flags(e);

@@ -4,13 +4,25 @@
  *
  * How        A unit goes on behind branches not taken and behind calls, up to the end of the guest
  *            page.
- * Not here   What is emitted for an instruction (emitters.def).
+ * Not here   What is emitted for an instruction: its emitter (decoder/op.def).
  */
 #include "bt/translate/translate.h"
 
 #include "bt/translate/adapt_form.h"
 #include "bt/translate/dump.h"
 #include "bt/translate/tu.h"
+
+bt_emit_fn *bt_emitter(unsigned op)
+{
+    static bt_emit_fn *const table[OP_COUNT] = {
+        [OP_INVALID] = t_callout,
+#define OP(name, handler, emitter, traits) [OP_##name] = t_##emitter,
+#include "decoder/op.def"
+#undef OP
+    };
+
+    return table[op];
+}
 
 /* Decodes one more instruction of the unit, at linear `eip`; NULL: it crosses the page's end or is
  * none. */
@@ -25,7 +37,7 @@ static const struct xinsn *decode_next(struct tu *t, gla_t eip)
     if (interp_decode(t->v, mode, t->page_bytes + off, left < INSN_MAX_LEN ? left : INSN_MAX_LEN,
                       &x->insn) != DECODE_OK)
         return NULL;
-    if (x->insn.op == OP_ud)
+    if (insn_is_undefined(&x->insn))
         return NULL;
     t->decoded_count++;
     return x;
@@ -54,8 +66,6 @@ static enum adapt_form choose_form(struct tu *t)
 
 static void translate_insn(struct tu *t, const struct xinsn *x)
 {
-    bt_emit_fn *emit = bt_emitter(x->insn.op);
-
     tu_x87_before(t, &x->insn);
     t->x = x;
     t->next_eip = t->eip + x->insn.len;
@@ -65,16 +75,13 @@ static void translate_insn(struct tu *t, const struct xinsn *x)
     struct bt_site *site =
         cache_site_add(&t->bt->cache, t->block, x, t->eip, t->e.at, t->esp_delta);
     tu_x87_mark(t, site);
-    if (t->count && t->decoded[t->count - 1].insn.op == OP_sti)
+    if (t->count && t->decoded[t->count - 1].insn.traits & T_SHADOW)
         site->rebased |= BT_AFTER_STI;
     t->count++;
-    enum adapt_form form = choose_form(t);
-    if (emit && form != ADAPT_CALLOUT)
-        emit(t, &x->insn);
-    else
-        tu_callout(t);
+    bt_emit_fn *emit = choose_form(t) == ADAPT_CALLOUT ? t_callout : bt_emitter(x->insn.op);
+    emit(t, &x->insn);
     tu_x87_after(t, &x->insn);
-    if ((!emit || form == ADAPT_CALLOUT) && x->insn.cls == CLS_CONTROL)
+    if (emit == t_callout && x->insn.cls == CLS_CONTROL)
         t->done = true; /* INT3, far transfers, UD ...: hardly ever comes back here */
     t->eip = t->next_eip;
 }

@@ -74,10 +74,11 @@ struct tu {
 
 typedef void bt_emit_fn(struct tu *t, const struct insn *i);
 
-#define EMITTER(op, fn) bt_emit_fn fn;
-#include "bt/translate/emitters.def"
-#undef EMITTER
-/* The emitter of an operation (bt/translate/emitters.def); NULL: tu_callout(). */
+/* All emitters, by the emitter column of op.def. One that declines a form calls tu_callout(). */
+#define OP(name, handler, emitter, traits) bt_emit_fn t_##emitter;
+#include "decoder/op.def"
+#undef OP
+/* The emitter of an operation. Never NULL. */
 bt_emit_fn *bt_emitter(unsigned op);
 
 /* ---- vCPU fields as host memory operands ---- */
@@ -88,6 +89,12 @@ bt_emit_fn *bt_emitter(unsigned op);
 static inline unsigned host_gpr(unsigned guest)
 {
     return guest == ESP ? R12 : guest;
+}
+
+/* Is the stack one that translated code can use? */
+static inline bool tu_stack_ok(const struct tu *t)
+{
+    return t->ctx & CTX_STACK32 && ctx_seg(t->ctx, SEG_SS) != CTX_SEG_OTHER;
 }
 
 /* ---- callouts (bt/translate/callout.c) ---- */

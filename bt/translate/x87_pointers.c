@@ -59,37 +59,11 @@ void tu_x87_flush(struct tu *t)
 _Static_assert(offsetof(struct bt_cpu, x87_bare) == offsetof(struct bt_cpu, x87_full) + 4,
                "one store for both");
 
-/* Does *i leave the two registers alone? Only of operations that write nothing but their operands
- * is more asked than which they are. */
+/* Does *i leave the two registers alone? */
 static bool keeps(const struct insn *i, unsigned base, unsigned index)
 {
-    switch (i->op) {
-    case OP_mov:
-    case OP_lea:
-    case OP_add:
-    case OP_sub:
-    case OP_and:
-    case OP_or:
-    case OP_xor:
-    case OP_cmp:
-    case OP_test:
-    case OP_inc:
-    case OP_dec:
-    case OP_neg:
-    case OP_shl:
-    case OP_shr:
-    case OP_sar:
-    case OP_movzx:
-    case OP_movsx:
-    case OP_imul2:
-    case OP_imul3:
-    case OP_nop:
-    case OP_fwait:
-        break;
-    default:
-        if (i->map != 0 || (i->opcode & 0xf8) != 0xd8) /* x87 */
-            return false;
-    }
+    if (i->traits & T_HIDDEN)
+        return false;
     for (unsigned n = 0; n < i->nops; n++) {
         const struct operand *o = &i->operand[n];
         unsigned reg = o->size == 1 ? o->reg & 3 : o->reg;
@@ -97,26 +71,6 @@ static bool keeps(const struct insn *i, unsigned base, unsigned index)
         if (o->kind == OPK_GPR && (o->act & ACT_W) && (reg == base || reg == index))
             return false;
     }
-    return true;
-}
-
-/* ADD, SUB, INC, DEC, LEA of one register: by how much it grows. False: something else. */
-static bool grows(const struct insn *i, unsigned *reg, uint32_t *by)
-{
-    if (i->opsize != 4 || i->nops == 0 || i->operand[0].kind != OPK_GPR)
-        return false;
-    *reg = i->operand[0].reg;
-    if (i->op == OP_inc || i->op == OP_dec) {
-        *by = i->op == OP_inc ? 1 : -1u;
-        return true;
-    }
-    if (i->op == OP_lea && i->addr_size == 4 && i->base == *reg && i->index == INSN_NO_REG) {
-        *by = (uint32_t)i->disp;
-        return true;
-    }
-    if ((i->op != OP_add && i->op != OP_sub) || i->operand[1].kind != OPK_IMM)
-        return false;
-    *by = i->op == OP_add ? i->imm : -i->imm;
     return true;
 }
 
@@ -133,7 +87,7 @@ void tu_x87_before(struct tu *t, const struct insn *i)
     if (!t->x87_mem)
         return;
     a = &site_of(t, t->x87_mem)->ea;
-    if (!keeps(i, a->base, a->index) && !(grows(i, &reg, &by) && reg != ESP))
+    if (!keeps(i, a->base, a->index) && !(insn_adds_constant(i, &reg, &by) && reg != ESP))
         tu_x87_flush(t);
 }
 
@@ -146,7 +100,7 @@ void tu_x87_after(struct tu *t, const struct insn *i)
     if (!t->x87_mem || t->x87_mem == t->count)
         return;
     a = site_of(t, t->x87_mem)->ea;
-    if (keeps(i, a.base, a.index) || !grows(i, &reg, &by))
+    if (keeps(i, a.base, a.index) || !insn_adds_constant(i, &reg, &by))
         return;
     if (reg == a.base)
         a.disp = (int32_t)((uint32_t)a.disp - by);

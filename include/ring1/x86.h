@@ -47,8 +47,10 @@ enum vector {
 #define EFL_SF         (1u << 7)
 #define EFL_TF         (1u << 8)
 #define EFL_IF         (1u << 9)
+#define EFL_IF_SHIFT   9
 #define EFL_DF         (1u << 10)
 #define EFL_OF         (1u << 11)
+#define EFL_OF_SHIFT   11
 #define EFL_IOPL       (3u << 12)
 #define EFL_IOPL_SHIFT 12
 #define EFL_NT         (1u << 14)

@@ -28,7 +28,7 @@ void trace_decode(struct vcpu *v, const struct insn *i, gla_t gla)
     fpu_park(v);
     for (unsigned n = 0; n < i->len; n++)
         at += fmt_line(bytes + at, sizeof bytes - at, "%02x", i->bytes[n]);
-    if (i->op == OP_ud) /* also what the library refused to decode */
+    if (insn_is_undefined(i)) /* also what the library refused to decode */
         fmt_line(text, sizeof text, "(#UD or #GP)");
     else
         decoder_format(&v->vm->decoder, i, gla - v->seg[SEG_CS].base, v->seg[SEG_CS].attr & SEGA_DB,

@@ -69,31 +69,6 @@ static void page_link(struct code_page *p, struct block *b, unsigned n, unsigned
         p->chunks |= 1ull << c;
 }
 
-/* Does the block end after this instruction? Everything after which eip, the mode, the interrupt
- * shadow or the meaning of the next bytes may differ. */
-static bool ends_block(const struct insn *i)
-{
-    switch (i->op) {
-    case OP_sti:
-    case OP_cli:
-    case OP_popf:
-    case OP_pop_seg:
-    case OP_mov_seg:
-    case OP_lss:
-    case OP_hlt:
-    case OP_mov_cr:
-    case OP_mov_dr:
-    case OP_lmsw:
-    case OP_clts:
-    case OP_invlpg:
-    case OP_wrmsr:
-    case OP_ud:
-        return true;
-    default:
-        return i->cls == CLS_CONTROL || i->cls == CLS_PRIVILEGED || i->cls == CLS_SENSITIVE;
-    }
-}
-
 static void i_decode_gp(struct vcpu *v, const struct insn *i)
 {
     (void)i;
@@ -117,13 +92,8 @@ static enum decode_status decode_one(struct vcpu *v, const uint8_t *bytes, unsig
     if (st == DECODE_OK) {
         x->fn = interp_select(&x->insn);
     } else if (st != DECODE_MORE) {
-        memset(&x->insn, 0, sizeof x->insn);
-        x->insn.op = OP_ud;
-        x->insn.len = 1;
-        x->insn.cls = CLS_CONTROL;
-        memcpy(x->insn.bytes, bytes, len);
+        decoder_undefined(&v->vm->decoder, bytes, len, &x->insn);
         x->fn = st == DECODE_UD ? i_ud : i_decode_gp;
-        x->insn.imm = decoder_lacks(&v->vm->decoder, bytes, len);
         if (x->insn.imm != OP_INVALID)
             x->fn = i_lacking;
     }
@@ -249,7 +219,7 @@ static struct block *fill(struct vcpu *v, gla_t gla, const uint8_t *page_bytes, 
         /* What is no instruction depends on all bytes that were looked at. */
         b->bytes += st == DECODE_OK ? x->insn.len : INSN_MAX_LEN;
         off += x->insn.len;
-        if (ends_block(&x->insn))
+        if (insn_ends_run(&x->insn))
             break;
     }
     if (!b->count)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* forms.h - each file's specialised handlers, chosen by operand form and size; NULL: take the
- * general one. */
+ * general one, or it is no operation of this file. */
 #ifndef RING1_MONITOR_INTERP_FORMS_H
 #define RING1_MONITOR_INTERP_FORMS_H
 

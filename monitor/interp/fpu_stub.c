@@ -4,7 +4,7 @@
  *
  * Arena      [ struct stub_table with its slots | stub | stub | ... ], all in host->code. A fresh
  *            arena is all zero, which is not a valid table, so the first caller sets it up.
- * Encoding   The guest's opcode bytes are kept. A memory operand becomes [rsi] (mod = 0, rm = 6)
+ * Encoding   bt/emit writes it. The guest's opcode bytes are kept. A memory operand becomes [rsi],
  *            with rsi = io->at, a general register becomes eax, segment and address-size prefixes
  *            and those without effect are dropped. No instruction of these sets needs REX for that,
  *            and none changes its meaning in 64-bit mode without REX.W.
@@ -12,13 +12,14 @@
  */
 #include "monitor/interp/fpu_stub.h"
 
+#include "bt/emit/emit.h"
 #include "include/ring1/mem.h"
 #include "monitor/cpu/fpu.h"
 #include "monitor/cpu/vm.h"
 
 #define TABLE_MAGIC 0x62757473u
 #define STUB_ALIGN  16u
-#define STUB_MAX    64u /* header and code */
+#define STUB_MAX    96u /* header and code, and what the encoder wants to have left */
 #define SLOTS_MIN   64u
 
 struct stub_slot {
@@ -37,95 +38,66 @@ struct stub_table {
 
 /* ---- what the instruction is ---- */
 
-static bool is_x87(const struct insn *i)
+/* By the instruction's traits and flags. */
+static uint16_t what_of(const struct insn *i)
 {
-    return i->map == 0 && (i->opcode & 0xf8) == 0xd8;
+    static const struct {
+        uint32_t trait;
+        uint16_t what;
+    } of[] = {{T_X87_CONTROL, STUB_CONTROL},
+              {T_X87_NOWAIT, STUB_NOWAIT},
+              {T_EAX_EDX_IN, STUB_EAX_EDX_IN},
+              {T_ECX_OUT, STUB_ECX_OUT}};
+    uint16_t what = 0;
+
+    for (unsigned n = 0; n < ARRAY_LEN(of); n++)
+        what |= i->traits & of[n].trait ? of[n].what : 0;
+    if (i->flags_written)
+        what |= STUB_FLAGS_OUT;
+    /* Whether FCOMI and its like clear OF, SF and AF is the host's affair: they go in, too. */
+    if (i->flags_read || (i->flags_written && i->traits & T_X87))
+        what |= STUB_FLAGS_IN;
+    return what;
 }
 
-/* SSE instructions whose 16-byte memory operand need not be aligned (SDM vol. 2A, section 2.4: type
- * 4, footnotes). */
-static bool is_unaligned(const struct insn *i)
+static uint16_t what_of_operand(const struct operand *o, bool x87)
 {
-    if (i->map == 1)
-        return i->opcode == 0x10 || i->opcode == 0x11 ||      /* MOVUPS, MOVUPD */
-               (i->opcode == 0xf0 && i->mandatory == 0xf2) || /* LDDQU */
-               ((i->opcode == 0x6f || i->opcode == 0x7f) && i->mandatory == 0xf3); /* MOVDQU */
-    return i->map == 3 && (i->opcode & 0xfc) == 0x60;                              /* PCMPxSTRx */
-}
+    uint16_t in = o->act & ACT_R, out = o->act & ACT_W;
 
-/* Register forms with the general register in ModRM.reg; in all others it is in ModRM.rm. */
-static bool is_gpr_in_reg(const struct insn *i)
-{
-    if (i->modrm >> 6 != 3)
-        return true; /* rm is the memory operand */
-    if (i->map != 1)
-        return false;
-    return i->opcode == 0x2c || i->opcode == 0x2d || /* CVT(T)SS2SI, CVT(T)SD2SI */
-           i->opcode == 0x50 || i->opcode == 0xc5 ||
-           i->opcode == 0xd7; /* MOVMSKPx, PEXTRW, PMOVMSKB */
-}
-
-/* The x87 instructions that do not wait, or leave the pointers alone (SDM vol. 1, sections 8.1.8,
- * 8.3.11 and 8.3.12). */
-static uint16_t x87_what(const struct insn *i)
-{
-    unsigned reg = i->modrm >> 3 & 7;
-
-    if (i->modrm >> 6 != 3) {
-        if (i->opcode == 0xd9 && reg == 5)
-            return STUB_CONTROL; /* FLDCW */
-        if ((i->opcode == 0xd9 || i->opcode == 0xdd) && reg == 7)
-            return STUB_CONTROL | STUB_NOWAIT; /* FNSTCW, FNSTSW */
+    switch (o->kind) {
+    case OPK_XMM:
+        return STUB_XMM;
+    case OPK_MMX:
+        return STUB_MMX;
+    case OPK_MEM:
+        return (in ? STUB_LOAD : 0) | (out ? STUB_STORE : 0);
+    case OPK_GPR: /* x87: FNSTSW AX */
+        return x87 ? STUB_EAX_OUT : (in ? STUB_GPR_IN : 0) | (out ? STUB_GPR_OUT : 0);
+    default:
         return 0;
     }
-    if (i->opcode == 0xdf && i->modrm == 0xe0)
-        return STUB_CONTROL | STUB_NOWAIT | STUB_EAX_OUT; /* FNSTSW AX */
-    if (i->opcode == 0xdb && reg == 4)
-        return STUB_CONTROL |
-               STUB_NOWAIT; /* FNCLEX, FNINIT, and the 8087's and 287's that do nothing */
-    if ((i->opcode == 0xda || i->opcode == 0xdb) && reg < 4)
-        return STUB_FLAGS_IN; /* FCMOVcc */
-    if ((i->opcode == 0xdb || i->opcode == 0xdf) && (reg == 5 || reg == 6))
-        return STUB_FLAGS_IN | STUB_FLAGS_OUT; /* F(U)COMI(P) */
-    return 0;
-}
-
-static uint16_t simd_what(const struct insn *i)
-{
-    if (i->map == 1 && (i->opcode == 0x2e || i->opcode == 0x2f))
-        return STUB_FLAGS_OUT; /* (U)COMISS, (U)COMISD */
-    if (i->map == 2 && i->opcode == 0x17)
-        return STUB_FLAGS_OUT;                     /* PTEST */
-    if (i->map == 3 && (i->opcode & 0xfc) == 0x60) /* PCMPESTRM PCMPESTRI PCMPISTRM PCMPISTRI */
-        return STUB_FLAGS_OUT | (i->opcode & 2 ? 0 : STUB_EAX_EDX_IN) |
-               (i->opcode & 1 ? STUB_ECX_OUT : 0);
-    return 0;
 }
 
 static void describe(const struct insn *i, struct fpu_stub *s)
 {
-    bool x87 = is_x87(i);
+    bool x87 = i->traits & T_X87;
 
-    s->what = x87 ? x87_what(i) : simd_what(i);
+    s->what = what_of(i);
     s->mem_size = 0;
-    s->gpr_shift = is_gpr_in_reg(i) ? 3 : 0;
+    s->gpr_shift = 0;
     for (unsigned n = 0; n < i->nops; n++) {
         const struct operand *o = &i->operand[n];
-        if (o->kind == OPK_XMM) {
-            s->what |= STUB_XMM;
-        } else if (o->kind == OPK_MMX) {
-            s->what |= STUB_MMX;
-        } else if (o->kind == OPK_MEM) {
+
+        s->what |= what_of_operand(o, x87);
+        if (o->kind == OPK_MEM)
             s->mem_size = o->size;
-            s->what |= (o->act & ACT_R ? STUB_LOAD : 0) | (o->act & ACT_W ? STUB_STORE : 0);
-        } else if (o->kind == OPK_GPR && !x87) {
-            s->what |= (o->act & ACT_R ? STUB_GPR_IN : 0) | (o->act & ACT_W ? STUB_GPR_OUT : 0);
-        }
+        if (o->kind == OPK_GPR && o->place == PLACE_REG)
+            s->gpr_shift = 3;
     }
     /* Without vector operands: EMMS, and CVTSS2SI and its like with a memory source. */
     if (!x87 && !(s->what & (STUB_MMX | STUB_XMM)))
-        s->what |= i->nops ? STUB_XMM : STUB_MMX;
-    if (!x87 && s->mem_size == 16 && !is_unaligned(i))
+        s->what |= insn_needs_sse(i) ? STUB_XMM : STUB_MMX;
+    if (!x87 && s->mem_size == 16 && !(i->traits & T_UNALIGNED))
         s->what |= STUB_ALIGN16;
 }
 
@@ -135,7 +107,7 @@ static uint8_t modrm_normal(const struct insn *i, const struct fpu_stub *s)
     uint8_t m = i->modrm;
 
     if (i->off_modrm && m >> 6 != 3)
-        m = (uint8_t)((m & 0x38) | 6);
+        m = (uint8_t)((m & 0x38) | RSI);
     if (s->what & (STUB_GPR_IN | STUB_GPR_OUT))
         m = (uint8_t)(m & ~(7u << s->gpr_shift));
     return m;
@@ -143,86 +115,55 @@ static uint8_t modrm_normal(const struct insn *i, const struct fpu_stub *s)
 
 /* ---- code ---- */
 
-struct emitter {
-    uint8_t *p;
-};
+#define IO(field) HMEM(RDI, offsetof(struct fpu_io, field))
 
-static void emit8(struct emitter *e, unsigned byte)
+static void emit_before(struct emit *e, uint16_t what)
 {
-    *e->p++ = (uint8_t)byte;
-}
-
-static void emit32(struct emitter *e, uint32_t val)
-{
-    for (unsigned n = 0; n < 4; n++)
-        emit8(e, val >> 8 * n & 0xff);
-}
-
-/* opcode reg, [rdi + off] */
-static void emit_io(struct emitter *e, unsigned opcode, unsigned reg, size_t off)
-{
-    emit8(e, opcode);
-    emit8(e, 0x47 | reg << 3);
-    emit8(e, (unsigned)off);
-}
-_Static_assert(sizeof(struct fpu_io) < 128, "stubs reach struct fpu_io with 8-bit displacements");
-
-#define MOV_LOAD  0x8bu
-#define MOV_STORE 0x89u
-
-static void emit_before(struct emitter *e, uint16_t what)
-{
-    if (what & (STUB_LOAD | STUB_STORE)) {
-        emit8(e, 0x48); /* mov rsi, [rdi + at] */
-        emit_io(e, MOV_LOAD, ESI, offsetof(struct fpu_io, at));
-    }
+    if (what & (STUB_LOAD | STUB_STORE))
+        emit_mov_rm64(e, RSI, IO(at));
     if (what & (STUB_GPR_IN | STUB_GPR_OUT | STUB_EAX_EDX_IN | STUB_EAX_OUT))
-        emit_io(e, MOV_LOAD, EAX, offsetof(struct fpu_io, eax));
+        emit_mov_rm32(e, RAX, IO(eax));
     if (what & STUB_EAX_EDX_IN)
-        emit_io(e, MOV_LOAD, EDX, offsetof(struct fpu_io, edx));
+        emit_mov_rm32(e, RDX, IO(edx));
     if (!(what & STUB_FLAGS_IN))
         return;
     /* Only the arithmetic flags may change: the rest of RFLAGS is the host's. */
-    emit8(e, 0x9c); /* pushfq */
-    emit_io(e, MOV_LOAD, EAX, offsetof(struct fpu_io, flags));
-    emit8(e, 0x81); /* and dword [rsp], ~EFL_ARITH */
-    emit8(e, 0x24);
-    emit8(e, 0x24);
-    emit32(e, ~EFL_ARITH);
-    emit8(e, 0x09); /* or [rsp], eax */
-    emit8(e, 0x04);
-    emit8(e, 0x24);
-    emit8(e, 0x9d); /* popfq */
+    emit_pushfq(e);
+    emit_mov_rm32(e, RAX, IO(flags));
+    emit_alu_mi32(e, ALU_AND, HMEM(RSP, 0), ~EFL_ARITH);
+    emit_alu_mr32(e, ALU_OR, HMEM(RSP, 0), RAX);
+    emit_popfq(e);
 }
 
-static void emit_insn(struct emitter *e, const struct insn *i, uint8_t modrm)
+static void emit_guest_insn(struct emit *e, const struct insn *i, uint8_t modrm)
 {
-    if (i->mandatory)
-        emit8(e, i->mandatory);
-    if (i->map != 0)
-        emit8(e, 0x0f);
-    if (i->map == 2)
-        emit8(e, 0x38);
-    if (i->map == 3)
-        emit8(e, 0x3a);
-    emit8(e, i->opcode);
-    if (i->off_modrm)
-        emit8(e, modrm);
-    if (i->imm_len)
-        emit8(e, i->bytes[i->off_imm]);
+    unsigned flags = i->mandatory == 0x66   ? EMIT_66
+                     : i->mandatory == 0xf2 ? EMIT_F2
+                     : i->mandatory == 0xf3 ? EMIT_F3
+                                            : 0;
+    enum emit_map map = (enum emit_map)i->map;
+    unsigned reg = modrm >> 3 & 7;
+
+    if (!i->off_modrm)
+        emit_insn(e, flags, map, i->opcode);
+    else if (modrm >> 6 == 3)
+        emit_insn_r(e, flags, map, i->opcode, reg, modrm & 7);
+    else
+        emit_insn_m(e, flags, map, i->opcode, reg, HMEM(RSI, 0));
+    emit_bytes(e, i->bytes + i->off_imm, i->imm_len);
 }
 
-static void emit_after(struct emitter *e, uint16_t what)
+static void emit_after(struct emit *e, uint16_t what)
 {
     if (what & STUB_FLAGS_OUT) {
-        emit8(e, 0x9c); /* pushfq; pop qword [rdi + flags] */
-        emit_io(e, 0x8f, 0, offsetof(struct fpu_io, flags));
+        emit_pushfq(e);
+        emit_pop_m64(e, IO(flags));
     }
     if (what & (STUB_GPR_OUT | STUB_EAX_OUT))
-        emit_io(e, MOV_STORE, EAX, offsetof(struct fpu_io, eax));
+        emit_mov_mr32(e, IO(eax), RAX);
     if (what & STUB_ECX_OUT)
-        emit_io(e, MOV_STORE, ECX, offsetof(struct fpu_io, ecx));
-    emit8(e, 0xc3);
+        emit_mov_mr32(e, IO(ecx), RCX);
+    emit_ret(e);
 }
 
 /* ---- table ---- */
@@ -287,14 +228,15 @@ const struct fpu_stub *fpu_stub_make(struct vcpu *v, const struct insn *i)
             slot = slot_find(t, key);
         }
         struct fpu_stub *s = (struct fpu_stub *)(void *)(a->rw + t->next);
-        struct emitter e = {s->code};
+        struct emit e = {.rw = a->rw,
+                         .at = t->next + (uint32_t)offsetof(struct fpu_stub, code),
+                         .end = t->next + STUB_MAX};
         *s = head;
         emit_before(&e, head.what);
-        emit_insn(&e, i, modrm);
+        emit_guest_insn(&e, i, modrm);
         emit_after(&e, head.what);
-        VMM_CHECK((size_t)(e.p - (uint8_t *)s) <= STUB_MAX);
         *slot = (struct stub_slot){.key = key, .off = t->next};
-        t->next = (uint32_t)(e.p - a->rw + STUB_ALIGN - 1) & ~(STUB_ALIGN - 1);
+        t->next = (e.at + STUB_ALIGN - 1) & ~(STUB_ALIGN - 1);
         t->used++;
     }
     /* The record belongs to the decode cache, which hands it out read-only; this member is ours. */

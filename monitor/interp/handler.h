@@ -20,7 +20,7 @@
 typedef void insn_fn(struct vcpu *v, const struct insn *i);
 
 /* All handlers, by the handler column of op.def. */
-#define OP(name, handler) insn_fn i_##handler;
+#define OP(name, handler, emitter, traits) insn_fn i_##handler;
 #include "decoder/op.def"
 #undef OP
 

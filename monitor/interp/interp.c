@@ -53,26 +53,9 @@ const struct insn *interp_peek(struct vcpu *v)
     return &block_get(v)->insns[0].insn;
 }
 
-/* Other instructions ignore the prefixes (SDM vol. 2B, REP): REP RET and REP JMP are no loops. */
-static bool is_rep_string(const struct insn *i)
-{
-    switch (i->op) {
-    case OP_movs:
-    case OP_cmps:
-    case OP_stos:
-    case OP_lods:
-    case OP_scas:
-    case OP_ins:
-    case OP_outs:
-        return i->prefixes & (PFX_REP | PFX_REPNE);
-    default:
-        return false;
-    }
-}
-
 bool interp_at_rep(struct vcpu *v)
 {
-    return is_rep_string(interp_peek(v));
+    return insn_repeats(interp_peek(v));
 }
 
 /* A shortcut that a TLB flush made doubtful still holds if its page is where it was. */
@@ -159,7 +142,7 @@ unsigned interp_run_block(struct vcpu *v, unsigned most, uint32_t rep)
         return 0;
     if (at.count == most && rep - eip < at.bytes) {
         const struct insn *last = &at.block->insns[at.count - 1].insn;
-        if (rep == eip + at.bytes - last->len && is_rep_string(last))
+        if (rep == eip + at.bytes - last->len && insn_repeats(last))
             return 0;
     }
     v->stats.insns += at.count;

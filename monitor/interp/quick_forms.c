@@ -474,14 +474,12 @@ static quick_fn *binary_select(const struct insn *i)
     return form == FORM_COUNT ? NULL : binary_table[i->op][size_row(i->operand[0].size)][form];
 }
 
-static quick_fn *shift_select_quick(struct quick *q, const struct insn *i)
+static quick_fn *shift_select_quick(const struct insn *i)
 {
-    bool by_cl = (i->opcode & 0xfe) == 0xd2;
+    bool by_cl = i->operand[1].kind == OPK_GPR;
 
     if (i->operand[0].kind != OPK_GPR || i->operand[0].size != 4)
         return NULL;
-    if ((i->opcode & 0xfe) == 0xd0)
-        q->imm = 1;
     switch (i->op) {
     case OP_shl:
         return by_cl ? shl32_rc : shl32_ri;
@@ -582,7 +580,7 @@ quick_fn *quick_select(struct quick *q, const struct insn *i)
     case OP_shl:
     case OP_shr:
     case OP_sar:
-        return shift_select_quick(q, i);
+        return shift_select_quick(i);
     case OP_push:
     case OP_pop:
     case OP_leave:

@@ -10,14 +10,10 @@
 #include "monitor/interp/forms.h"
 #include "monitor/interp/operand.h"
 
-/* D0/D1 shift by 1, D2/D3 by CL, C0/C1 by an immediate. */
+/* By CL, by an immediate, or by 1, which the record shows as an immediate. */
 static inline uint8_t shift_count(const struct vcpu *v, const struct insn *i)
 {
-    if ((i->opcode & 0xfe) == 0xd0)
-        return 1;
-    if ((i->opcode & 0xfe) == 0xd2)
-        return (uint8_t)v->gpr[ECX];
-    return (uint8_t)i->imm;
+    return i->operand[1].kind == OPK_GPR ? (uint8_t)v->gpr[ECX] : (uint8_t)i->imm;
 }
 
 #define SHIFT_REGISTER(op, bits, suffix)                                                           \
@@ -68,10 +64,10 @@ ALU_SIZES(SHIFT_REGISTER, sar)
     static void op##bits##_r(struct vcpu *v, const struct insn *i)                                 \
     {                                                                                              \
         uint##bits##_t a = reg##bits##_get(v, i->operand[0].reg);                                  \
-        if ((i->opcode & 0xfe) == 0xc0)                                                            \
+        if (i->operand[1].kind == OPK_IMM)                                                         \
             op##bits##_by(&v->eflags, &a, i->imm);                                                 \
         else                                                                                       \
-            alu_##op##bits(&v->eflags, &a, shift_count(v, i));                                     \
+            alu_##op##bits(&v->eflags, &a, (uint8_t)v->gpr[ECX]);                                  \
         reg##bits##_set(v, i->operand[0].reg, a);                                                  \
     }
 ALU_SIZES(ROTATE_REGISTER, rol)
@@ -132,7 +128,7 @@ insn_fn *shift_select(const struct insn *i)
 
     if (!shift_of[i->op])
         return NULL;
-    if (i->opcode == 0xc1 && i->operand[0].kind == OPK_GPR && i->operand[0].size == 4) {
+    if (i->operand[1].kind == OPK_IMM && i->operand[0].kind == OPK_GPR && i->operand[0].size == 4) {
         if (i->op == OP_shl)
             return shl32_ri;
         if (i->op == OP_shr)
@@ -145,10 +141,9 @@ insn_fn *shift_select(const struct insn *i)
 
 /* ---- SHLD, SHRD ---- */
 
-/* 0F A4, 0F AC: immediate; 0F A5, 0F AD: CL. */
 static inline uint8_t double_count(const struct vcpu *v, const struct insn *i)
 {
-    return (i->opcode & 1) ? (uint8_t)v->gpr[ECX] : (uint8_t)i->imm;
+    return i->operand[2].kind == OPK_GPR ? (uint8_t)v->gpr[ECX] : (uint8_t)i->imm;
 }
 
 #define DOUBLE_SHIFT_HANDLER(op)                                                                   \

@@ -76,7 +76,7 @@ static void x87_run(struct vcpu *v, const struct insn *i, const struct fpu_stub 
         v->eflags = (v->eflags & ~EFL_ARITH) | ((uint32_t)io.flags & EFL_ARITH);
     if (!(what & STUB_CONTROL))
         record_pointers(v, i, ea(v, i));
-    else if (i->opcode == 0xdb && i->modrm == 0xe3) /* FNINIT */
+    else if (i->op == OP_fninit)
         v->fpu.fip = v->fpu.fdp = v->fpu.fcs = v->fpu.fds = v->fpu.fop = 0;
     if ((what & STUB_STORE) && copy && ((what & STUB_NOWAIT) || !store_suppressed(v)))
         fpu_mem_store(v, gla, io.mem, s->mem_size);

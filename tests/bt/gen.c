@@ -45,6 +45,7 @@ static enum group group_of(const struct row *r)
     case CLS_CONTROL:
         return G_CONTROL;
     case CLS_PRIVILEGED:
+    case CLS_IOPL:
     case CLS_SENSITIVE:
         return G_SYSTEM;
     default:
@@ -513,7 +514,7 @@ static bool unwanted(const struct gen *g, const struct insn *i)
 {
     if (g->c->native && !native_able(i))
         return true;
-    if (g->c->tame && g->c->cpl && i->cls == CLS_PRIVILEGED)
+    if (g->c->tame && g->c->cpl && (i->cls == CLS_PRIVILEGED || i->cls == CLS_IOPL))
         return chance(95);
     switch (i->op) {
     case OP_hlt: /* ends the sequence */

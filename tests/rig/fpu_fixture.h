@@ -95,7 +95,7 @@ static struct rig *rig_new(size_t arena)
 
 static const char *const rig_handler_name[] = {
     [0] = "",
-#define OP(name, handler) #handler,
+#define OP(name, handler, emitter, traits) #handler,
 #include "decoder/op.def"
 #undef OP
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* uses: decoder/decode.c zydis */
+/* uses: decoder/ zydis */
 /*
  * decoder_forms.c - hand-written vectors: bytes in, the record's fields out, written as one line of
  * text.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* uses: decoder/decode.c zydis capstone */
+/* uses: decoder/ zydis capstone */
 /*
  * decoder_random.c - random byte strings in both code sizes, decoded by us, Zydis and Capstone.
  * A third is plain noise; the others are biased to prefixes and to the 0F maps, where the

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* uses: decoder/decode.c zydis capstone */
+/* uses: decoder/ zydis capstone */
 /*
  * decoder_table.c - isa.def and op.def against Zydis and Capstone: every encoding, not samples of
  * them.
@@ -25,6 +25,12 @@ static const struct row rows[] = {
 #include "decoder/isa.def"
 };
 #undef INSN
+
+#define OP(name, handler, emitter, traits) [OP_##name] = traits,
+static const uint32_t traits_of[OP_COUNT] = {
+#include "decoder/op.def"
+};
+#undef OP
 
 /* Encodings: prefixes, opcode, ModRM (a byte of no matter to opcodes without one), then the
  * filler. */
@@ -148,6 +154,36 @@ static bool token_fits(const char *token, const struct operand *o, const struct 
     }
 }
 
+/* Where the SDM's letter says that the operand is named (vol. 2D, A.2.1). */
+static unsigned token_place(const char *token, const struct operand *o)
+{
+    switch (token[0]) {
+    case 'E':
+    case 'R':
+    case 'M':
+    case 'Q':
+    case 'W':
+    case 'N':
+    case 'U':
+        return PLACE_RM;
+    case 'G':
+    case 'P':
+    case 'V':
+        return PLACE_REG;
+    case 'C':
+    case 'D': /* Cd, Dd; not CL, CS, DX, DS */
+        return token[1] == 'd' ? PLACE_REG : PLACE_NONE;
+    case 'S': /* Sw; ST(n), but not the implied ST0; not SS */
+        return token[1] == 'w'                      ? PLACE_REG
+               : token[1] == 'T' && token[2] != '0' ? PLACE_RM
+                                                    : PLACE_NONE;
+    case 'Z':
+        return PLACE_CODE;
+    default:
+        return o->kind == OPK_GPR ? PLACE_NONE : o->place;
+    }
+}
+
 static bool form_fits(const struct row *r, const struct insn *i)
 {
     const char *token = r->form;
@@ -159,6 +195,8 @@ static bool form_fits(const struct row *r, const struct insn *i)
                i->operand[0].reg == (r->form[0] == 'E' ? SEG_ES : SEG_GS);
     for (; *token; n++) {
         if (n >= i->nops || !token_fits(token, &i->operand[n], i))
+            return false;
+        if (i->operand[n].place != token_place(token, &i->operand[n]))
             return false;
         token += strcspn(token, ",");
         token += *token == ',';
@@ -180,9 +218,153 @@ static bool rows_explain(const struct insn *i, unsigned modrm, unsigned *hits)
     return false;
 }
 
+/* ---- traits, against what Zydis knows ---- */
+
+struct opinion {
+    ZydisDecodedInstruction zi;
+    ZydisDecodedOperand zo[ZYDIS_MAX_OPERAND_COUNT];
+};
+
+static ZydisRegister hidden_register(const struct opinion *z, unsigned n, unsigned actions)
+{
+    const ZydisDecodedOperand *o = &z->zo[n];
+    bool hidden = n >= z->zi.operand_count_visible && o->type == ZYDIS_OPERAND_TYPE_REGISTER;
+
+    return hidden && o->actions & actions ? o->reg.value : ZYDIS_REGISTER_NONE;
+}
+
+/* Does it write or read the register, 8, 16 or 32 bits of it, without showing it? `family` is a
+ * 32-bit register; NONE: any of the eight. */
+static bool hides(const struct opinion *z, ZydisRegister family, unsigned actions)
+{
+    for (unsigned n = 0; n < z->zi.operand_count; n++) {
+        ZydisRegister r = hidden_register(z, n, actions);
+        ZydisRegisterClass c = ZydisRegisterGetClass(r);
+        ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LEGACY_32, r);
+
+        if ((c == ZYDIS_REGCLASS_GPR8 || c == ZYDIS_REGCLASS_GPR16 || c == ZYDIS_REGCLASS_GPR32) &&
+            (family == ZYDIS_REGISTER_NONE || whole == family))
+            return true;
+    }
+    return false;
+}
+
+/* At which register does a memory operand lie that is not written down? */
+static bool hides_address(const struct opinion *z, ZydisRegister base16)
+{
+    for (unsigned n = z->zi.operand_count_visible; n < z->zi.operand_count; n++)
+        if (z->zo[n].type == ZYDIS_OPERAND_TYPE_MEMORY &&
+            (z->zo[n].mem.base == base16 ||
+             z->zo[n].mem.base == base16 - ZYDIS_REGISTER_AX + ZYDIS_REGISTER_EAX))
+            return true;
+    return false;
+}
+
+/* The traits that this encoding shows, as far as Zydis knows them. */
+#define Z_WRITE ZYDIS_OPERAND_ACTION_MASK_WRITE
+#define Z_READ  ZYDIS_OPERAND_ACTION_MASK_READ
+static uint32_t traits_shown(const struct opinion *z)
+{
+    const ZydisDecodedInstruction *zi = &z->zi;
+    ZydisInstructionAttributes a = zi->attributes;
+    bool sse = zi->meta.category == ZYDIS_CATEGORY_SSE;
+    bool repeats = a & (ZYDIS_ATTRIB_ACCEPTS_REP | ZYDIS_ATTRIB_ACCEPTS_REPE);
+
+    return (a & ZYDIS_ATTRIB_ACCEPTS_LOCK ? T_LOCK : 0) | (repeats ? T_STRING : 0) |
+           (hides(z, ZYDIS_REGISTER_NONE, Z_WRITE) ? T_HIDDEN : 0) |
+           (hides_address(z, ZYDIS_REGISTER_BX) ? T_AT_EBX : 0) |
+           (zi->meta.category != ZYDIS_CATEGORY_STRINGOP && !repeats &&
+                    hides_address(z, ZYDIS_REGISTER_DI)
+                ? T_AT_EDI
+                : 0) |
+           (zi->raw.prefix_count < 4 && zi->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT &&
+                    (zi->opcode & 0xf8) == 0xd8
+                ? T_X87
+                : 0) |
+           (sse && hides(z, ZYDIS_REGISTER_EDX, Z_READ) ? T_EAX_EDX_IN : 0) |
+           (sse && hides(z, ZYDIS_REGISTER_ECX, Z_WRITE) ? T_ECX_OUT : 0);
+}
+#define TRAITS_SHOWN                                                                               \
+    (T_LOCK | T_STRING | T_HIDDEN | T_AT_EBX | T_AT_EDI | T_X87 | T_EAX_EDX_IN | T_ECX_OUT)
+
+/* The flags of the record are at least Zydis'; more only where a write may not happen, where the
+ * flags go onto the stack, or with a count of 0. */
+static bool flags_agree(const struct opinion *z, const struct insn *i)
+{
+    const uint32_t mask = EFL_ARITH | EFL_DF;
+    const ZydisAccessedFlags *f = z->zi.cpu_flags;
+    uint32_t read = f ? f->tested & mask : 0;
+    uint32_t written = f ? (f->modified | f->set_0 | f->set_1 | f->undefined) & mask : 0;
+    bool none = i->traits & T_SHIFT && !i->flags_written;
+
+    if (!none && (written != i->flags_written || (read & ~i->flags_read)))
+        return false;
+    return read == i->flags_read || i->traits & (T_SHIFT | T_EVENT) || insn_repeats(i);
+}
+
+/* Bytes of visible memory that are accessed. */
+static bool memory_agrees(const struct opinion *z, const struct insn *i)
+{
+    const struct operand *o = insn_memory(i);
+
+    for (unsigned n = 0; n < z->zi.operand_count_visible; n++) {
+        const ZydisDecodedOperand *zo = &z->zo[n];
+        if (zo->type != ZYDIS_OPERAND_TYPE_MEMORY)
+            continue;
+        if (!o)
+            return false;
+        if (zo->mem.type == ZYDIS_MEMOP_TYPE_AGEN || i->traits & T_NO_ACCESS)
+            return !o->size && (!o->act || i->op == OP_lea);
+        return o->size == zo->size / 8 || (!o->size && zo->size > 80 && zo->size != 128);
+    }
+    return !o;
+}
+
+/* Branches, and what Zydis calls privileged. Its list has CLAC and STAC, but neither RDMSR's like
+ * that the CPU model may allow (RDPMC) nor what IOPL decides. */
+static bool class_agrees(const struct opinion *z, const struct insn *i)
+{
+    bool branch = z->zi.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE;
+    bool far = z->zi.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR;
+    bool privileged = z->zi.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED;
+
+    if (branch && i->cls != CLS_CONTROL && !(far && i->cls == CLS_SENSITIVE))
+        return false;
+    if (i->cls == CLS_CONTROL && !branch && !insn_is_undefined(i))
+        return false;
+    return !privileged || i->cls == CLS_PRIVILEGED || i->cls == CLS_IOPL;
+}
+
+/* False, with a complaint: the record and Zydis differ. *seen: traits that were shown. */
+static bool traits_agree(struct oracle *o, bool code32, const uint8_t *bytes, const struct insn *i,
+                         uint32_t *seen)
+{
+    struct opinion z;
+    ZyanStatus zs = ZydisDecoderDecodeFull(&o->zydis[code32], bytes, INSN_MAX_LEN, &z.zi, z.zo);
+    const char *what = NULL;
+
+    cr_assert(ZYAN_SUCCESS(zs));
+    uint32_t shown = traits_shown(&z);
+    if (i->traits & T_EVENT || i->op == OP_rsm)
+        shown |= T_HIDDEN; /* Zydis does not say that they change ESP */
+    *seen |= shown;
+    if (shown & ~i->traits)
+        what = "traits";
+    else if (!flags_agree(&z, i))
+        what = "flags";
+    else if (!memory_agrees(&z, i))
+        what = "memory";
+    else if (!class_agrees(&z, i))
+        what = "class";
+    cr_expect(!what, "%s: %s differ: ours %x, shown %x, class %s", insn_op_name(i->op),
+              what ? what : "", i->traits & TRAITS_SHOWN, shown, insn_class_name(i->cls));
+    return !what;
+}
+
 struct walk {
     struct oracle oracle;
     unsigned row_hits[ARRAY_LEN(rows)], op_hits[OP_COUNT];
+    uint32_t traits_seen[OP_COUNT]; /* those that an encoding of the operation showed */
     unsigned bad;
 };
 
@@ -204,6 +386,8 @@ static void walk_one(struct walk *w, bool code32, const uint8_t *prefixes, unsig
     if (!ok)
         return;
     w->op_hits[i.op]++;
+    if (w->bad < 20)
+        w->bad += !traits_agree(&w->oracle, code32, bytes, &i, &w->traits_seen[i.op]);
     if (!rows_explain(&i, modrm, w->row_hits)) {
         w->bad++;
         cr_expect(false, "%s: no row explains map %u opcode %02x /%02x", insn_op_name(i.op), map,
@@ -246,8 +430,12 @@ Test(decoder_table, every_encoding_agrees_and_has_a_row)
     for (unsigned n = 0; n < ARRAY_LEN(rows); n++)
         cr_expect(w.row_hits[n] > 0, "row %u (%s, map %u, %02x) matches nothing", n, rows[n].name,
                   rows[n].map, rows[n].first);
-    for (unsigned op = 1; op < OP_COUNT; op++)
+    for (unsigned op = 1; op < OP_COUNT; op++) {
         cr_expect(w.op_hits[op] > 0, "%s is never decoded", insn_op_name(op));
+        cr_expect(w.traits_seen[op] == (traits_of[op] & TRAITS_SHOWN),
+                  "%s: op.def says %x, its encodings show %x", insn_op_name(op),
+                  traits_of[op] & TRAITS_SHOWN, w.traits_seen[op]);
+    }
     for (unsigned n = 0; n < ARRAY_LEN(oracle_known); n++)
         cr_expect(w.oracle.known_hits[n] > 0,
                   "row %u of decoder_known.def (map %u, %02x) excuses nothing", n,
