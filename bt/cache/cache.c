@@ -72,16 +72,17 @@ static size_t lay_out(struct code_cache *c, uint8_t *memory, const struct sizes 
 {
     size_t at = 0;
     size_t hash = reserve(&at, s->hash, sizeof *c->hash);
-    size_t page_hash = reserve(&at, s->page_hash, sizeof *c->page_hash);
-    size_t pages = reserve(&at, s->pages, sizeof *c->pages);
+    size_t page_hash = reserve(&at, s->page_hash, sizeof *c->code.hash);
+    size_t pages = reserve(&at, s->pages, sizeof(struct cache_page));
     size_t blocks = reserve(&at, s->blocks, sizeof *c->blocks);
     size_t sites = reserve(&at, s->sites, sizeof *c->sites);
     size_t slots = reserve(&at, s->slots, sizeof *c->slots);
 
     if (memory) {
         c->hash = (struct bt_block **)(void *)(memory + hash);
-        c->page_hash = (struct cache_page **)(void *)(memory + page_hash);
-        c->pages = (struct cache_page *)(void *)(memory + pages);
+        code_map_init(&c->code, PAGE_TRANSLATED, memory + pages, sizeof(struct cache_page),
+                      s->pages, (struct code_page **)(void *)(memory + page_hash),
+                      s->page_hash - 1);
         c->blocks = (struct bt_block *)(void *)(memory + blocks);
         c->sites = (struct bt_site *)(void *)(memory + sites);
         c->slots = (struct bt_slot *)(void *)(memory + slots);
@@ -104,22 +105,20 @@ void cache_init(struct code_cache *c, void *memory, const struct host_code_arena
                              .block_max = s.blocks,
                              .site_max = s.sites,
                              .slot_max = s.slots,
-                             .page_max = s.pages,
-                             .hash_mask = s.hash - 1,
-                             .page_hash_mask = s.page_hash - 1};
+                             .hash_mask = s.hash - 1};
     lay_out(c, memory, &s); /* zeros already: what is not written costs the host nothing */
 }
 
 bool cache_has_room(const struct code_cache *c)
 {
     return c->site_max - c->sites_done >= UNIT_SITES && c->slot_max - c->slots_done >= UNIT_SLOTS &&
-           c->block_count < c->block_max && c->page_count < c->page_max &&
+           c->block_count < c->block_max && code_map_has_room(&c->code, 1) &&
            c->at + (BLOCK_ALIGN - 1) + TU_MAX_BYTES <= c->arena->size;
 }
 
 void cache_flush(struct vcpu *v, struct code_cache *c)
 {
-    cache_pages_forget(v, c);
+    code_map_forget(&c->code, v->vm);
     memset(c->hash, 0, (c->hash_mask + 1) * sizeof *c->hash);
     c->at = c->fixed;
     c->block_count = c->site_count = c->slot_count = c->sites_done = c->slots_done = 0;

@@ -15,7 +15,7 @@
 #ifndef RING1_BT_CACHE_CACHE_H
 #define RING1_BT_CACHE_CACHE_H
 
-#include "monitor/cpu/vcpu.h"
+#include "monitor/memory/code_map.h"
 
 struct xinsn;
 struct bt_block;
@@ -81,18 +81,16 @@ struct bt_block {
     uint32_t entry, hot_end,
         end; /* arena offsets: entry, end of the part with sites, end of cold code */
     uint32_t first_site;
-    struct bt_block *hash_next, *page_next;
+    struct bt_block *hash_next;
+    struct code_range range;
     struct bt_slot *in;
     uint32_t first_slot, slot_count;
 };
 
 /* A physical page with blocks, now or earlier. */
 struct cache_page {
-    gpa_t page;
-    gla_t gla;       /* linear page of the first of its blocks */
-    uint64_t chunks; /* bit n: bytes 64n..64n+63 may be part of a block */
-    struct bt_block *blocks;
-    struct cache_page *hash_next;
+    struct code_page code;
+    gla_t gla;              /* linear page of the first of its blocks */
     unsigned invalidations; /* writes that killed blocks, lately: since a pause of WRITTEN_PAUSE */
     ns_t written_at;        /* when the last of them came */
 };
@@ -109,9 +107,7 @@ struct code_cache {
     uint32_t slot_count, slot_max;
     struct bt_block **hash; /* by gla and gpa */
     uint32_t hash_mask;
-    struct cache_page *pages; /* physical pages with blocks */
-    struct cache_page **page_hash;
-    uint32_t page_count, page_max, page_hash_mask;
+    struct code_map code; /* physical pages with blocks: struct cache_page */
     /* sites and slots of complete blocks: those beyond belong to the block being made */
     uint32_t sites_done, slots_done;
     struct bt_heat *heat;     /* forgets what is known of code that changed; NULL: nobody counts */
@@ -158,23 +154,16 @@ bool cache_is_aliased(const struct code_cache *c, gla_t gla, gpa_t gpa);
 /* How many writes killed blocks of the page lately, without a longer pause. */
 unsigned cache_page_invalidations(const struct vcpu *v, const struct code_cache *c, gpa_t page);
 
-/* Marks the bytes of the page that are part of a block (bt/run/code_page.h). */
-void cache_mark_code(const struct code_cache *c, gpa_t page, uint8_t *bits);
-
 /* Forgets all blocks. */
 void cache_flush(struct vcpu *v, struct code_cache *c);
 
 /* The site whose host code contains arena offset `host`, or NULL (cold code, stubs). */
 struct bt_site *cache_site_at(const struct code_cache *c, uint32_t host);
 
-/* Takes a block out of the hash; it is on its page's list still (cache.c, for invalidate.c). */
+/* Takes a block out of the hash (cache.c, for invalidate.c). */
 void cache_unhash(struct code_cache *c, struct bt_block *b);
-/* The page's record or NULL (invalidate.c). */
-struct cache_page *cache_page_find(const struct code_cache *c, gpa_t page);
 /* Enters the block in its page's list and marks the page. */
 void cache_page_add(struct vcpu *v, struct code_cache *c, struct bt_block *b);
-/* Takes the marks off all pages and forgets the pages. */
-void cache_pages_forget(struct vcpu *v, struct code_cache *c);
 
 /* ---- jump map (vcpu.bt.jump[]) ---- */
 struct bt_jump_map {

@@ -6,9 +6,9 @@
 #include "bt/run/bt.h"
 
 #include "bt/run/adapt.h"
-#include "bt/run/code_page.h"
 #include "bt/run/idle_prefetch.h"
 #include "bt/run/run_priv.h"
+#include "bt/run/write_map.h"
 #include "bt/translate/translate.h"
 #include "include/ring1/mem.h"
 #include "monitor/cpu/engine.h"
@@ -35,7 +35,7 @@ void bt_init(struct vcpu *v, void *memory, const struct bt_options *options)
     bt->cache.heat = &bt->heat;
     bt_stubs_make(v, bt);
     jump_map_init(v, bt->jump);
-    code_page_init(v);
+    write_map_init(v);
     v->translator = bt;
     bt_hear(v);
     engine_add(v, &bt_engine);

@@ -6,8 +6,8 @@
  *            instruction; afterwards execution goes on behind the instruction only if nothing
  *            changed that the unit depends on.
  */
-#include "bt/run/code_page.h"
 #include "bt/run/run_priv.h"
+#include "bt/run/write_map.h"
 #include "monitor/cpu/fpu.h"
 #include "monitor/interp/interp.h"
 
@@ -87,7 +87,7 @@ unsigned bt_callout(struct vcpu *v, uint32_t site)
     if (insn_may_change_context(i) && bt_context(v) != v->bt.context)
         return leave(v, site);
     if (write_missed)
-        code_page_note(v);
+        write_map_note(v);
     fpu_unpark(v);
     v->bt.return_rsp -= 8;
     return 0;

@@ -8,8 +8,8 @@
  *            is entered again (bt_sync(), by the generations that listener.h counts).
  */
 #include "bt/run/adapt.h"
-#include "bt/run/code_page.h"
 #include "bt/run/run_priv.h"
+#include "bt/run/write_map.h"
 #include "monitor/cpu/listener.h"
 #include "monitor/memory/page.h"
 #include "monitor/memory/phys.h"
@@ -27,19 +27,25 @@ static void written(void *self, gpa_t page, unsigned first, unsigned last)
 static bool holds(void *self, gpa_t page)
 {
     const struct vcpu *v = self;
-    const struct cache_page *p = cache_page_find(&v->translator->cache, page);
 
-    return p && p->blocks;
+    return code_map_holds(&v->translator->cache.code, page);
+}
+
+static void code_bits(void *self, gpa_t page, uint8_t *bits)
+{
+    const struct vcpu *v = self;
+
+    code_map_bits(&v->translator->cache.code, page, bits);
 }
 
 static void marked(void *self, gpa_t page)
 {
-    code_page_forget_page(self, page);
+    write_map_forget_page(self, page);
 }
 
 static void flushed(struct vcpu *v, enum flush_kind kind, gla_t gla)
 {
-    code_page_forget(v);
+    write_map_forget(v);
     if (kind == FLUSH_PAGE) {
         jump_map_flush_page(v, gla);
     } else if (kind == FLUSH_REGION) {
@@ -49,7 +55,7 @@ static void flushed(struct vcpu *v, enum flush_kind kind, gla_t gla)
 
 static void page_changed(struct vcpu *v, gpa_t page)
 {
-    code_page_forget(v);
+    write_map_forget(v);
     if (phys_kind(v->vm, page) & PAGE_MMIO)
         adapt_windows_dropped(v);
 }
@@ -63,7 +69,12 @@ static void memory_changed(struct vcpu *v, gpa_t gpa, uint64_t len)
 void bt_hear(struct vcpu *v)
 {
     static const struct page_watcher watcher = {
-        .mark = PAGE_TRANSLATED, .written = written, .holds = holds, .marked = marked};
+        .mark = PAGE_TRANSLATED,
+        .written = written,
+        .holds = holds,
+        .code_bits = code_bits,
+        .marked = marked,
+    };
     static const struct mmu_listener listener = {
         .flushed = flushed, .page_changed = page_changed, .memory_changed = memory_changed};
 

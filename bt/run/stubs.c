@@ -346,7 +346,7 @@ static void write_tag_offset(struct emit *e)
 }
 _Static_assert(BT_WRITE_TAGS == 256, "write_tag_offset() takes a byte");
 
-/* Does the write at r8d touch code? bt/run/code_page.h. Returns rcx = 0 and r9 = addend if it does
+/* Does the write at r8d touch code? bt/run/write_map.h. Returns rcx = 0 and r9 = addend if it does
  * not and may be done; else rcx is not 0. Flag-free; r10, r11 are kept. */
 static uint32_t make_code_write(struct emit *e, unsigned user)
 {

@@ -25,7 +25,7 @@
 #include "monitor/interp/block.h"
 
 #define TU_MAX_COLD  256u
-#define TU_WRITE_MAX 16u  /* largest write that bt/run/code_page.h is asked about */
+#define TU_WRITE_MAX 16u  /* largest write that bt/run/write_map.h is asked about */
 #define TU_ESP_MAX   1000 /* |esp_delta| beyond this is flushed */
 
 /* A branch to a cold path that is yet to be written. */
@@ -33,7 +33,7 @@ struct tu_cold {
     uint32_t site;    /* position of the branch's 32-bit displacement */
     uint16_t insn;    /* index of the guest instruction in the unit */
     bool restore_rcx; /* the guest's rcx is in r10 */
-    uint8_t write;    /* bytes written at r8d, if bt/run/code_page.h shall be asked; else 0 */
+    uint8_t write;    /* bytes written at r8d, if bt/run/write_map.h shall be asked; else 0 */
     uint32_t hit;     /* where to go on then, with r9 = addend and rcx restored */
 };
 

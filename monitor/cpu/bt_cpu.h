@@ -37,10 +37,10 @@ _Static_assert(BT_PTR_BIAS % 32 == GUEST_PAGE_SHIFT, "shrx by r15d shifts by a p
 #define BT_JUMP_USED         32768u
 #define BT_JUMP_PAGES        65536u
 
-/* Pages that hold code and are written beside it (bt/run/code_page.h): reached by the lower bits
+/* Pages that hold code and are written beside it (bt/run/write_map.h): reached by the lower bits
  * of the linear page number, for each privilege class. */
 #define BT_WRITE_TAGS 256u
-#define BT_CODE_PAGES 16u
+#define BT_WRITE_MAPS 16u
 
 struct bt_write_tag {
     uint32_t tag;    /* minus the linear page address */
@@ -50,7 +50,7 @@ struct bt_write_tag {
 };
 _Static_assert(sizeof(struct bt_write_tag) == 32, "translated code scales the index by 32");
 
-struct bt_code_page {
+struct bt_write_map {
     gpa_t page;
     gla_t gla;
     uint8_t user;
@@ -115,9 +115,9 @@ struct bt_cpu {
     uint8_t write_shift;      /* 64 - size of the write in question */
     uint8_t code_writes;      /* slow writes to the page of code_writes_gla, one after the other */
     gla_t write_gla, code_writes_gla;
-    unsigned code_page_count;
+    unsigned write_map_count;
     struct bt_write_tag write_tag[2][BT_WRITE_TAGS];
-    struct bt_code_page code_page[BT_CODE_PAGES];
+    struct bt_write_map write_map[BT_WRITE_MAPS];
 };
 
 #endif

@@ -14,59 +14,33 @@ static unsigned hash_gpa(gpa_t gpa)
     return (x >> 7) & (CACHE_HASH - 1);
 }
 
-static unsigned hash_page(gpa_t page)
-{
-    return (unsigned)(page >> GUEST_PAGE_SHIFT) & (CACHE_PAGES - 1);
-}
-
 void block_flush(struct vcpu *v)
 {
     struct interp *in = v->interp;
 
-    for (unsigned i = 0; i < in->page_count; i++) {
-        in->pages[i].blocks = NULL;
-        page_unmark(v->vm, in->pages[i].page, PAGE_CODE);
-    }
+    code_map_forget(&in->code, v->vm);
     memset(in->hash, 0, sizeof in->hash);
-    memset(in->page_hash, 0, sizeof in->page_hash);
     memset(in->shortcut, 0, sizeof in->shortcut);
-    in->insn_count = in->block_count = in->page_count = 0;
+    in->insn_count = in->block_count = 0;
     v->stats.cache_flush_full++;
     vcpu_attend(v, ATT_SMC);
 }
 
-static struct code_page *page_find(struct interp *in, gpa_t page)
+/* The block's bytes on the page: first..last. */
+static void range_add(struct vcpu *v, struct block *b, unsigned n, gpa_t page, unsigned first,
+                      unsigned last)
 {
-    struct code_page *p = in->page_hash[hash_page(page)];
-
-    while (p && p->page != page)
-        p = p->hash_next;
-    return p;
-}
-
-static struct code_page *page_add(struct vcpu *v, gpa_t page)
-{
-    struct interp *in = v->interp;
-    struct code_page *p = page_find(in, page);
+    struct code_map *m = &v->interp->code;
+    struct code_page *p = code_map_find(m, page);
 
     if (!p) {
-        p = &in->pages[in->page_count++];
-        *p = (struct code_page){.page = page, .hash_next = in->page_hash[hash_page(page)]};
-        in->page_hash[hash_page(page)] = p;
+        p = code_map_page_add(m, page);
         if (trace_wants(v->vm, TRACE_BIT(TRACE_FETCH)))
             trace_line(v->vm, TRACE_FETCH, "page 0x%08llx at 0x%04x:0x%08x",
                        (unsigned long long)page, v->seg[SEG_CS].sel, v->eip);
     }
-    return p;
-}
-
-static void page_link(struct code_page *p, struct block *b, unsigned n, unsigned first,
-                      unsigned last)
-{
-    b->link[n] = (struct block_link){.block = b, .next = p->blocks};
-    p->blocks = &b->link[n];
-    for (unsigned c = first / 64; c <= last / 64; c++)
-        p->chunks |= 1ull << c;
+    b->range[n] = (struct code_range){.owner = b, .first = (uint16_t)first, .last = (uint16_t)last};
+    code_map_add(m, v->vm, p, &b->range[n]);
 }
 
 static void i_decode_gp(struct vcpu *v, const struct insn *i)
@@ -105,7 +79,7 @@ static struct block *block_new(struct vcpu *v, gpa_t gpa, uint8_t mode)
     struct interp *in = v->interp;
 
     if (in->block_count == CACHE_BLOCKS || in->insn_count + BLOCK_MAX_INSNS > CACHE_INSNS ||
-        in->page_count + 2 > CACHE_PAGES)
+        !code_map_has_room(&in->code, 2))
         block_flush(v);
     struct block *b = &in->blocks[in->block_count];
     *b = (struct block){.gpa = gpa, .page2 = NO_PAGE, .mode = mode};
@@ -140,12 +114,9 @@ static void block_insert(struct vcpu *v, struct block *b)
     in->insn_count += b->count;
     b->hash_next = in->hash[h];
     in->hash[h] = b;
-    page_link(page_add(v, page), b, 0, first, last > GUEST_PAGE_MASK ? GUEST_PAGE_MASK : last);
+    range_add(v, b, 0, page, first, last > GUEST_PAGE_MASK ? GUEST_PAGE_MASK : last);
     if (b->page2 != NO_PAGE)
-        page_link(page_add(v, b->page2), b, 1, 0, last - GUEST_PAGE_SIZE);
-    page_mark(v->vm, page, PAGE_CODE);
-    if (b->page2 != NO_PAGE)
-        page_mark(v->vm, b->page2, PAGE_CODE);
+        range_add(v, b, 1, b->page2, 0, last - GUEST_PAGE_SIZE);
     b->cached = true;
     v->stats.blocks_decoded++;
 }
@@ -286,82 +257,56 @@ static void block_unhash(struct interp *in, struct block *b)
     b->quick->run = quick_dead; /* shortcuts may still lead here */
 }
 
-/* The bytes of the link's page that its block is made from. */
-static void link_range(const struct block_link *l, unsigned *first, unsigned *last)
+/* Whatever still leads to the block finds it dead. One that crosses a page's end leaves the other
+ * page, too. */
+static void block_kill(struct vcpu *v, struct block *b)
 {
-    const struct block *b = l->block;
-    unsigned start = (unsigned)b->gpa & GUEST_PAGE_MASK;
-    unsigned stop = start + b->bytes - 1;
+    struct code_map *m = &v->interp->code;
 
-    if (l == &b->link[1]) {
-        *first = 0;
-        *last = stop - GUEST_PAGE_SIZE;
-    } else {
-        *first = start;
-        *last = stop > GUEST_PAGE_MASK ? GUEST_PAGE_MASK : stop;
+    if (b->dead)
+        return;
+    block_unhash(v->interp, b);
+    if (b->page2 != NO_PAGE) {
+        code_map_remove(m, v->vm, b->gpa & ~(gpa_t)GUEST_PAGE_MASK, &b->range[0]);
+        code_map_remove(m, v->vm, b->page2, &b->range[1]);
     }
-}
-
-void interp_mark_code(const struct vcpu *v, gpa_t page, uint8_t *bits)
-{
-    const struct code_page *p = page_find(v->interp, page);
-    unsigned first, last;
-
-    for (const struct block_link *l = p ? p->blocks : NULL; l; l = l->next) {
-        if (l->block->dead)
-            continue;
-        link_range(l, &first, &last);
-        page_bits_set(bits, first, last);
-    }
+    vcpu_attend(v, ATT_SMC);
+    v->stats.code_invalidations++;
 }
 
 /* Drops the blocks made of bytes first..last of the page. */
 static void written(void *self, gpa_t page, unsigned first, unsigned last)
 {
     struct vcpu *v = self;
-    struct interp *in = v->interp;
-    struct code_page *p = page_find(in, page);
-    uint64_t mask = (~0ull << (first / 64)) & (~0ull >> (63 - last / 64));
+    struct code_range *next, *r = code_map_take(&v->interp->code, v->vm, page, first, last);
 
-    if (!p || !(p->chunks & mask))
-        return;
-    uint64_t chunks = 0;
-    struct block_link **at = &p->blocks;
-    while (*at) {
-        struct block *b = (*at)->block;
-        unsigned start, stop;
-
-        link_range(*at, &start, &stop);
-        if (!b->dead && start <= last && first <= stop) {
-            block_unhash(in, b);
-            vcpu_attend(v, ATT_SMC);
-            v->stats.code_invalidations++;
-        }
-        if (b->dead) {
-            *at = (*at)->next;
-            continue;
-        }
-        for (unsigned c = start / 64; c <= stop / 64; c++)
-            chunks |= 1ull << c;
-        at = &(*at)->next;
+    for (; r; r = next) {
+        next = r->next;
+        block_kill(v, r->owner);
     }
-    p->chunks = chunks;
-    if (!p->blocks)
-        page_unmark(v->vm, page, PAGE_CODE);
 }
 
 static bool holds(void *self, gpa_t page)
 {
     const struct vcpu *v = self;
-    const struct code_page *p = page_find(v->interp, page);
 
-    return p && p->blocks;
+    return code_map_holds(&v->interp->code, page);
+}
+
+static void code_bits(void *self, gpa_t page, uint8_t *bits)
+{
+    const struct vcpu *v = self;
+
+    code_map_bits(&v->interp->code, page, bits);
 }
 
 void block_init(struct vcpu *v)
 {
     static const struct page_watcher watcher = {
-        .mark = PAGE_CODE, .written = written, .holds = holds};
+        .mark = PAGE_CODE, .written = written, .holds = holds, .code_bits = code_bits};
+    struct interp *in = v->interp;
 
+    code_map_init(&in->code, PAGE_CODE, in->pages, sizeof *in->pages, CACHE_PAGES, in->page_hash,
+                  CACHE_PAGES - 1);
     page_watch(v->vm, &watcher, v);
 }

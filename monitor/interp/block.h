@@ -4,9 +4,10 @@
  * address.
  *
  * Promises   A block found here matches guest memory: every page that holds one carries PAGE_CODE,
- *            so that a write to it drops the blocks whose bytes it touches (monitor/memory/page.h).
+ *            so that a write to it drops the blocks whose bytes it touches
+ *            (monitor/memory/code_map.h).
  * Invariant  A block lies on one page, except a block of the single instruction which crosses into
- *            the next; that one is on both pages' lists and names the second page in page2.
+ *            the next; that one has a range on both pages and names the second page in page2.
  * Lifetime   Records are bump-allocated and reused only by block_flush() followed by a decode: the
  *            record of the instruction that runs now stays readable whatever it invalidates.
  */
@@ -16,6 +17,7 @@
 #include "monitor/interp/decode_cache.h"
 #include "monitor/interp/handler.h"
 #include "monitor/interp/quick.h"
+#include "monitor/memory/code_map.h"
 
 #define BLOCK_MAX_INSNS 48u
 #define CACHE_INSNS     (1u << 17)
@@ -31,11 +33,6 @@ struct xinsn {
     uint8_t left; /* instructions after it in its block */
 };
 
-struct block_link {
-    struct block *block;
-    struct block_link *next;
-};
-
 struct block {
     gpa_t gpa;         /* of the first byte */
     gpa_t page2;       /* page of the bytes beyond the first page's end, or NO_PAGE */
@@ -46,7 +43,7 @@ struct block {
     struct xinsn *insns;
     struct quick *quick; /* the record of insns[n] is quick[n] */
     struct block *hash_next;
-    struct block_link link[2];
+    struct code_range range[2]; /* [1]: of page2 */
 };
 #define BLOCK_CODE32  1u
 #define BLOCK_STACK32 2u
@@ -67,21 +64,15 @@ static inline unsigned shortcut_index(gla_t gla)
     return (gla ^ gla >> 12) & (CACHE_SHORTCUTS - 1);
 }
 
-struct code_page {
-    gpa_t page;
-    uint64_t chunks; /* bit n: bytes 64n..64n+63 hold decoded code */
-    struct block_link *blocks;
-    struct code_page *hash_next;
-};
-
 struct interp {
     struct block *hash[CACHE_HASH];
-    struct code_page *page_hash[CACHE_PAGES];
     struct shortcut shortcut[CACHE_SHORTCUTS];
     uint64_t key; /* block_key() of now, while the run loop runs */
-    unsigned insn_count, block_count, page_count;
+    unsigned insn_count, block_count;
     struct block blocks[CACHE_BLOCKS];
+    struct code_map code; /* of the blocks */
     struct code_page pages[CACHE_PAGES];
+    struct code_page *page_hash[CACHE_PAGES];
     _Alignas(64) struct quick quick[CACHE_INSNS];
     struct xinsn insns[CACHE_INSNS];
     struct decode_cache decoded;

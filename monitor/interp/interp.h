@@ -47,8 +47,6 @@ bool interp_at_rep(struct vcpu *v);
 /* The decoded instruction at v->eip, for traces and debug traps; raises like a fetch. */
 const struct insn *interp_peek(struct vcpu *v);
 
-/* Marks the bytes of the page that are part of a decoded block (page_bits_set()). */
-void interp_mark_code(const struct vcpu *v, gpa_t page, uint8_t *bits);
 void interp_flush(struct vcpu *v);
 
 #endif

@@ -58,6 +58,16 @@ void page_written(struct vm *vm, gpa_t page, unsigned first, unsigned last, bool
     }
 }
 
+void page_code_bits(const struct vm *vm, gpa_t page, uint8_t *bits)
+{
+    for (unsigned n = 0; n < vm->watcher_count; n++) {
+        const struct page_watcher *w = vm->watcher[n].ops;
+
+        if (w->code_bits)
+            w->code_bits(vm->watcher[n].self, page, bits);
+    }
+}
+
 uint8_t *vm_ram_ptr(struct vm *vm, gpa_t gpa, uint64_t len)
 {
     if ((gpa & GUEST_PAGE_MASK) + len > GUEST_PAGE_SIZE || (phys_kind(vm, gpa) & PAGE_MMIO))

@@ -21,6 +21,8 @@ struct page_watcher {
     void (*written)(void *self, gpa_t page, unsigned first, unsigned last);
     /* Does it still need the mark? NULL: nobody else uses this mark. */
     bool (*holds)(void *self, gpa_t page);
+    /* Sets a bit of bits[] for each byte of the page that it has made code from. NULL: none. */
+    void (*code_bits)(void *self, gpa_t page, uint8_t *bits);
     /* Somebody marked the page, perhaps once more, because more of its bytes are code now. NULL: it
      * does not matter. */
     void (*marked)(void *self, gpa_t page);
@@ -33,12 +35,8 @@ void page_watch(struct vm *vm, const struct page_watcher *w, void *self);
 void page_mark(struct vm *vm, gpa_t page, uint8_t mark);
 void page_unmark(struct vm *vm, gpa_t page, uint8_t mark);
 
-/* Sets bits first..last of a map with a bit for each byte of a page. */
-static inline void page_bits_set(uint8_t *bits, unsigned first, unsigned last)
-{
-    for (unsigned n = first; n <= last; n++)
-        bits[n / 8] |= (uint8_t)(1u << n % 8);
-}
+/* Sets a bit of bits[] for each byte of the page that any watcher of any CPU has made code from. */
+void page_code_bits(const struct vm *vm, gpa_t page, uint8_t *bits);
 
 /* Bytes first..last of the page were stored to; `same`: none of them changed. */
 void page_written(struct vm *vm, gpa_t page, unsigned first, unsigned last, bool same);

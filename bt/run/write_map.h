@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * code_page.h - writes to data on pages that hold code, without leaving translated code.
+ * write_map.h - writes to data on pages that hold code, without leaving translated code.
+ *
+ * Not        The place that knows where code lies: that are the engines' code maps
+ *            (monitor/memory/code_map.h), by physical page. A write map is a copy, for one linear
+ *            page and privilege, of what all of them say, in the form that emitted code reads: a
+ *            bit for each byte.
  *
  * Why        Such a page never has a tag for writing in the software TLB, so that a write to the
  *            code is seen. Data beside code (counters, tables, stacks of trampolines) would cost a
@@ -13,8 +18,8 @@
  *            any CPU. What flushes the TLB forgets all entries; what adds code to a page forgets
  *            that page's.
  */
-#ifndef RING1_BT_RUN_CODE_PAGE_H
-#define RING1_BT_RUN_CODE_PAGE_H
+#ifndef RING1_BT_RUN_WRITE_MAP_H
+#define RING1_BT_RUN_WRITE_MAP_H
 
 #include "include/ring1/types.h"
 
@@ -22,16 +27,16 @@ struct vcpu;
 struct vm;
 
 /* No entries: zeroed memory is not that. */
-void code_page_init(struct vcpu *v);
+void write_map_init(struct vcpu *v);
 
 /* After a callout for a write that the map did not allow: makes an entry for a page that has had
  * some. */
-void code_page_note(struct vcpu *v);
+void write_map_note(struct vcpu *v);
 
 /* Forgets the entries of a physical page: more of its bytes are code. */
-void code_page_forget_page(struct vcpu *v, gpa_t page);
+void write_map_forget_page(struct vcpu *v, gpa_t page);
 
 /* Forgets all entries of the CPU. */
-void code_page_forget(struct vcpu *v);
+void write_map_forget(struct vcpu *v);
 
 #endif

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* code_page.c - see code_page.h. */
-#include "bt/run/code_page.h"
+/* write_map.c - see write_map.h. */
+#include "bt/run/write_map.h"
 
-#include "bt/cache/cache.h"
 #include "bt/run/run_priv.h"
 #include "include/ring1/mem.h"
 #include "monitor/cpu/breakpoint.h"
-#include "monitor/interp/interp.h"
 #include "monitor/memory/page.h"
 
 /* So many harmless writes to the same page, each a callout, pay for making its map. */
@@ -22,24 +20,24 @@ static void tag_clear(struct bt_write_tag *t, unsigned n)
     t->tag = -((n ^ 1u) << GUEST_PAGE_SHIFT); /* of a page that has another index */
 }
 
-void code_page_forget(struct vcpu *v)
+void write_map_forget(struct vcpu *v)
 {
     struct bt_cpu *b = &v->bt;
 
-    for (unsigned n = 0; n < b->code_page_count; n++) {
-        const struct bt_code_page *p = &b->code_page[n];
+    for (unsigned n = 0; n < b->write_map_count; n++) {
+        const struct bt_write_map *p = &b->write_map[n];
 
         tag_clear(&b->write_tag[p->user][tag_index(p->gla)], tag_index(p->gla));
     }
-    b->code_page_count = 0;
+    b->write_map_count = 0;
     b->code_writes = 0;
 }
 
-void code_page_forget_page(struct vcpu *v, gpa_t page)
+void write_map_forget_page(struct vcpu *v, gpa_t page)
 {
-    for (unsigned n = 0; n < v->bt.code_page_count; n++)
-        if (v->bt.code_page[n].page == page) {
-            code_page_forget(v);
+    for (unsigned n = 0; n < v->bt.write_map_count; n++)
+        if (v->bt.write_map[n].page == page) {
+            write_map_forget(v);
             break;
         }
 }
@@ -49,21 +47,15 @@ static void entry_make(struct vcpu *v, unsigned user, const struct tlb_entry *e,
     struct bt_cpu *b = &v->bt;
     unsigned n = tag_index(gla);
 
-    if (b->code_page_count == BT_CODE_PAGES)
-        code_page_forget(v);
-    struct bt_code_page *p = &b->code_page[b->code_page_count++];
+    if (b->write_map_count == BT_WRITE_MAPS)
+        write_map_forget(v);
+    struct bt_write_map *p = &b->write_map[b->write_map_count++];
     p->page = e->gpa;
     p->gla = gla;
     p->user = (uint8_t)user;
     memset(p->bits, 0, GUEST_PAGE_SIZE / 8);
     memset(p->bits + GUEST_PAGE_SIZE / 8, 0xff, sizeof p->bits - GUEST_PAGE_SIZE / 8);
-    for (unsigned c = 0; c < v->vm->cpu_count; c++) {
-        const struct vcpu *other = v->vm->cpu[c];
-
-        interp_mark_code(other, e->gpa, p->bits);
-        if (other->translator)
-            cache_mark_code(&other->translator->cache, e->gpa, p->bits);
-    }
+    page_code_bits(v->vm, e->gpa, p->bits);
     b->write_tag[user][n] = (struct bt_write_tag){
         .tag = -(gla & ~(gla_t)GUEST_PAGE_MASK), .addend = e->addend, .bits = p->bits};
 }
@@ -78,7 +70,7 @@ static bool is_writable(const struct vcpu *v, const struct tlb_entry *e, gla_t g
     return kind != PAGE_RAM && !(kind & ~(PAGE_CODE | PAGE_TRANSLATED));
 }
 
-void code_page_note(struct vcpu *v)
+void write_map_note(struct vcpu *v)
 {
     struct bt_cpu *b = &v->bt;
     gla_t gla = b->write_gla;
@@ -98,7 +90,7 @@ void code_page_note(struct vcpu *v)
     }
 }
 
-void code_page_init(struct vcpu *v)
+void write_map_init(struct vcpu *v)
 {
     for (unsigned user = 0; user < 2; user++)
         for (unsigned n = 0; n < BT_WRITE_TAGS; n++)
