@@ -4,6 +4,7 @@
 #include "tests/rig/interp_rig.h"
 
 #include "monitor/cpu/engine.h"
+#include "monitor/memory/code_map.h"
 #include "monitor/memory/page.h"
 
 #define MINE (RIG_EIP + 1) /* the address that the test's engine takes */
@@ -189,4 +190,77 @@ Test(engine, watchers)
     b.holds = false;
     page_unmark(vm, 0x9000, PAGE_TRANSLATED);
     cr_expect_eq(vm->page[9], PAGE_LOGGED);
+}
+
+/* ---- code maps ---- */
+
+struct coded {
+    struct code_map map;
+    struct code_page pages[4], *hash[2]; /* 0x9000 and 0xb000 share a bucket */
+};
+
+static bool map_holds(void *self, gpa_t page)
+{
+    return code_map_holds(&((struct coded *)self)->map, page);
+}
+static void map_bits(void *self, gpa_t page, uint8_t *bits)
+{
+    code_map_bits(&((struct coded *)self)->map, page, bits);
+}
+static void map_written(void *self, gpa_t page, unsigned first, unsigned last)
+{
+    (void)self, (void)page, (void)first, (void)last;
+}
+
+static void coded_init(struct vm *vm, struct coded *c)
+{
+    static const struct page_watcher watcher = {
+        .mark = PAGE_TRANSLATED, .written = map_written, .holds = map_holds, .code_bits = map_bits};
+
+    memset(c, 0, sizeof *c);
+    code_map_init(&c->map, PAGE_TRANSLATED, c->pages, sizeof *c->pages, ARRAY_LEN(c->pages),
+                  c->hash, ARRAY_LEN(c->hash) - 1);
+    page_watch(vm, &watcher, c);
+}
+
+static void coded_add(struct vm *vm, struct coded *c, gpa_t page, struct code_range *r)
+{
+    struct code_page *p = code_map_find(&c->map, page);
+
+    code_map_add(&c->map, vm, p ? p : code_map_page_add(&c->map, page), r);
+}
+
+Test(engine, code_maps)
+{
+    static struct coded a, b; /* two CPUs' */
+    struct code_range low = {.first = 3, .last = 9}, high = {.first = 60, .last = 130};
+    struct code_range other = {.first = 8, .last = 8}, far = {.first = 0, .last = 4095};
+    uint8_t bits[GUEST_PAGE_SIZE / 8] = {0};
+    struct rig *r = rig_new();
+    struct vm *vm = &r->vm;
+
+    coded_init(vm, &a);
+    coded_init(vm, &b);
+    coded_add(vm, &a, 0x9000, &low);
+    coded_add(vm, &a, 0x9000, &high);
+    coded_add(vm, &a, 0xb000, &far);
+    coded_add(vm, &b, 0x9000, &other);
+    cr_expect(vm->page[9] == PAGE_TRANSLATED && vm->page[11] == PAGE_TRANSLATED);
+    page_code_bits(vm, 0x9000, bits);
+    cr_expect(bits[0] == 0xf8 && bits[1] == 0x03 && !bits[2] && bits[7] == 0xf0 &&
+              bits[16] == 0x07 && !bits[17]);
+    cr_expect(!code_map_take(&a.map, vm, 0x9000, 10, 59), "between the two");
+    cr_expect(!code_map_take(&a.map, vm, 0xa000, 0, 4095), "no such page");
+    cr_expect(code_map_take(&a.map, vm, 0x9000, 9, 60) == &low && low.next == &high && !high.next,
+              "both");
+    cr_expect(!code_map_holds(&a.map, 0x9000) && code_map_holds(&b.map, 0x9000));
+    cr_expect(vm->page[9] & PAGE_TRANSLATED, "the other CPU's map needs the mark");
+    code_map_remove(&b.map, vm, 0x9000, &low);
+    cr_expect(code_map_holds(&b.map, 0x9000), "it was not there");
+    code_map_remove(&b.map, vm, 0x9000, &other);
+    cr_expect(!(vm->page[9] & PAGE_TRANSLATED), "nobody needs it");
+    cr_expect(code_map_find(&a.map, 0x9000), "the record stays");
+    code_map_forget(&a.map, vm);
+    cr_expect(!(vm->page[11] & PAGE_TRANSLATED) && !code_map_find(&a.map, 0x9000) &&
+              code_map_has_room(&a.map, 4) && !code_map_has_room(&a.map, 5));
 }
