@@ -300,6 +300,64 @@ static void check_constants(unsigned reg)
              0);
 }
 
+static void check_arithmetic(unsigned a)
+{
+    static const ZydisMnemonic alu[] = {ZYDIS_MNEMONIC_ADD, ZYDIS_MNEMONIC_OR,  ZYDIS_MNEMONIC_ADC,
+                                        ZYDIS_MNEMONIC_SBB, ZYDIS_MNEMONIC_AND, ZYDIS_MNEMONIC_SUB,
+                                        ZYDIS_MNEMONIC_XOR, ZYDIS_MNEMONIC_CMP};
+    const struct hmem m = HMEM_INDEX(RDI, R12, 2, 100), scaled = HMEM_SCALED(R9, 3, -5);
+    const unsigned b = 15 - a;
+
+#define ONE(call, mnemonic, condition)                                                             \
+    e.at = 0;                                                                                      \
+    call;                                                                                          \
+    complain(decode(mnemonic) && (condition), #call, a, b, 0)
+#define GPR(n, bits, r) is_reg(&zo[n], ZYDIS_REGCLASS_GPR##bits, r)
+    for (unsigned op = ALU_ADD; op <= ALU_CMP; op++) {
+        ONE(emit_alu_rr32(&e, op, a, b), alu[op], GPR(0, 32, a) && GPR(1, 32, b));
+        ONE(emit_alu_ri32(&e, op, a, 77), alu[op], GPR(0, 32, a) && is_imm(&zo[1], 77));
+        ONE(emit_alu_mr32(&e, op, m, a), alu[op], is_mem(&zo[0], m, 32) && GPR(1, 32, a));
+        ONE(emit_alu_mi32(&e, op, m, 77), alu[op], is_mem(&zo[0], m, 32) && is_imm(&zo[1], 77));
+    }
+    ONE(emit_test_ri32(&e, a, 77), ZYDIS_MNEMONIC_TEST, GPR(0, 32, a) && is_imm(&zo[1], 77));
+    ONE(emit_shl_ri32(&e, a, 7), ZYDIS_MNEMONIC_SHL, GPR(0, 32, a) && is_imm(&zo[1], 7));
+    ONE(emit_shr_ri32(&e, a, 7), ZYDIS_MNEMONIC_SHR, GPR(0, 32, a) && is_imm(&zo[1], 7));
+    ONE(emit_shlx_rrr32(&e, a, b, 3), ZYDIS_MNEMONIC_SHLX,
+        GPR(0, 32, a) && GPR(1, 32, b) && GPR(2, 32, 3));
+    ONE(emit_sarx_rrr32(&e, a, b, 3), ZYDIS_MNEMONIC_SARX,
+        GPR(0, 32, a) && GPR(1, 32, b) && GPR(2, 32, 3));
+    ONE(emit_movzx_rm8(&e, a, m), ZYDIS_MNEMONIC_MOVZX, GPR(0, 32, a) && is_mem(&zo[1], m, 8));
+    ONE(emit_lea32(&e, a, scaled), ZYDIS_MNEMONIC_LEA, GPR(0, 32, a) && is_mem(&zo[1], scaled, 0));
+    ONE(emit_push_r64(&e, a), ZYDIS_MNEMONIC_PUSH, GPR(0, 64, a));
+    ONE(emit_pop_r64(&e, a), ZYDIS_MNEMONIC_POP, GPR(0, 64, a));
+    ONE(emit_pop_m64(&e, m), ZYDIS_MNEMONIC_POP, is_mem(&zo[0], m, 64));
+    ONE(emit_insn_o(&e, EMIT_W, MAP_0F, 0xc8, a), ZYDIS_MNEMONIC_BSWAP, GPR(0, 64, a));
+    ONE(emit_insn(&e, 0, MAP_0F, 0x77), ZYDIS_MNEMONIC_EMMS, true);
+    ONE(emit_pushfq(&e), ZYDIS_MNEMONIC_PUSHFQ, true);
+    ONE(emit_popfq(&e), ZYDIS_MNEMONIC_POPFQ, true);
+    ONE(emit_cld(&e), ZYDIS_MNEMONIC_CLD, true);
+    ONE(emit_fwait(&e), ZYDIS_MNEMONIC_FWAIT, true);
+#undef ONE
+#undef GPR
+}
+
+Test(bt_emit, arithmetic_stack_and_flags)
+{
+    static const uint8_t to_ax[] = {0x9f, 0x0f, 0x90, 0xc0}, from_ah[] = {0x80, 0xc3, 0x7f, 0x9e};
+
+    start();
+    bad = 0;
+    for (unsigned a = 0; a < 16; a++)
+        check_arithmetic(a);
+    e.at = 0;
+    emit_flags_to_ax(&e);
+    cr_expect(e.at == sizeof to_ax && !memcmp(code, to_ax, sizeof to_ax));
+    e.at = 0;
+    emit_flags_from_ah(&e, RBX);
+    cr_expect(e.at == sizeof from_ah && !memcmp(code, from_ah, sizeof from_ah));
+    cr_expect(bad == 0, "%u wrong", bad);
+}
+
 Test(bt_emit, registers_and_constants)
 {
     start();
