@@ -63,7 +63,7 @@ static void page_changed(struct vcpu *v, gpa_t page)
 static void memory_changed(struct vcpu *v, gpa_t gpa, uint64_t len)
 {
     (void)gpa, (void)len;
-    code_page_forget(v);
+    write_map_forget(v);
 }
 
 void bt_hear(struct vcpu *v)
