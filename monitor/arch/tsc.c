@@ -10,19 +10,17 @@
 #include "monitor/cpu/fault.h"
 #include "monitor/cpu/vm.h"
 
+/* ns * khz / 10^6, rounded down. Both divisions are by constants: multiplications, where one of 128
+ * bits would be a DIV of some 40 cycles. */
+static uint64_t ticks_of(ns_t ns, uint32_t khz)
+{
+    return ns / 1000000 * khz + ns % 1000000 * khz / 1000000;
+}
+
 uint64_t control_guest_tsc(const struct vcpu *v)
 {
-    unsigned __int128 ticks = (unsigned __int128)vm_now(v->vm) * v->vm->host->guest_tsc_khz;
-    uint64_t high = (uint64_t)(ticks >> 64), low = (uint64_t)ticks, quot, rest;
-
-    /* The quotient fits while the VM is younger than 2^64 / khz milliseconds; one DIV spares us a
-     * library call. */
-    high %= 1000000;
-    __asm__("divq %4"
-            : "=a"(quot), "=d"(rest)
-            : "0"(low), "1"(high), "r"((uint64_t)1000000)
-            : "cc");
-    return quot + (uint64_t)v->msr.tsc_offset + v->msr.tsc_adjust;
+    return ticks_of(vm_now(v->vm), v->vm->host->guest_tsc_khz) + (uint64_t)v->msr.tsc_offset +
+           v->msr.tsc_adjust;
 }
 
 uint64_t control_rdtsc(struct vcpu *v)
