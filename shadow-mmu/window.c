@@ -48,6 +48,7 @@ void window_init(struct vcpu *v, void *memory)
     v->windows = memory;
     v->windows->budget = v->host->window_runs;
     v->windows->current = v->host->window_count ? window_empty(v) : 0;
+    v->bt.windowed = window_usable(v);
     window_select(v);
 }
 

@@ -144,6 +144,7 @@ struct leaf *leaf_new(struct vcpu *v, unsigned n, unsigned region, enum leaf_kin
 static void turn_off(struct vcpu *v)
 {
     v->windows->off = true;
+    v->bt.windowed = false;
     vcpu_attend(v, ATT_MODE); /* the context of translated code is another one now */
 }
 

@@ -227,6 +227,7 @@ static void window_flush(struct vcpu *v, bool keep_global)
     uint64_t mode = window_mode(v);
     unsigned super;
 
+    v->bt.windowed = window_usable(v);
     if (!v->host->window_count)
         return;
     if (mode != ws->mode) {

@@ -30,7 +30,8 @@ struct bt_stubs {
     uint32_t break_exit;   /* the same */
     uint32_t callout;      /* called; r8d: site */
     uint32_t callout_step; /* r8d: site; for an instruction that is not decoded here */
-    uint32_t callout_far;  /* the same for one that is, and goes elsewhere */
+    /* the same for one that is, and goes elsewhere: any; SYSENTER; SYSEXIT */
+    uint32_t callout_far, sysenter, sysexit;
     /* with BMI2 only; called; r8d: address, bt.write_shift: rcx = 0 and r9, or a miss */
     uint32_t code_write[2];
     uint32_t load_seg[2]; /* called; r11d: selector, r9d: register, r8d: site; [1]: POP */
@@ -54,9 +55,9 @@ struct bt_seg_load {
 
 /* When what a jump map holds is true. */
 struct bt_jump_owner {
-    uint32_t context;       /* what its blocks were made for */
-    uint32_t nonglobal;     /* vcpu.flushes_nonglobal when its pages were last compared */
-    struct fetch_set pages; /* those that are not global */
+    uint64_t entries;   /* address of jump[].entry */
+    uint32_t context;   /* what its blocks were made for */
+    uint32_t nonglobal; /* vcpu.flushes_nonglobal when its pages were last compared */
 };
 
 #define WAKE_LINE   64u   /* bytes */
@@ -77,17 +78,19 @@ struct idle_prefetch {
 };
 
 struct bt {
-    struct adapt adapt;
-    struct idle_prefetch idle;
-    struct bt_options opt;
+    /* What each system call looks at comes first: some lines of the host's caches. */
+    struct bt_jump_owner jump_owner[HOST_JUMP_MAPS];
     struct code_cache cache;
-    struct bt_jump_map jump[HOST_JUMP_MAPS];
+    struct bt_options opt;
     struct bt_stubs stubs;
+    bool gs; /* the host's GS base is that of the window, like r14 */
+    unsigned flush_count;
     uint32_t return_last; /* from r15 to the return stack's last byte */
     uint32_t jump_miss;   /* from r15 to the stub that empty entries of the jump map lead to */
-    bool gs;              /* the host's GS base is that of the window, like r14 */
-    unsigned flush_count;
-    struct bt_jump_owner jump_owner[HOST_JUMP_MAPS];
+    struct adapt adapt;
+    struct idle_prefetch idle;
+    struct bt_jump_map jump[HOST_JUMP_MAPS];
+    struct fetch_set jump_pages[HOST_JUMP_MAPS]; /* those of jump[] that are not global */
     struct bt_heat heat;
     unsigned cold_insns; /* so many instructions are interpreted then, at least */
     struct bt_seg_load seg_load[BT_SEG_ENTRIES]; /* by selector index */

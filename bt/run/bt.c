@@ -35,6 +35,8 @@ void bt_init(struct vcpu *v, void *memory, const struct bt_options *options)
     bt->cache.heat = &bt->heat;
     bt_stubs_make(v, bt);
     jump_map_init(v, bt->jump);
+    for (unsigned map = 0; map < HOST_JUMP_MAPS; map++)
+        bt->jump_owner[map].entries = (uint64_t)(uintptr_t)bt->jump[map].entry;
     write_map_init(v);
     v->translator = bt;
     bt_hear(v);
@@ -117,7 +119,7 @@ static uint64_t find(struct vcpu *v, struct bt *bt, struct bt_block **out)
     host = bt_host_address(bt, b->entry);
     if (!bt->opt.no_chain) { /* then every transfer comes back here */
         if (!(e->flags & TLB_F_GLOBAL))
-            fetch_set_note(v, &bt->jump_owner[map].pages, v->eip, page);
+            fetch_set_note(v, &bt->jump_pages[map], v->eip, page);
         jump_map_put(v, map, v->eip, host);
     }
     *out = b;

@@ -8,6 +8,7 @@
  */
 #include "bt/run/run_priv.h"
 #include "bt/run/write_map.h"
+#include "monitor/arch/far.h"
 #include "monitor/cpu/fpu.h"
 #include "monitor/interp/interp.h"
 
@@ -93,7 +94,9 @@ unsigned bt_callout(struct vcpu *v, uint32_t site)
     return 0;
 }
 
-uint64_t bt_callout_far(struct vcpu *v, uint32_t site)
+/* ---- what goes elsewhere ---- */
+
+static struct bt_site *far_begin(struct vcpu *v, uint32_t site)
 {
     struct bt_site *s = &v->translator->cache.sites[site];
 
@@ -103,11 +106,37 @@ uint64_t bt_callout_far(struct vcpu *v, uint32_t site)
         v->bt.user_esp = v->gpr[ESP];
     }
     bt_x87_settle(v, s);
-    const struct xinsn *x = bt_site_insn(v, s);
-    v->next_eip = s->eip + x->insn.len;
     v->stats.bt_callouts++;
-    x->fn(v, &x->insn);
+    return s;
+}
+
+static bool far_end(struct vcpu *v, uint32_t site)
+{
     v->eip = v->next_eip;
     v->bt.exit_arg = site;
     return bt_resume(v);
+}
+
+bool bt_callout_far(struct vcpu *v, uint32_t site)
+{
+    struct bt_site *s = far_begin(v, site);
+    const struct xinsn *x = bt_site_insn(v, s);
+
+    v->next_eip = s->eip + x->insn.len;
+    x->fn(v, &x->insn);
+    return far_end(v, site);
+}
+
+bool bt_callout_sysenter(struct vcpu *v, uint32_t site)
+{
+    far_begin(v, site);
+    far_sysenter(v);
+    return far_end(v, site);
+}
+
+bool bt_callout_sysexit(struct vcpu *v, uint32_t site)
+{
+    far_begin(v, site);
+    far_sysexit(v);
+    return far_end(v, site);
 }

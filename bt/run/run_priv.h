@@ -37,8 +37,11 @@ const struct xinsn *bt_site_insn(struct vcpu *v, struct bt_site *s);
 /* The C side of callout_step: interprets the instruction at the site, whatever it is. Returns the
  * host address of the block that comes next, or 0 to leave to the dispatcher. */
 uint64_t bt_callout_step(struct vcpu *v, uint32_t site);
-/* The same for callout_far: the instruction's handler; the context may change. */
-uint64_t bt_callout_far(struct vcpu *v, uint32_t site);
+/* The C side of callout_far: the instruction's handler; the context may change. Does translated
+ * code go on at v->eip, as bt_resume() says? The others are the same for system calls. */
+bool bt_callout_far(struct vcpu *v, uint32_t site);
+bool bt_callout_sysenter(struct vcpu *v, uint32_t site);
+bool bt_callout_sysexit(struct vcpu *v, uint32_t site);
 
 /* hears.c: makes the translator a watcher of pages and a listener to flushes. */
 void bt_hear(struct vcpu *v);
@@ -47,7 +50,7 @@ void bt_hear(struct vcpu *v);
  * the guest's registers in *v; NULL: at the end of a unit. Before any C code that may look. */
 void bt_x87_settle(struct vcpu *v, const struct bt_site *at);
 
-/* context.c: the context of the present state; 0 when bt_usable() is false. */
+/* resume.c: the context of the present state; 0 when bt_usable() is false. */
 uint32_t bt_context(const struct vcpu *v);
 
 /* What the context says of a data or stack segment. */
@@ -60,15 +63,15 @@ static inline enum ctx_seg bt_seg_state(const struct bt *bt, unsigned seg, const
     return s->base ? CTX_SEG_BASED : CTX_SEG_FLAT;
 }
 
-/* sync.c: makes what depends on the context and on mappings true for ctx: the present jump map,
+/* resume.c: makes what depends on the context and on mappings true for ctx: the present jump map,
  * window and return stack. Before anything is entered. */
 void bt_sync(struct vcpu *v, struct bt *bt, uint32_t ctx);
 
 /* resume.c: is there no reason to go back to the run loop? */
 bool bt_may_go_on(struct vcpu *v);
-/* resume.c: host address of the block at v->eip if translated code can go on there at once, after
- * whatever changed; else 0. */
-uint64_t bt_resume(struct vcpu *v);
+/* resume.c: can translated code go on at v->eip at once, after whatever changed? Then everything is
+ * ready for a jump through the present jump map. */
+bool bt_resume(struct vcpu *v);
 
 /* What the context, the generations or the cache itself say again is no reason to go back to the
  * run loop. */
@@ -87,12 +90,7 @@ void bt_break_done(struct vcpu *v);
 void bt_handle_trap(struct vcpu *v, struct bt *bt);
 void bt_handle_break(struct vcpu *v, struct bt *bt);
 
-/* return_stack.c: empties the host return stack. Async-signal-safe. */
+/* resume.c: empties the host return stack. Async-signal-safe. */
 void bt_return_stack_reset(struct vcpu *v);
-
-/* The context was `old`. The same code is mapped as before, and all of it is still there: what CPL
- * 3 has on the return stack stays for when it comes back from a system call to where its stack
- * pointer was. */
-void bt_return_stack_switch(struct vcpu *v, uint32_t old);
 
 #endif

@@ -307,6 +307,36 @@ static uint32_t make_callout_jump(struct emit *e, uint64_t c_function, bool gs)
     return at;
 }
 
+/* After a C function that says in al whether to go on, at v->eip through the jump map. */
+static uint32_t make_far_end(struct emit *e, const struct bt *bt)
+{
+    uint32_t at = e->at, leave;
+
+    emit_insn_r(e, EMIT_BYTE, MAP_1, 0x84, RAX, RAX); /* test */
+    leave = emit_jcc(e, 4, e->at);                    /* jz */
+    emit_mov_rm32(e, R8, VCPU(eip));
+    change_window(e, bt->gs);
+    reload(e);
+    tu_jump_map_emit(e, bt);
+    emit_jmp_r(e, R9);
+    emit_here32(e, leave);
+    epilogue(e, BT_EXIT_DISPATCH);
+    return at;
+}
+
+static uint32_t make_callout_far(struct emit *e, uint64_t c_function, uint32_t far_end)
+{
+    uint32_t at = e->at;
+
+    spill(e);
+    emit_lea64(e, RDI, HMEM(R15, -BT_PTR_BIAS));
+    emit_mov_rr32(e, RSI, R8);
+    emit_mov_ri64(e, RAX, c_function);
+    emit_call_r(e, RAX);
+    emit_jmp(e, far_end);
+    return at;
+}
+
 /* Goes to the block for guest address r8d, or out. Flag-free. */
 static uint32_t make_lookup(struct emit *e, const struct bt *bt)
 {
@@ -393,13 +423,16 @@ void bt_stubs_make(struct vcpu *v, struct bt *bt)
     s->break_exit = make_trap_exit(&e, BT_EXIT_BREAK);
     s->callout = make_callout(&e, (uint64_t)(uintptr_t)bt_callout);
     s->callout_step = make_callout_jump(&e, (uint64_t)(uintptr_t)bt_callout_step, bt->gs);
-    s->callout_far = make_callout_jump(&e, (uint64_t)(uintptr_t)bt_callout_far, bt->gs);
+    v->bt.jump_miss = bt_host_address(bt, s->exit_lookup);
+    bt->jump_miss = from_r15(v, v->bt.jump_miss);
+    uint32_t far_end = make_far_end(&e, bt);
+    s->callout_far = make_callout_far(&e, (uint64_t)(uintptr_t)bt_callout_far, far_end);
+    s->sysenter = make_callout_far(&e, (uint64_t)(uintptr_t)bt_callout_sysenter, far_end);
+    s->sysexit = make_callout_far(&e, (uint64_t)(uintptr_t)bt_callout_sysexit, far_end);
     for (unsigned pop = 0; pop < 2; pop++)
         s->load_seg[pop] = make_load_seg(&e, pop, s->callout);
     s->inspect = make_inspect(&e, s->callout);
     s->rdtsc = make_rdtsc(&e);
-    v->bt.jump_miss = bt_host_address(bt, s->exit_lookup);
-    bt->jump_miss = from_r15(v, v->bt.jump_miss);
     bt->return_last = from_r15(v, v->host->return_top - 1);
     s->lookup = make_lookup(&e, bt);
     s->return_other = make_other(&e, s->lookup);

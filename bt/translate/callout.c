@@ -26,12 +26,24 @@ void t_callout(struct tu *t, const struct insn *i)
     tu_callout(t);
 }
 
+static uint32_t far_stub(const struct tu *t)
+{
+    switch (t->x->insn.op) {
+    case OP_sysenter:
+        return t->bt->stubs.sysenter;
+    case OP_sysexit:
+        return t->bt->stubs.sysexit;
+    default:
+        return t->bt->stubs.callout_far;
+    }
+}
+
 /* Nothing comes back, so no CALL, which would put the host's own return predictions out of step. */
 void tu_callout_far(struct tu *t)
 {
     tu_flush_esp(t);
     emit_mov_ri32(&t->e, R8, current_site(t));
-    emit_jmp(&t->e, t->bt->stubs.callout_far);
+    emit_jmp(&t->e, far_stub(t));
     t->done = true;
 }
 

@@ -183,17 +183,17 @@ void seg_set_flat(struct vcpu *v, uint16_t cs, uint16_t ss, unsigned cpl)
 {
     static const struct seg flat_code = FLAT(SEGA_CODE | SEGA_RW, SEG_ACC_R | SEG_ACC_X, true);
     static const struct seg flat_data = FLAT(SEGA_RW, SEG_ACC_R | SEG_ACC_W, false);
-    struct seg code = flat_code, data = flat_data;
+    struct seg *code = &v->seg[SEG_CS], *data = &v->seg[SEG_SS];
 
     if (v->cpl != cpl || blocks_depend(SEG_CS, &v->seg[SEG_CS], &flat_code) ||
         blocks_depend(SEG_SS, &v->seg[SEG_SS], &flat_data))
         vcpu_attend(v, ATT_MODE);
-    code.sel = cs;
-    code.attr |= (uint16_t)(cpl << SEGA_DPL_SHIFT);
-    data.sel = ss;
-    data.attr |= (uint16_t)(cpl << SEGA_DPL_SHIFT);
-    v->seg[SEG_CS] = code;
-    v->seg[SEG_SS] = data;
+    *code = flat_code;
+    code->sel = cs;
+    code->attr |= (uint16_t)(cpl << SEGA_DPL_SHIFT);
+    *data = flat_data;
+    data->sel = ss;
+    data->attr |= (uint16_t)(cpl << SEGA_DPL_SHIFT);
     v->cpl = (uint8_t)cpl;
 }
 

@@ -90,6 +90,7 @@ struct bt_cpu {
     uint64_t jump_now;   /* r13: jump[].entry of the present context */
     unsigned jump_index; /* which of jump[] that is */
     uint64_t window_now; /* the one of the present context */
+    bool windowed;       /* window_usable() (shadow-mmu/window.h); constant between flushes */
     unsigned super;      /* which supervisor window is window[0]; set by window_select() */
     uint64_t window[2];  /* host address of guest linear 0 for CPL 0-2 and for CPL 3; r14 */
     /* EFLAGS.IF as 0 or 1 while translated code runs (CLI is one store that keeps the flags live);

@@ -60,14 +60,16 @@ __asm__(
     "8: inc %esi; call 3b; mov $0x23, %eax; mov %eax, %ds; mov %eax, %es; mov $12, %edx\n"
     "7: incl COUNTER; dec %edx; jnz 7b; pushf; pop %edx; push %edx; popf; cpuid\n"
     "mov $0x23, %eax; lar %eax, %edx; rdtsc; mov %esi, DATA + 16; incl DATA + 16\n"
-    "push %esi; pop %edi; push $0x10; pop %eax; int $0x21; hlt\n"
+    "mov %esp, %ecx; .byte 0xba; SYM 8f; sysenter; hlt\n"
+    "8: push %esi; pop %edi; push $0x10; pop %eax; int $0x21; hlt\n"
+    "fast: inc %ebx; sysexit; hlt\n"
     "error: addl $2, (%esp)\n"
     "irq: inc %edx; iret\n"
     "back: add $20, %esp; mov $0x10, %eax; mov %eax, %ds; mov %eax, %es\n"
     "decl ROUNDS; jnz 9f; hlt; 9: .byte 0xe9; .long 1b - (. + 4)\n"
     "program_end:\n"
     ".code64\n .popsection\n");
-extern const uint8_t error[], irq[], back[];
+extern const uint8_t error[], irq[], back[], fast[];
 static uint8_t rounds = 2;
 
 static const uint8_t across[] = {0xba, 0x78, 0x56, 0x34, 0x12, 0xc3}; /* at CODE + 0xffe */
@@ -129,6 +131,9 @@ static void reset(struct bt_rig *r)
     gate(ram, 0x21, back, 3);
     v->gdtr = (struct table_reg){.base = GDT, .limit = sizeof gdt - 1};
     v->idtr = (struct table_reg){.base = IDT, .limit = 0x7ff};
+    v->msr.sysenter_cs = 8;
+    v->msr.sysenter_esp = STACK;
+    v->msr.sysenter_eip = CODE + (uint32_t)(fast - program);
     v->eip = v->next_eip = CODE;
     v->gpr[ESP] = STACK;
 }
