@@ -205,6 +205,10 @@ void t_mov_cr(struct tu *t, const struct insn *i)
         [0] = BT_OFF(cr0), [2] = BT_OFF(cr2), [3] = BT_OFF(cr3), [4] = BT_OFF(cr4)};
     unsigned cr = i->modrm >> 3 & 7, reg = i->modrm & 7; /* mod is ignored */
 
+    if ((i->opcode & 2) && cr == 3) { /* flushes TLBs: what follows is looked up again */
+        tu_callout_far(t);
+        return;
+    }
     if (i->opcode & 2 || !supervisor(t) || cr >= ARRAY_LEN(field) || cr == 1) {
         tu_callout(t);
         return;
@@ -310,7 +314,7 @@ void t_rdtsc(struct tu *t, const struct insn *i)
 /* ---- what leaves the unit ---- */
 
 /* Transfers through the IDT, between segments or privileges, and HLT: hardly ever come back to the
- * next instruction at once. */
+ * next instruction at once. INVLPG does, but what follows is looked up again after a flush. */
 void t_leave(struct tu *t, const struct insn *i)
 {
     (void)i;
