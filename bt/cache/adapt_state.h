@@ -53,18 +53,23 @@ struct adapt_dense {
     ns_t until;             /* interpret, or do not try that, until then */
 };
 
+_Static_assert(ADAPT_PAGES == 64, "slow_pages has a bit for each");
+
 struct adapt {
-    struct adapt_site site[ADAPT_SITES];
-    struct adapt_site page[ADAPT_PAGES]; /* with more instructions that trap than site[] can hold */
-    struct adapt_space space[ADAPT_SPACES];
-    uint32_t clock;
     struct adapt_back_off windowless; /* no code uses a window */
     struct adapt_back_off general;    /* all code looks at base and limit of DS and ES */
-    struct adapt_dense dense;
-    uint64_t mode;      /* window_mode() at the last flush of everything */
-    uint32_t known_cr3; /* the answer of space_is_hot() for it, while known_valid */
+    uint32_t known_cr3;               /* the answer of space_is_hot() for it, while known_valid */
     bool known_valid, known_hot;
+    struct adapt_dense dense;
+    uint64_t mode; /* window_mode() at the last flush of everything */
     ns_t next_sweep;
+    uint32_t clock;
+    struct adapt_space space[ADAPT_SPACES];
+    /* A bit for each pair of site[] and each place of page[]: one of them may not be fast. The
+     * translator asks for each instruction, so these are together. */
+    uint64_t slow_sites[ADAPT_SITES / 2 / 64], slow_pages;
+    struct adapt_site site[ADAPT_SITES];
+    struct adapt_site page[ADAPT_PAGES]; /* with more instructions that trap than site[] can hold */
 };
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "bt/run/run_priv.h"
 #include "bt/translate/adapt_form.h"
+#include "include/ring1/mem.h"
 #include "shadow-mmu/access.h"
 #include "shadow-mmu/window.h"
 
@@ -234,6 +235,16 @@ bool adapt_interprets(struct vcpu *v)
 
 /* ---- traps ---- */
 
+static void slow_site(struct adapt *a, unsigned n)
+{
+    a->slow_sites[n / 2 / 64] |= 1ull << (n / 2 % 64);
+}
+
+static void slow_page(struct adapt *a, unsigned n)
+{
+    a->slow_pages |= 1ull << n;
+}
+
 void adapt_trap(struct vcpu *v, gpa_t gpa, gla_t at, enum adapt_why why)
 {
     enum adapt_form form = why == ADAPT_OTHER ? ADAPT_CALLOUT : ADAPT_SOFT;
@@ -247,10 +258,12 @@ void adapt_trap(struct vcpu *v, gpa_t gpa, gla_t at, enum adapt_why why)
     if (why == ADAPT_EMULATED)
         back_off_note(v, &a->windowless, WASTE_TRAP, WASTE_MUCH);
     if (site) {
+        slow_site(a, (unsigned)(s - a->site));
         s->user = user;
         retranslate_site(v, s);
     }
     if (page) {
+        slow_page(a, (unsigned)(p - a->page));
         p->user = user;
         retranslate_page(v, p);
     }
@@ -272,12 +285,20 @@ static void sweep(struct vcpu *v, struct adapt *a, ns_t now)
 {
     back_off_sweep(&a->windowless, now);
     back_off_sweep(&a->general, now);
-    for (unsigned n = 0; n < ADAPT_SITES; n++)
+    memset(a->slow_sites, 0, sizeof a->slow_sites);
+    a->slow_pages = 0;
+    for (unsigned n = 0; n < ADAPT_SITES; n++) {
         if (is_over(&a->site[n], now))
             retranslate_site(v, &a->site[n]);
-    for (unsigned n = 0; n < ADAPT_PAGES; n++)
+        if (a->site[n].form)
+            slow_site(a, n);
+    }
+    for (unsigned n = 0; n < ADAPT_PAGES; n++) {
         if (is_over(&a->page[n], now))
             retranslate_page(v, &a->page[n]);
+        if (a->page[n].form)
+            slow_page(a, n);
+    }
 }
 
 /* ---- address spaces ---- */
