@@ -67,8 +67,10 @@ static void span_open(struct vcpu *v, gla_t gla, unsigned size, unsigned how, st
 
 static void span_load(struct vcpu *v, const struct span *s, void *out)
 {
-    if (unlikely(phys_kind(v->vm, s->gpa[0]) & PAGE_MMIO))
+    if (unlikely(phys_kind(v->vm, s->gpa[0]) & PAGE_MMIO)) {
         v->stats.mmio_reads++;
+        v->stats.costly_events++;
+    }
     phys_load(v->vm, s->gpa[0], out, s->first);
     if (s->first < s->size)
         phys_load(v->vm, s->gpa[1], (uint8_t *)out + s->first, s->size - s->first);
@@ -76,8 +78,10 @@ static void span_load(struct vcpu *v, const struct span *s, void *out)
 
 static void span_store(struct vcpu *v, const struct span *s, const void *in)
 {
-    if (unlikely(phys_kind(v->vm, s->gpa[0]) & PAGE_MMIO))
+    if (unlikely(phys_kind(v->vm, s->gpa[0]) & PAGE_MMIO)) {
         v->stats.mmio_writes++;
+        v->stats.costly_events++;
+    }
     phys_store(v->vm, s->gpa[0], in, s->first);
     if (s->first < s->size)
         phys_store(v->vm, s->gpa[1], (const uint8_t *)in + s->first, s->size - s->first);

@@ -86,6 +86,7 @@ static void leaf_free(struct windows *ws, struct leaf *l)
     bit_put(win->small, l->region, false);
     bit_put(win->nonglobal, l->region, false);
     win->leaves--;
+    ws->leaves--;
     win->runs -= l->runs;
     ws->runs -= l->runs;
     if (l->table) {
@@ -134,6 +135,7 @@ struct leaf *leaf_new(struct vcpu *v, unsigned n, unsigned region, enum leaf_kin
     *head = at;
     ws->win[n].leaf_of[region] = at;
     ws->win[n].leaves++;
+    ws->leaves++;
     bit_put(ws->win[n].paged, region, kind != LEAF_FLAT);
     bit_put(ws->win[n].small, region, kind == LEAF_SMALL);
     return l;
@@ -168,7 +170,7 @@ void window_drop(struct vcpu *v, unsigned n)
 
 void window_drop_all(struct vcpu *v)
 {
-    for (unsigned n = 0; n < v->host->window_count; n++)
+    for (unsigned n = 0; v->windows->leaves && n < v->host->window_count; n++)
         window_drop(v, n);
 }
 
@@ -321,6 +323,8 @@ void window_protect_gpa(struct vcpu *v, gpa_t page)
     struct windows *ws = v->windows;
     uint32_t *r, word;
 
+    if (!ws->leaves)
+        return;
     for (unsigned n = 0; n < v->host->window_count; n++)
         protect_big(v, n, page);
     if (page >> GUEST_PAGE_SHIFT >= RMAP_PAGES)

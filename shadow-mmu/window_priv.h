@@ -74,6 +74,7 @@ struct windows {
     unsigned current; /* window of the present CR3's CPL 3 */
     uint64_t clock;   /* of last_use */
     uint32_t runs;
+    uint32_t leaves;  /* of all windows */
     uint32_t budget;  /* of runs: the host's window_runs, less after the host has refused */
     unsigned granted; /* operations since it changed */
     bool off;         /* the host refused too often */

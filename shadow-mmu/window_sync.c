@@ -161,6 +161,8 @@ unsigned window_differs(const struct vcpu *v, unsigned n, bool keep_global)
     const uint8_t *directory = NULL;
     unsigned count = 0, last = ~0u;
 
+    if (!win->leaves)
+        return 0;
     for (unsigned k = 0; k < REGION_WORDS; k++)
         for (uint64_t m = keep_global ? win->nonglobal[k] : win->paged[k]; m; m &= m - 1) {
             unsigned region = k * 64 + (unsigned)__builtin_ctzll(m);
@@ -234,6 +236,10 @@ static void window_flush(struct vcpu *v, bool keep_global)
         window_drop_all(v);
         ws->mode = mode;
     }
+    if (!ws->leaves) { /* all are as good as another */
+        window_select(v);
+        return;
+    }
     if (v->dr_armed)
         drop_watched(v);
     keep_global = keep_global && (v->cr4 & CR4_PGE);
@@ -252,7 +258,7 @@ static void flush_in(struct vcpu *v, unsigned n, gla_t gla)
     struct leaf *l = leaf_find(v->windows, n, gla);
 
     which[i / 64] = 1ull << (i % 64);
-    if (l)
+    if (l && (l->kind != LEAF_SMALL || bit_test(l->mapped, i)))
         leaf_check(v, l, which);
     l = leaf_find(v->windows, n, gla ^ 1u << LEAF_SHIFT); /* the other half of 4 MiB */
     if (l && l->kind == LEAF_BIG && !(v->cr4 & CR4_PAE))
@@ -261,6 +267,8 @@ static void flush_in(struct vcpu *v, unsigned n, gla_t gla)
 
 static void window_flush_page(struct vcpu *v, gla_t gla)
 {
+    if (!v->windows->leaves)
+        return;
     flush_in(v, v->windows->super, gla);
     flush_in(v, v->windows->current, gla);
 }
@@ -304,7 +312,7 @@ static void window_memory_changed(struct vcpu *v, gpa_t gpa, uint64_t len)
 {
     struct windows *ws = v->windows;
 
-    for (unsigned n = 0; n < v->vm->host->window_count; n++)
+    for (unsigned n = 0; n < v->host->window_count; n++)
         for (unsigned small = 0; small < 2; small++)
             for (uint16_t at = ws->win[n].list[small], next; at; at = next) {
                 next = ws->leaf[at].next;

@@ -43,14 +43,24 @@ struct adapt_back_off {
     ns_t since, until;
 };
 
-/* Exceptions one right after the other. */
+#define DENSE_COUNT 256u /* events are timed by so many, a batch */
+
+/* Events that no engine does fast, one right after the other. */
 struct adapt_dense {
     enum { DENSE_TRANSLATE, DENSE_TRIAL, DENSE_INTERPRET } how;
-    uint8_t level;        /* how often the interpreter was found faster in succession */
-    uint64_t seen, insns; /* stats.exceptions when looked at last; stats.insns when one had come */
-    uint32_t count;
-    ns_t since, translated; /* `count` began; so long it took, translated */
-    ns_t until;             /* interpret, or do not try that, until then */
+    uint8_t level;   /* how often the interpreter was found faster in succession */
+    uint8_t tries;   /* how often it was not */
+    uint8_t batches; /* timed one after the other, translated and often enough */
+    bool slow;       /* the last batch of the interpreter was too slow */
+    /* When the batch began: stats.costly_events, stats.insns, the time. */
+    uint64_t seen, insns;
+    ns_t since;
+    uint64_t looked; /* stats.insns at the last look at the clock */
+    /* Time of an event in ps, translated: in the last batch, in the faster of the last two, and the
+     * latter when the interpreter was slower. Interpreted: in the trial. */
+    ns_t previous, translated, lost, won;
+    ns_t soonest; /* no trial before that, at whatever rate events come */
+    ns_t until;   /* interpret, or no trial at the same rate, until then */
 };
 
 _Static_assert(ADAPT_PAGES == 64, "slow_pages has a bit for each");

@@ -31,7 +31,7 @@
 
 void adapt_init(struct vcpu *v)
 {
-    v->translator->adapt.dense.seen = v->stats.exceptions;
+    v->translator->adapt.dense.seen = v->stats.costly_events;
 }
 
 static bool is_user_page(struct vcpu *v, gla_t gla)
@@ -172,63 +172,133 @@ void adapt_context(struct vcpu *v, uint32_t old, uint32_t new)
         back_off_note(v, &v->translator->adapt.general, 1, SEG_CHANGES_MUCH);
 }
 
-/* ---- exceptions ---- */
+/* ---- what no engine does fast ----
+ *
+ * Batches of events are timed. Translated ones that come fast set off a trial: the interpreter runs
+ * a batch. If it is faster it stays, twice as long each time, and each batch is compared with the
+ * translated one; one that is slower may be the host's doing, two in a row send it away. A lost
+ * trial costs what two batches take at most, and is not repeated for twice as long each time,
+ * unless the rate changes. */
 
-#define DENSE_COUNT 256u
-#define DENSE_NS    1000u  /* an exception more often than this, in the mean */
-#define DENSE_QUIET 10000u /* interpreted instructions without one: it is over */
+#define DENSE_PS    2500000u /* an event more often than this, in the mean */
+#define DENSE_WARM  4u       /* batches of translated code until that counts */
+#define DENSE_QUIET 10000u   /* interpreted instructions for each event: they are few now */
+#define DENSE_LOOK  4096u    /* interpreted instructions between two looks at the clock */
+#define TRIES_MAX   5u
 
-/* DENSE_COUNT more exceptions have come, in `took`. */
+static void dense_begin(struct vcpu *v, struct adapt_dense *d, ns_t now)
+{
+    d->seen = v->stats.costly_events;
+    d->insns = d->looked = v->stats.insns;
+    d->since = now;
+}
+
+static void dense_translate(struct adapt_dense *d)
+{
+    d->how = DENSE_TRANSLATE;
+    d->batches = 0;
+    d->slow = false;
+    d->soonest = d->until = 0;
+}
+
+/* The interpreter is not faster: no trial again soon, unless events come at another rate. */
+static void dense_lost(struct adapt_dense *d, ns_t now)
+{
+    dense_translate(d);
+    d->level = 0;
+    d->lost = d->translated;
+    d->soonest = now + SWEEP_NS;
+    d->until = now + (SWEEP_NS << d->tries);
+    d->tries += d->tries < TRIES_MAX;
+}
+
+/* An event took so long in the last batch, translated: is the interpreter to be tried? */
+static bool dense_tries(struct adapt_dense *d, ns_t now, ns_t took)
+{
+    ns_t before = d->previous;
+
+    d->previous = took;
+    d->translated = before < took ? before : took;
+    if (took > DENSE_PS) {
+        d->batches = 0;
+        d->tries -= d->tries > 0;
+        return false;
+    }
+    d->batches += d->batches < DENSE_WARM;
+    if (d->batches < DENSE_WARM || now < d->soonest)
+        return false;
+    return now >= d->until || d->translated < d->lost / 2 || d->translated / 2 > d->lost;
+}
+
+/* A batch of the interpreter took longer than it may. That was perhaps the host's doing, once. */
+static void dense_slow(struct adapt_dense *d, ns_t now)
+{
+    if (d->slow)
+        dense_lost(d, now);
+    else
+        d->slow = true;
+}
+
+/* An event took so long in the last batch. */
 static void dense_next(struct adapt_dense *d, ns_t now, ns_t took)
 {
     switch (d->how) {
     case DENSE_TRANSLATE:
-        if (took > DENSE_COUNT * DENSE_NS || now < d->until)
-            return;
-        d->translated = took;
-        d->how = DENSE_TRIAL;
+        if (dense_tries(d, now, took))
+            d->how = DENSE_TRIAL;
         return;
     case DENSE_TRIAL:
-        if (took < d->translated) {
-            d->how = DENSE_INTERPRET;
-            d->level += d->level < LEVEL_MAX;
-        } else {
-            d->how = DENSE_TRANSLATE;
-            d->level = 0;
+        if (took >= d->translated - d->translated / 8) {
+            dense_slow(d, now);
+            return;
         }
+        d->slow = false;
+        d->won = took;
+        d->how = DENSE_INTERPRET;
+        d->level += d->level < LEVEL_MAX;
         d->until = now + (SWEEP_NS << d->level);
+        d->tries = 0;
         return;
     case DENSE_INTERPRET:
-        if (now < d->until)
-            return;
-        d->how = DENSE_TRANSLATE;
-        d->until = 0;
+        if (now >= d->until || took < d->won / 2)
+            dense_translate(d); /* to be measured again */
+        else if (took >= d->translated)
+            dense_slow(d, now);
+        else
+            d->slow = false;
         return;
     }
+}
+
+/* The interpreter runs, and its batch is not full yet. */
+static void dense_look(struct vcpu *v, struct adapt_dense *d)
+{
+    ns_t now = vm_now(v->vm), ps = (now - d->since) * 1000;
+    uint64_t events = 1 + v->stats.costly_events - d->seen;
+
+    d->looked = v->stats.insns;
+    if (d->looked - d->insns > DENSE_QUIET * events)
+        dense_translate(d);
+    else if (d->how == DENSE_TRIAL && ps >= 2 * events * d->translated)
+        dense_lost(d, now);
+    else if (ps >= 2 * DENSE_COUNT * d->translated)
+        dense_slow(d, now);
+    else
+        return;
+    dense_begin(v, d, now);
 }
 
 bool adapt_interprets(struct vcpu *v)
 {
     struct adapt_dense *d = &v->translator->adapt.dense;
-    uint64_t more = v->stats.exceptions - d->seen;
 
-    d->seen += more;
-    if (!more) {
-        if (d->how != DENSE_TRANSLATE && v->stats.insns - d->insns > DENSE_QUIET) {
-            d->how = DENSE_TRANSLATE;
-            d->count = 0;
-            d->since = vm_now(v->vm);
-        }
-        return d->how != DENSE_TRANSLATE;
-    }
-    d->insns = v->stats.insns;
-    d->count += (uint32_t)more;
-    if (d->count >= DENSE_COUNT) {
+    if (adapt_is_due(v)) {
         ns_t now = vm_now(v->vm);
 
-        dense_next(d, now, now - d->since);
-        d->count = 0;
-        d->since = now;
+        dense_next(d, now, (now - d->since) * 1000 / (v->stats.costly_events - d->seen));
+        dense_begin(v, d, now);
+    } else if (d->how != DENSE_TRANSLATE && v->stats.insns - d->looked > DENSE_LOOK) {
+        dense_look(v, d);
     }
     return d->how != DENSE_TRANSLATE;
 }

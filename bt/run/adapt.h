@@ -13,9 +13,11 @@
  *            traps at too many places, does without windows for a while.
  *            A guest that keeps changing the kind of its data segments runs code for a while that
  *            looks at base and limit of all of them.
- *            Where one exception follows the other, entering and leaving the cache may cost more
- *            than what runs there gains: both ways are measured, and the faster one is taken for a
- *            while.
+ *            Where one costly event follows the other - exceptions, flushes, devices, writes to
+ *            code, changes of the physical map or of breakpoints, accesses beside one - entering
+ *            and leaving the cache may cost more than what runs there gains: both ways are
+ *            measured, by the time from event to event, and the faster one is taken for a while.
+ *            Only what comes as often under both engines is such an event.
  * Bounds     Two sites share each place of the table. Where both are taken by such instructions,
  *            the third's page becomes soft as a whole.
  * Promises   Only speed depends on what is decided here.
@@ -44,7 +46,8 @@ bool adapt_window(const struct vcpu *v);
  * contain it. */
 void adapt_trap(struct vcpu *v, gpa_t gpa, gla_t at, enum adapt_why why);
 
-/* Asked each time the run loop is about to run code: is that the interpreter's at present? */
+/* Asked each time the run loop is about to run code: is that the interpreter's at present?
+ * Translated code comes back for it when adapt_is_due() (run_priv.h). */
 bool adapt_interprets(struct vcpu *v);
 
 /* The TLB was flushed as a whole. */

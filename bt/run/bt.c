@@ -202,7 +202,7 @@ void bt_run(struct vcpu *v)
 
     for (;;) {
         /* What is asked for after this look, the enter stub sees. */
-        if (!bt_may_go_on(v))
+        if (!bt_may_go_on(v) || adapt_is_due(v))
             return;
         uint32_t ctx = bt_context(v);
         if (!ctx)

@@ -20,6 +20,7 @@ static void written(void *self, gpa_t page, unsigned first, unsigned last)
 
     if (!cache_written(v, &v->translator->cache, page, first, last))
         return;
+    v->stats.costly_events++;
     bt_return_stack_reset(v);
     vcpu_attend(v, ATT_SMC);
 }

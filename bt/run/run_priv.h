@@ -73,6 +73,12 @@ bool bt_may_go_on(struct vcpu *v);
  * ready for a jump through the present jump map. */
 bool bt_resume(struct vcpu *v);
 
+/* Is a batch of events complete, so that adapt_interprets() is to be asked? */
+static inline bool adapt_is_due(const struct vcpu *v)
+{
+    return v->stats.costly_events - v->translator->adapt.dense.seen >= DENSE_COUNT;
+}
+
 /* What the context, the generations or the cache itself say again is no reason to go back to the
  * run loop. */
 #define ATT_OURS (ATT_MODE | ATT_SMC)

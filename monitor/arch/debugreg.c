@@ -54,6 +54,8 @@ void control_write_dr(struct vcpu *v, unsigned n, uint32_t val)
     v->dr_armed = v->dr[7] & DR7_ENABLES;
     if (watched || breakpoint_any_data(v))
         mmu_flush_all(v); /* the set of watched pages may have changed */
-    if (was_armed || v->dr_armed)
+    if (was_armed || v->dr_armed) {
+        v->stats.costly_events++;
         vcpu_attend(v, ATT_MODE);
+    }
 }

@@ -71,6 +71,7 @@ static struct event event_make(const struct vcpu *v, enum event_type type, unsig
 static void count(struct vcpu *v, unsigned vector)
 {
     v->stats.exceptions++;
+    v->stats.costly_events++;
     if (vector == VEC_PF)
         v->stats.page_faults++;
 }

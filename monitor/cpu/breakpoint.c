@@ -69,6 +69,8 @@ void breakpoint_note_access(struct vcpu *v, uint32_t addr, unsigned size, enum b
         if (match && bp_overlaps(v, n, addr, size))
             met |= 1u << n;
     }
+    if (access != BREAK_IO && breakpoint_on_page(v, addr))
+        v->stats.costly_events++;
     if (!met)
         return;
     v->dr6_pending |= met;

@@ -30,6 +30,7 @@ void mmu_flush(struct vcpu *v, enum flush_kind kind, gla_t gla)
     if (trace_wants(v->vm, TRACE_BIT(TRACE_MMU)))
         trace_flush(v, kind, gla);
     v->fetch_generation++;
+    v->stats.costly_events++;
     v->flushes_all += kind == FLUSH_ALL;
     v->flushes_nonglobal += kind == FLUSH_NONGLOBAL;
     v->stats.tlb_flushes += kind == FLUSH_ALL || kind == FLUSH_NONGLOBAL;

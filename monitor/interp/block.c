@@ -272,6 +272,7 @@ static void block_kill(struct vcpu *v, struct block *b)
     }
     vcpu_attend(v, ATT_SMC);
     v->stats.code_invalidations++;
+    v->stats.costly_events++;
 }
 
 /* Drops the blocks made of bytes first..last of the page. */

@@ -103,6 +103,8 @@ static void set_kind(struct vm *vm, gpa_t page, uint8_t kind)
     bool other = (*k ^ kind) & PAGE_OVER;
     vm_ram_written(vm, page, GUEST_PAGE_SIZE);
     *k = kind;
+    for (unsigned c = 0; c < vm->cpu_count; c++)
+        vm->cpu[c]->stats.costly_events++;
     if (other) /* other memory is seen there */
         mmu_memory_changed(vm, page, GUEST_PAGE_SIZE);
     else

@@ -30,6 +30,7 @@ static void deliver_debug_trap(struct vcpu *v)
     v->dr[7] &= ~DR7_GD; /* the handler may touch the debug registers */
     /* A trap: the image of RF stays as it is, unlike fault_deliver(). */
     v->stats.exceptions++;
+    v->stats.costly_events++;
     event_deliver(v, EVENT_FAULT, VEC_DB, NO_ERROR_CODE);
 }
 

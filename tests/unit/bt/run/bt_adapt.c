@@ -13,6 +13,9 @@
 #include "bt/run/adapt.h"
 #include "bt/run/run_priv.h"
 #include "bt/translate/adapt_form.h"
+#include "monitor/arch/control.h"
+#include "monitor/memory/page.h"
+#include "shadow-mmu/access.h"
 
 #define RAM  (16u << 20)
 #define PAGE GUEST_PAGE_SIZE
@@ -132,32 +135,117 @@ Test(bt_adapt, segments)
     cr_expect(bt_context(r->cpu) == flat);
 }
 
-/* Exceptions that come every `ns`; how many of the looks said that the interpreter runs. */
-static unsigned exceptions(unsigned count, ns_t translated_ns, ns_t interpreted_ns)
+static uint64_t counted(uint64_t *seen)
+{
+    uint64_t more = r->cpu->stats.costly_events - *seen;
+
+    *seen += more;
+    return more;
+}
+
+/* Each kind counts, whoever executes it. */
+Test(bt_adapt, kinds_of_events)
+{
+    start();
+    struct vcpu *v = r->cpu;
+    uint64_t seen = v->stats.costly_events;
+
+    mmu_flush_all(v);
+    mmu_flush_page(v, 0x5000);
+    cr_expect(counted(&seen) == 2, "flushes");
+    vm_set_a20(v->vm, false);
+    vm_set_a20(v->vm, true);
+    cr_expect(counted(&seen) == 2, "A20");
+    vm_set_page_kind(v->vm, 0x600000, 3 * PAGE, PAGE_MMIO);
+    vm_set_page_kind(v->vm, 0x600000, 3 * PAGE, PAGE_RAM);
+    cr_expect(counted(&seen) == 6, "what pages are");
+    control_write_dr(v, 0, 0x700000);
+    control_write_dr(v, 7, 0x402); /* instruction */
+    control_write_dr(v, 7, 0x400);
+    cr_expect(counted(&seen) == 2, "debug registers");
+    control_write_dr(v, 7, 0xd0402); /* data, written */
+    counted(&seen);
+    lin_write8(v, 0x700800, 1, 0);
+    lin_write8(v, 0x701800, 1, 0);
+    cr_expect(counted(&seen) == 1, "a page that is watched, another");
+}
+
+/* Events that come every `translated_ns` or `interpreted_ns`, by who runs, with so many
+ * instructions to each; how many of the looks said that the interpreter runs. */
+static unsigned events(unsigned count, ns_t translated_ns, ns_t interpreted_ns, unsigned insns)
 {
     unsigned interpreted = 0;
-    bool now = false;
+    bool now = r->cpu->translator->adapt.dense.how != DENSE_TRANSLATE;
 
     for (unsigned n = 0; n < count; n++) {
         r->world.now += now ? interpreted_ns : translated_ns;
-        r->cpu->stats.exceptions++;
+        r->cpu->stats.insns += now ? insns : 0;
+        r->cpu->stats.costly_events++;
         now = adapt_interprets(r->cpu);
         interpreted += now;
     }
     return interpreted;
 }
 
-Test(bt_adapt, exceptions)
+Test(bt_adapt, events)
 {
     start();
-    r->cpu->stats.exceptions = 1000000; /* before the translator was there */
+    r->cpu->stats.costly_events = 1000000; /* before the translator was there */
     bt_rig_options(r, NULL);
-    cr_expect(!adapt_interprets(r->cpu) && !exceptions(1, 5000, 100));
-    cr_expect(exceptions(100000, 5000, 100) == 0, "too few of them in a time");
-    cr_expect(exceptions(100000, 300, 400) < 1000, "the interpreter is slower");
+    cr_expect(!adapt_interprets(r->cpu) && !events(1, 5000, 100, 10));
+    cr_expect(events(100000, 5000, 100, 10) == 0, "too few of them in a time");
+    unsigned few = events(100000, 300, 400, 10);
+    cr_expect(few < 2000, "the interpreter is slower: %u", few);
     later(NS_PER_SEC);
-    unsigned most = exceptions(1000000, 300, 150);
+    unsigned most = events(1000000, 300, 150, 10);
     cr_expect(most > 900000, "%u", most);
-    r->cpu->stats.insns += 100000; /* and no exception */
+    r->cpu->stats.insns += 100000000; /* and no event */
     cr_expect(!adapt_interprets(r->cpu) && bt_usable(r->cpu));
+}
+
+/* The interpreter was faster for long. Then the guest changes. */
+Test(bt_adapt, events_change)
+{
+    static const struct {
+        const char *name;
+        ns_t translated, interpreted;
+        unsigned insns;
+    } now[] = {
+        {"as often, and the interpreter is slower", 300, 400, 10},
+        {"less often, and the interpreter is slower", 4000, 20000, 400},
+        {"more often, and the interpreter is slower", 50, 70, 2},
+        {"now and then", 50000, 2000000, 40000},
+    };
+
+    for (unsigned n = 0; n < ARRAY_LEN(now); n++) {
+        start();
+        unsigned most = events(10000000, 300, 150, 10);
+        cr_expect(most > 9900000, "%u", most);
+        most = events(100000, now[n].translated, now[n].interpreted, now[n].insns);
+        cr_expect(most < 4000, "%s: %u", now[n].name, most);
+        most = events(3000000, 300, 150, 10);
+        cr_expect(most > 2000000, "and back: %u", most);
+    }
+}
+
+/* One batch that the host held up does not decide. */
+Test(bt_adapt, events_and_a_pause)
+{
+    start();
+    unsigned all = 0;
+    for (unsigned n = 0; n < 100; n++) {
+        all += events(10000, 300, 150, 10);
+        r->world.now += 50000000;
+    }
+    cr_expect(all > 900000, "%u", all);
+}
+
+/* What is better translated loses less than a hundredth by trials. */
+Test(bt_adapt, a_trial_is_rare)
+{
+    start();
+    unsigned few = events(3000000, 300, 900, 30);
+    cr_expect(few < 3000000 / 200, "%u", few);
+    few = events(300000, 2000, 30000, 1000);
+    cr_expect(few < 300000 / 3000, "%u", few);
 }
