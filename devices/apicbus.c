@@ -40,10 +40,10 @@ enum apic_result apic_bus_send(struct apic_bus *b, const struct apic_msg *m)
     return r;
 }
 
-bool apic_bus_busy(const struct apic_bus *b, uint8_t dest, bool logical, uint8_t vector)
+bool apic_bus_requested(const struct apic_bus *b, uint8_t dest, bool logical, uint8_t vector)
 {
     for (unsigned i = 0; i < b->cpu_count; i++)
-        if (lapic_matches(b->cpu[i], dest, logical) && lapic_vector_busy(b->cpu[i], vector))
+        if (lapic_matches(b->cpu[i], dest, logical) && lapic_vector_requested(b->cpu[i], vector))
             return true;
     return false;
 }

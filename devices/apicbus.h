@@ -53,9 +53,9 @@ struct apic_bus {
 };
 
 enum apic_result apic_bus_send(struct apic_bus *b, const struct apic_msg *m);
-/* `vector` is requested or in service at a local APIC that the destination names. (Tick catch-up
- * asks.) */
-bool apic_bus_busy(const struct apic_bus *b, uint8_t dest, bool logical, uint8_t vector);
+/* `vector` is requested, and not taken yet, at a local APIC that the destination names. (Tick
+ * catch-up asks.) */
+bool apic_bus_requested(const struct apic_bus *b, uint8_t dest, bool logical, uint8_t vector);
 /* Does the destination name this CPU? */
 bool apic_bus_reaches(const struct apic_bus *b, unsigned cpu, uint8_t dest, bool logical);
 /* A local APIC ended a level-triggered interrupt. */

@@ -331,7 +331,7 @@ static void pit_deliver(struct i8254 *pit, ns_t now)
 
     if (pit->backlog == 0 || (pit->poll_at != NS_NEVER && now < pit->poll_at))
         return;
-    if (!pit->irq_idle || pit->irq_idle(pit->irq_idle_ctx)) {
+    if (!pit->irq_taken || pit->irq_taken(pit->irq_taken_ctx)) {
         pit->deaf = false;
         pit->starved = 0;
         pit->backlog--;
@@ -362,6 +362,23 @@ static void pit_count_edges(struct i8254 *pit, uint64_t n, uint32_t period)
     }
 }
 
+/* Counter 0's OUT rose, in modes 2 and 3 perhaps more than once, up to `limit`. The rise of a
+ * mode that makes one is at the interrupt controller from then on, whatever that did with the one
+ * before. */
+static void pit_edges(struct i8254 *pit, const struct i8254_channel *c, uint64_t limit)
+{
+    uint64_t n;
+
+    if (!is_periodic(c)) {
+        pit_pulse(pit);
+        pit->next_edge = TICK_NEVER;
+        return;
+    }
+    n = 1 + (limit - pit->next_edge) / c->count;
+    pit_count_edges(pit, n, c->count);
+    pit->next_edge += n * c->count;
+}
+
 /* Brings all counters to `now` and delivers what fell due. */
 static void pit_advance(struct i8254 *pit, ns_t now)
 {
@@ -374,14 +391,8 @@ static void pit_advance(struct i8254 *pit, ns_t now)
     for (;;) { /* at most twice: before and after a waiting count takes over */
         uint64_t limit = c->next_at < t ? c->next_at : t;
 
-        if (pit->next_edge <= limit) {
-            uint64_t n = 1;
-
-            if (is_periodic(c))
-                n += (limit - pit->next_edge) / c->count;
-            pit_count_edges(pit, n, c->count);
-            pit->next_edge = is_periodic(c) ? pit->next_edge + n * c->count : TICK_NEVER;
-        }
+        if (pit->next_edge <= limit)
+            pit_edges(pit, c, limit);
         if (c->next_at > t)
             break;
         limit = c->next_at;
@@ -512,14 +523,14 @@ void i8254_set_gate(struct i8254 *pit, unsigned n, bool level, ns_t now)
         pit_reschedule(pit);
 }
 
-void i8254_init(struct i8254 *pit, struct wire irq0, struct wire kick, bool (*irq_idle)(void *ctx),
+void i8254_init(struct i8254 *pit, struct wire irq0, struct wire kick, bool (*irq_taken)(void *ctx),
                 void *ctx)
 {
     memset(pit, 0, sizeof(*pit));
     pit->irq0 = irq0;
     pit->kick = kick;
-    pit->irq_idle = irq_idle;
-    pit->irq_idle_ctx = ctx;
+    pit->irq_taken = irq_taken;
+    pit->irq_taken_ctx = ctx;
     pit_reset(pit);
 }
 

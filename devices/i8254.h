@@ -2,9 +2,12 @@
 /*
  * i8254.h - the programmable interval timer: three counters clocked with 1193182 Hz.
  *
- * Promises   All counts derive from `now` in whole ticks, so nothing drifts. Ticks of counter 0
- *            that came due while nobody looked are delivered one after another, each when
- *            irq_idle() says that the last one was taken.
+ * Promises   All counts derive from `now` in whole ticks, so nothing drifts. A tick of counter 0 goes
+ *            out when it is due if irq_taken() says that the one before was taken; it is then
+ *            latched in the interrupt controller, also while that one is in service. Periodic ticks
+ *            (modes 2 and 3) that find the one before still requested, or came due while nobody
+ *            looked, wait and are delivered one after another. The edge of a mode that makes one
+ *            (0, 1, 4, 5) never waits.
  * Windows    0x40-0x43 -> offset 0.
  * Deviations Illegal count 1 in modes 2 and 3 holds OUT high. Counter 0 faster than 20 kHz is
  * delivered in bursts.
@@ -41,21 +44,21 @@ struct i8254 {
     uint64_t tick;      /* latest tick seen; time does not run backwards */
     uint64_t next_edge; /* tick of counter 0's next rise of OUT, or UINT64_MAX */
     uint64_t backlog;   /* ticks due but not delivered */
-    ns_t poll_at;       /* when to look at irq_idle again; NS_NEVER: nothing waits */
+    ns_t poll_at;       /* when to look at irq_taken again; NS_NEVER: nothing waits */
     ns_t last_poll, starved;
     bool deaf; /* the guest has not taken ticks for long: deliver as the hardware would */
     bool irq_level;
     uint64_t ticks_delivered, ticks_late, ticks_dropped;
     uint8_t wires_begin;
     struct wire irq0, kick; /* kick: raised when the deadline moved */
-    bool (*irq_idle)(void *ctx);
-    void *irq_idle_ctx;
+    bool (*irq_taken)(void *ctx);
+    void *irq_taken_ctx;
 };
 
 extern const struct dev_ops i8254_ops;
 
-/* irq_idle may be NULL (always idle); kick may be unconnected. */
-void i8254_init(struct i8254 *pit, struct wire irq0, struct wire kick, bool (*irq_idle)(void *ctx),
+/* irq_taken may be NULL (always true); kick may be unconnected. */
+void i8254_init(struct i8254 *pit, struct wire irq0, struct wire kick, bool (*irq_taken)(void *ctx),
                 void *ctx);
 /* Level of OUT of counter `n`. */
 bool i8254_out(struct i8254 *pit, unsigned n, ns_t now);

@@ -150,12 +150,11 @@ void i8259_set_irq(void *dev, unsigned irq, bool level)
     pic_update(pic);
 }
 
-bool i8259_irq_idle(const struct i8259 *pic, unsigned irq)
+bool i8259_irq_taken(const struct i8259 *pic, unsigned irq)
 {
     const struct i8259_chip *c = &pic->chip[(irq >> 3) & 1];
-    uint8_t bit = (uint8_t)(1u << (irq & 7));
 
-    return ((chip_irr(c) | c->isr) & bit) == 0;
+    return !(chip_irr(c) >> (irq & 7) & 1);
 }
 
 bool i8259_would_interrupt(const struct i8259 *pic, unsigned irq)

@@ -47,8 +47,9 @@ static inline bool i8259_pending(const struct i8259 *pic)
 {
     return pic->chip[0].out;
 }
-/* No request of this input waits or is in service. (Tick catch-up asks.) */
-bool i8259_irq_idle(const struct i8259 *pic, unsigned irq);
+/* No request of this input waits: the CPU took the last one, and may still serve it. (Tick catch-up
+ * asks.) */
+bool i8259_irq_taken(const struct i8259 *pic, unsigned irq);
 
 /* Would INTR rise if this input fell and rose, with everything else as it is? */
 bool i8259_would_interrupt(const struct i8259 *pic, unsigned irq);

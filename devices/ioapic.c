@@ -84,11 +84,11 @@ bool ioapic_pin_open(const struct ioapic *io, unsigned pin)
     return pin < IOAPIC_PINS && !(io->entry[pin] & RE_MASKED);
 }
 
-bool ioapic_pin_idle(const struct ioapic *io, unsigned pin)
+bool ioapic_pin_taken(const struct ioapic *io, unsigned pin)
 {
     uint64_t e = io->entry[pin % IOAPIC_PINS];
 
-    return !apic_bus_busy(io->bus, (uint8_t)(e >> 56), (e & RE_LOGICAL) != 0, (uint8_t)e);
+    return !apic_bus_requested(io->bus, (uint8_t)(e >> 56), (e & RE_LOGICAL) != 0, (uint8_t)e);
 }
 
 uint32_t ioapic_nmi_pins(const struct ioapic *io, unsigned cpu)

@@ -90,9 +90,9 @@ bool lapic_software_enabled(const struct lapic *l)
     return l->hw_enabled && (l->svr & SVR_ENABLE);
 }
 
-bool lapic_vector_busy(const struct lapic *l, uint8_t vector)
+bool lapic_vector_requested(const struct lapic *l, uint8_t vector)
 {
-    return bit_get(l->irr, vector) || bit_get(l->isr, vector);
+    return bit_get(l->irr, vector);
 }
 
 /* The vector that may interrupt the CPU now, or -1. */

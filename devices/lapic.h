@@ -77,7 +77,7 @@ int lapic_ack(struct lapic *l);
 bool lapic_matches(const struct lapic *l, uint8_t dest, bool logical);
 bool lapic_software_enabled(const struct lapic *l);
 uint8_t lapic_arbitration_priority(const struct lapic *l);
-bool lapic_vector_busy(const struct lapic *l, uint8_t vector); /* requested or in service */
+bool lapic_vector_requested(const struct lapic *l, uint8_t vector); /* its bit in IRR */
 enum apic_result lapic_accept(struct lapic *l, unsigned mode, uint8_t vector, bool level);
 
 /* Raises the interrupt of an LVT entry (performance counters, thermal). */

@@ -124,14 +124,14 @@ static void set_shadow(void *board, uint64_t gpa, uint64_t len, bool read_ram, b
 }
 
 /* Has the guest taken the last tick of line 0, whichever controller it listens to? */
-static bool tick_idle(void *board)
+static bool tick_taken(void *board)
 {
     const struct pc *pc = board;
 
     if (ioapic_pin_open(&pc->ioapic, 2))
-        return ioapic_pin_idle(&pc->ioapic, 2);
+        return ioapic_pin_taken(&pc->ioapic, 2);
     /* An NMI is taken without an acknowledge. */
-    return lapic_lint0_is_nmi(&pc->lapic[0]) || i8259_irq_idle(&pc->pic, 0);
+    return lapic_lint0_is_nmi(&pc->lapic[0]) || i8259_irq_taken(&pc->pic, 0);
 }
 
 void pc_ferr(struct pc *pc, bool level)
@@ -320,7 +320,7 @@ void pc_wires_connect(struct pc *pc)
 
     i8259_init(&pc->pic, (struct wire){pic_intr, pc, 0});
     connect_apics(pc);
-    i8254_init(&pc->pit, (struct wire){isa_irq, pc, PC_IRQ_PIN(SRC_ISA, 0)}, deadline, tick_idle,
+    i8254_init(&pc->pit, (struct wire){isa_irq, pc, PC_IRQ_PIN(SRC_ISA, 0)}, deadline, tick_taken,
                pc);
     mc146818_init(&pc->rtc, pc->cfg.wall_seconds,
                   (struct wire){isa_irq, pc, PC_IRQ_PIN(SRC_ISA, 8)}, deadline);

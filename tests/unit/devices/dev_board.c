@@ -149,6 +149,48 @@ Test(board, nmi_from_outside)
     machine_free(m);
 }
 
+/* The 8254 asks again while its interrupt is in service: the request waits in IRR (8259A data sheet;
+ * SDM vol. 3A, section 10.8.4) and is there at the EOI, at once, with no time passing. */
+Test(board, tick_in_service)
+{
+    static const struct {
+        uint8_t mode;
+        bool ioapic;
+        const char *name;
+    } rows[] = {
+        {0x30, false, "one shot, 8259"},
+        {0x34, false, "periodic, 8259"},
+        {0x30, true, "one shot, I/O APIC"},
+        {0x34, true, "periodic, I/O APIC"},
+    };
+
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+        struct machine *m = machine_new(1);
+
+        lapic_put(m, 0xf0, 0x1ff);
+        if (rows[i].ioapic)
+            ioapic_route(m, 2, ROUTE_FIXED, 0);
+        else
+            out(m, 0x21, 1, 0xfe);
+        for (unsigned n = 0; n < 2; n++) {
+            if (n == 0 || rows[i].mode == 0x30)
+                pit_start(m, rows[i].mode, 1193);
+            m->now += 1200000;
+            pc_run_until(m->pc, m->now);
+            cr_expect_eq(m->intr[0], n == 0, "%s: request %u", rows[i].name, n);
+            if (n == 0)
+                cr_expect_geq(pc_intr_ack(m->pc, 0), 0);
+        }
+        cr_expect_not(m->intr[0], "%s: in service", rows[i].name);
+        if (rows[i].ioapic)
+            lapic_put(m, 0xb0, 0);
+        else
+            out(m, 0x20, 1, 0x20);
+        cr_expect(m->intr[0], "%s: after the EOI", rows[i].name);
+        machine_free(m);
+    }
+}
+
 Test(board, rejects_bad_configurations)
 {
     static const struct {

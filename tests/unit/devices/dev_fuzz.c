@@ -43,10 +43,10 @@ static void send(void *o, const uint8_t *bytes, size_t len)
         m.sent += bytes[i];
 }
 
-static bool irq0_idle(void *ctx)
+static bool irq0_taken(void *ctx)
 {
     (void)ctx;
-    return i8259_irq_idle(&m.pic, 0);
+    return i8259_irq_taken(&m.pic, 0);
 }
 
 static struct wire irq(unsigned pin)
@@ -87,7 +87,7 @@ static void build(void)
 
     memset(&m, 0, sizeof(m));
     i8259_init(&m.pic, none);
-    i8254_init(&m.pit, irq(0), none, irq0_idle, NULL);
+    i8254_init(&m.pit, irq(0), none, irq0_taken, NULL);
     port61_init(&m.p61, &m.pit, none);
     mc146818_init(&m.rtc, 1790000000, irq(8), none);
     mc146818_set_memory(&m.rtc, 1 << 27);

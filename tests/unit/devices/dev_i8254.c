@@ -12,7 +12,7 @@
 #define CTL 3
 
 static unsigned rises, kicks;
-static bool line, idle = true;
+static bool line, taken = true;
 
 static void irq0(void *t, unsigned pin, bool level)
 {
@@ -28,10 +28,10 @@ static void kick(void *t, unsigned pin, bool level)
     (void)level;
     kicks++;
 }
-static bool is_idle(void *ctx)
+static bool is_taken(void *ctx)
 {
     (void)ctx;
-    return idle;
+    return taken;
 }
 
 /* First nanosecond of a tick. */
@@ -52,8 +52,8 @@ static void fresh(struct i8254 *p)
 {
     rises = 0;
     line = false;
-    idle = true;
-    i8254_init(p, (struct wire){irq0, NULL, 0}, (struct wire){kick, NULL, 0}, is_idle, NULL);
+    taken = true;
+    i8254_init(p, (struct wire){irq0, NULL, 0}, (struct wire){kick, NULL, 0}, is_taken, NULL);
 }
 static unsigned latched(struct i8254 *p, unsigned n, uint64_t tick)
 {
@@ -264,16 +264,16 @@ Test(i8254, catch_up)
     out(&p, 0, 0xa9, 0);
     out(&p, 0, 0x04, 0); /* 1193: 1 ms */
     rises = 0;
-    idle = false;
+    taken = false;
     now = 50 * 1000000;
     i8254_ops.run_until(&p, now);
     cr_expect_eq(rises, 0, "the guest has not taken the last one");
     cr_expect_eq(p.backlog, 50);
     for (unsigned n = 1; n <= 20; n++) {
-        idle = true;
+        taken = true;
         now = i8254_ops.run_until(&p, now + 100000);
         cr_expect_eq(rises, n, "one at a time");
-        idle = false;
+        taken = false;
         i8254_ops.run_until(&p, now);
     }
     /* A guest that takes none for a second is left alone: no polling, ticks as the hardware
@@ -287,14 +287,40 @@ Test(i8254, catch_up)
         now = i8254_ops.run_until(&p, now);
     cr_expect_leq(rises - before, 101);
     cr_expect_geq(rises - before, 99);
-    idle = true;
+    taken = true;
     i8254_ops.run_until(&p, now);
     cr_expect(!p.deaf);
     /* Bounded. */
-    idle = false;
+    taken = false;
     i8254_ops.run_until(&p, now + 3600 * NS_PER_SEC);
     cr_expect_leq(p.backlog, 10002);
     cr_expect_gt(p.ticks_dropped, 3500000);
+}
+
+/* The rise of a mode that makes one goes out when it is due, whether or not the guest took the one
+ * before, and only once. */
+Test(i8254, one_shot_never_waits)
+{
+    static const uint8_t modes[] = {0, 4};
+
+    for (unsigned i = 0; i < ARRAY_LEN(modes); i++) {
+        struct i8254 p;
+
+        fresh(&p);
+        taken = false;
+        for (uint64_t n = 0; n < 3; n++) {
+            out(&p, CTL, (uint8_t)(0x30 | modes[i] << 1), 1000 * n);
+            out(&p, 0, 100, 1000 * n);
+            out(&p, 0, 0, 1000 * n);
+            rises = 0;
+            i8254_ops.run_until(&p, at(1000 * n + 100));
+            cr_expect_eq(rises, 0, "mode %u early", modes[i]);
+            i8254_ops.run_until(&p, at(1000 * n + 102));
+            cr_expect_eq(rises, 1, "mode %u", modes[i]);
+            cr_expect_eq(i8254_ops.run_until(&p, at(1000 * n + 900)), NS_NEVER);
+            cr_expect_eq(rises, 1, "mode %u once", modes[i]);
+        }
+    }
 }
 
 Test(port61, bits)

@@ -251,7 +251,27 @@ Test(i8259, spurious_15)
     cr_expect_eq(i8259_ops.read(&pic, M0, 1, 0), 0x04);
     cr_expect_eq(i8259_ops.read(&pic, S0, 1, 0), 0x00);
     cr_expect_eq(pic.spurious, 1);
-    cr_expect(i8259_irq_idle(&pic, 0));
+}
+
+/* A request is latched while the one before is in service; "taken" is about the latch alone. */
+Test(i8259, edge_in_service)
+{
+    struct i8259 pic;
+    static const struct step init[] = {INIT(1, 1)};
+
+    i8259_init(&pic, (struct wire){0});
+    for (unsigned i = 0; i < ARRAY_LEN(init); i++)
+        i8259_ops.write(&pic, init[i].a, 1, init[i].b, 0);
+    i8259_ops.write(&pic, M1, 1, 0, 0);
+    cr_expect(i8259_irq_taken(&pic, 0));
     i8259_set_irq(&pic, 0, true);
-    cr_expect(!i8259_irq_idle(&pic, 0));
+    cr_expect(!i8259_irq_taken(&pic, 0));
+    cr_expect_eq(i8259_intack(&pic), 0x20);
+    cr_expect(i8259_irq_taken(&pic, 0), "in service");
+    i8259_set_irq(&pic, 0, false);
+    i8259_set_irq(&pic, 0, true);
+    cr_expect(!i8259_irq_taken(&pic, 0) && !i8259_pending(&pic));
+    i8259_ops.write(&pic, M0, 1, 0x20, 0);
+    cr_expect(i8259_pending(&pic), "the EOI frees it");
+    cr_expect_eq(i8259_intack(&pic), 0x20);
 }
