@@ -88,8 +88,9 @@ static const uint8_t *image_reg(const uint8_t *image, bool xmm, unsigned reg)
     return xmm ? image + FX_XMM + 16 * reg : image + FX_ST + 16 * ((reg - top) & 7);
 }
 
-/* A mask of zeros touches no memory, and only the bytes from the first selected to the last are
- * checked. */
+/* The segment is checked for the whole operand, as on a CPU, also with a mask of zeros (SDM vol. 2B,
+ * MASKMOVDQU: "exceptions associated with addressing memory ... may still be signaled"); paging only
+ * for the bytes from the first selected to the last. */
 void i_maskmov(struct vcpu *v, const struct insn *i)
 {
     const struct fpu_stub *s = fpu_stub_get(v, i);
@@ -97,7 +98,7 @@ void i_maskmov(struct vcpu *v, const struct insn *i)
     unsigned len = xmm ? 16 : 8, first = 16, last = 0;
     struct fpu_io io;
     _Alignas(16) uint8_t image[FXSAVE_SIZE];
-    gla_t gla = 0;
+    gla_t gla;
 
     simd_check_available(v, xmm);
     fpu_unpark(v);
@@ -114,12 +115,11 @@ void i_maskmov(struct vcpu *v, const struct insn *i)
             if (first == 16)
                 first = n;
         }
-    if (first <= last) {
-        gla = seg_linear(v, i->seg, ea(v, i) + first, last - first + 1, SEG_ACC_W) - first;
+    gla = seg_linear(v, i->seg, ea(v, i), len, SEG_ACC_W);
+    if (first <= last)
         fpu_mem_probe(v, gla + first, last - first + 1);
-    }
     /* Eight bytes count, whatever the mask; 16 are left alone. */
-    fpu_mem_align_check(v, v->seg[i->seg].base + ea(v, i), len);
+    fpu_mem_align_check(v, gla, len);
     /* MASKMOVQ's change from x87 to MMX state: the stub's store goes to the first bytes of io,
      * which are not in use. */
     if (!xmm && !simd_call(v, i, s, &io))

@@ -366,18 +366,15 @@ static bool alias(const struct unit *u, struct allowance *a)
     return rule_runs_freely(u, a);
 }
 
-/* #AC, #PF without any selected byte, or an operand that as a whole goes beyond offset 4 GiB. */
+/* #AC, or #PF for bytes that are not selected. */
 static bool masked_store(const struct unit *u, struct allowance *a)
 {
     unsigned there = u->io->vector;
-    bool limit = there == VEC_GP || there == VEC_SS;
 
-    if (!is_masked(u) || (there != VEC_AC && there != VEC_PF && !limit))
+    if (!is_masked(u) || (there != VEC_AC && there != VEC_PF))
         return false;
     allow_part(u, a);
     a->vector = a->eip = a->cr2 = a->error = true;
-    if (limit)
-        return u->vector == NATIVE_STOPPED && u->i.addr_size == 4 && reg_of(u, EDI) > 0u - 16;
     return u->vector == NATIVE_STOPPED || there == VEC_AC || near(u);
 }
 
@@ -427,7 +424,7 @@ static struct {
     {"newer", "the bytes are an instruction that the CPU model does not have", newer, 0},
     {"other", "what gen.c does not make for such cases was there by chance", other, 0},
     {"self", "a REP that writes over itself: fetched once or again, as the CPU likes", self, 0},
-    {"masked store", "#AC, and #PF without selected bytes, of MASKMOVx: DEVIATIONS.md, 4",
+    {"masked store", "#AC, and #PF for bytes not selected, of MASKMOVx: DEVIATIONS.md, 4",
      masked_store, 0},
     {"64 KiB", "a CPU wraps each part of a long x87 operand: DEVIATIONS.md, 4", part_wrap, 0},
     {"bus lock", "hosts stop a CPU that locks the bus, for seconds (measured: up to 11)", bus_lock,
