@@ -184,68 +184,30 @@ test_main:
     mov ax, ss
     dec edi
     jnz 7b
-    /* interrupts reach loops that do nothing else: direct, over CALL and RET, over memory, through a table, LOOP,
-     * JECXZ; within 100 us as a rule, and each within 100 ms */
+    /* Interrupts reach loops that do nothing else: direct, over CALL and RET, over memory, through a table, LOOP, JECXZ.
+     * The counter goes on behind its end (82C54, mode 0), so it says how late the interrupt was. A host that runs others
+     * meanwhile makes any of them late, and the monitor can do nothing about it; what the monitor does wrong is wrong each
+     * time. So one of 200 has to come within 100 us, and the first that does is enough. */
 .macro LATENCY name, entry
-    mov dword ptr [best], -1
-    mov edi, 10
+    mov edi, 200
 7:  mov dword ptr [irq0_count], 0
     mov ecx, 1193 /* a millisecond */
     call pit_arm
-    rdtsc
-    mov [start], eax
-    mov dword ptr [start + 4], edx
     mov eax, offset \entry
     call eax
     cli
-    rdtsc
-    sub eax, [start]
-    sbb edx, [start + 4]
-    mov ecx, -1
-    test edx, edx
-    cmovnz eax, ecx
-    cmp eax, [best]
-    cmova eax, [best]
-    mov [best], eax
+    call pit_late
+    mov [late], eax
     EXPECT "\name: taken", "dword ptr [irq0_count]", 1
+    cmp dword ptr [late], 119 /* 100 us */
+    jbe 6f
     dec edi
     jnz 7b
-    /* best: 1 ms and the least latency */
-    mov eax, [best]
-    sub eax, [ms]
-    sbb edx, edx
-    not edx
-    and eax, edx
-    xor edx, edx
-    mov ecx, [tenth_ms]
-    cmp ecx, eax
-    setb dl
+6:  xor edx, edx
+    test edi, edi
+    setz dl
     EXPECT "in time, at best: \name", edx, 0
 .endm
-    /* how long a millisecond is: counted by PIT polling, the best of five */
-    mov dword ptr [ms], -1
-    mov edi, 5
-7:  mov ecx, 1193
-    call pit_arm
-    rdtsc
-    mov [start], eax
-    mov dword ptr [start + 4], edx
-    call irq0_wait
-    rdtsc
-    sub eax, [start]
-    cmp eax, [ms]
-    cmova eax, [ms]
-    mov [ms], eax
-    sti
-    nop
-    cli
-    dec edi
-    jnz 7b
-    mov ecx, 10
-    mov eax, [ms]
-    xor edx, edx
-    div ecx
-    mov [tenth_ms], eax
     LATENCY "jmp to itself", spin_jmp
     LATENCY "jnz", spin_jnz
     LATENCY "call and ret", spin_call
@@ -255,6 +217,17 @@ test_main:
     LATENCY "loop", spin_loop
     LATENCY "jecxz", spin_jecxz
     LATENCY "recursion", spin_deep
+    ret
+    /* EAX: ticks since counter 0 came to its end, modulo 65536 */
+pit_late:
+    mov al, 0
+    out 0x43, al
+    in al, 0x40
+    mov ah, al
+    in al, 0x40
+    xchg al, ah
+    neg ax
+    movzx eax, ax
     ret
 hot:
     mov eax, 0
@@ -400,10 +373,7 @@ steps: .long 0
 all_dr6: .long 0
 last_eip: .long 0
 leave_to: .long 0
-best: .long 0
-start: .long 0, 0
-ms: .long 0
-tenth_ms: .long 0
+late: .long 0
     .bss
     .align 64
 cell: .skip 128
