@@ -12,6 +12,7 @@
 #include <criterion/criterion.h>
 
 #include "bt/run/run_priv.h"
+#include "tests/unit/xorshift.h"
 
 #define RAM     (64u << 10)
 #define GDT     0x1000u
@@ -88,6 +89,11 @@ static void gate(uint8_t *ram, unsigned vector, const uint8_t *handler, unsigned
     memcpy(ram + IDT + 8 * vector, raw, sizeof raw);
 }
 
+/* Set: reset() leaves what the translator learned as it is, and some time passes. */
+static bool adaptive;
+static uint32_t adaptive_seed = 0x2545f491;
+#define RESET_NS 16384u /* at most */
+
 /* What repeats in each run is not to become rare: no instruction gets another form for its traps,
  * no exception gives the run to the interpreter. */
 static void forget_traps(struct adapt *a)
@@ -117,7 +123,9 @@ static void reset(struct bt_rig *r)
     struct vcpu *v = r->cpu;
     uint8_t *ram = r->vm.ram;
 
-    if (v->translator)
+    if (v->translator && adaptive)
+        r->now += xorshift(&adaptive_seed) % RESET_NS;
+    else if (v->translator)
         forget_traps(&v->translator->adapt);
     bt_rig_flat(r, 0);
     memset(ram, 0, CODE);
@@ -157,6 +165,18 @@ static void load(struct bt_rig *r)
     bt_rig_wrote(r, 0, RAM);
     reset(r);
     cr_assert(run(r), "eip %x", r->cpu->eip);
+}
+
+/* Before a run of the translated guest. The interpreter's, which it is compared with, sees the same
+ * time. */
+static void restart(void)
+{
+    reset(t.translated);
+    if (!adaptive)
+        return;
+    reset(t.interpreted);
+    t.interpreted->now = t.translated->now;
+    cr_assert(run(t.interpreted));
 }
 
 static bool same(void)

@@ -28,6 +28,10 @@
 #define PATIENCE_US 50000    /* until the next alarm */
 #define PATIENT     40000000 /* instructions until the interpreter must have been there */
 
+#define TURN_NS 2000000u /* that pass before each run, with adaptation */
+
+static bool adaptive; /* code that is written often is interpreted at first, and time passes */
+
 static struct {
     struct bt_rig *interpreted, *translated;
     const char *running; /* program */
@@ -145,6 +149,10 @@ static void run_translated(unsigned us)
 {
     struct vcpu *v = t.translated->cpu;
 
+    if (adaptive) {
+        t.translated->now += TURN_NS;
+        t.interpreted->now += TURN_NS;
+    }
     __atomic_store_n(&v->attention, 0, __ATOMIC_SEQ_CST);
     bt_rig_running = t.translated;
     alarm_in(us, PATIENCE_US);
@@ -399,7 +407,7 @@ Test(bt_break, advance_software_tlb)
 
 static void all(bool soft_only)
 {
-    struct bt_options options = {.soft_only = soft_only, .no_aliased = true};
+    struct bt_options options = {.soft_only = soft_only, .no_aliased = !adaptive};
 
     rigs(&options);
     bt_rig_break_signal(on_alarm);
@@ -417,6 +425,18 @@ static void all(bool soft_only)
 Test(bt_break, windows)
 {
     all(false);
+}
+
+Test(bt_break, windows_adaptive)
+{
+    adaptive = true;
+    all(false);
+}
+
+Test(bt_break, software_tlb_adaptive)
+{
+    adaptive = true;
+    all(true);
 }
 
 Test(bt_break, software_tlb)

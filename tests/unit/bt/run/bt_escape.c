@@ -35,6 +35,7 @@
 #define CANARY     0xc5
 
 static uint32_t seed;
+static bool adaptive; /* prepare() leaves what the translator learned, and time passes */
 
 static uint32_t rnd(uint32_t below)
 {
@@ -376,7 +377,9 @@ static void prepare(struct bt_rig *r, const struct program *p, const struct op *
     bt_rig_wrote(r, 0, RAM);
     make_state(r, o, cpl);
     r->cpu->eip = at;
-    if (r->translator) { /* CPL 3 uses its window without having run for a while */
+    if (adaptive)
+        r->now += 20000;
+    else if (r->translator) { /* CPL 3 uses its window without having run for a while */
         struct adapt *a = &r->cpu->translator->adapt;
         a->known_valid = a->known_hot = true;
         a->known_cr3 = DIRECTORY;
@@ -470,11 +473,12 @@ static uint32_t start_of(uint32_t usual)
     return text ? (uint32_t)strtoul(text, NULL, 0) : usual;
 }
 
+/* `adaptive`: with all that the translator learns from traps, exceptions and writes to code. */
 static void escape(bool windows, bool gs, uint32_t start)
 {
     struct bt_rig *a = bt_rig_zeroed(sizeof *a), *b = bt_rig_zeroed(sizeof *b);
     /* no_aliased: each program is written where another was, and is to be translated */
-    struct bt_options options = {.soft_only = !windows, .no_gs = !gs, .no_aliased = true};
+    struct bt_options options = {.soft_only = !windows, .no_gs = !gs, .no_aliased = !adaptive};
     struct program p;
     unsigned bad = 0;
 
@@ -500,6 +504,13 @@ static void escape(bool windows, bool gs, uint32_t start)
     cr_expect(seen.outside == 0, "%u accesses outside, one at %llx from %llx", seen.outside,
               (unsigned long long)seen.worst, (unsigned long long)seen.worst_rip);
     cr_expect(canaries_live(), "a page beside guest memory was written");
+    if (adaptive) {
+        cr_expect(b->cpu->stats.bt_insns > RUNS / 2, "most are interpreted");
+        cr_expect(windows ? seen.inside > RUNS / 16 && b->cpu->stats.bt_adapted > 0
+                          : seen.inside < RUNS / 100,
+                  "%u traps", seen.inside);
+        return;
+    }
     cr_expect(b->cpu->stats.bt_insns > RUNS);
     cr_expect(windows ? seen.inside > RUNS / 8 : seen.inside < RUNS / 100, "%u traps", seen.inside);
     if (windows && gs && b->world.cpu_host.gs_base_free)
@@ -516,6 +527,18 @@ Test(bt_escape, windows)
 Test(bt_escape, windows_at_the_gs_base)
 {
     escape(true, true, 0x6a09e667);
+}
+
+Test(bt_escape, windows_adaptive)
+{
+    adaptive = true;
+    escape(true, true, 0xbb67ae85);
+}
+
+Test(bt_escape, software_tlb_adaptive)
+{
+    adaptive = true;
+    escape(false, true, 0x3c6ef372);
 }
 
 Test(bt_escape, software_tlb)
