@@ -101,7 +101,7 @@ static void run_on(struct run *r, uint64_t insns)
         r->reason = vcpu_run(r->m->vcpu, SLICE_NS);
         fpu_park(r->m->vcpu);
         if (r->reason == EXIT_HALT)
-            lockstep_wait(r->m->lockstep);
+            cr_assert(lockstep_wait(r->m->lockstep), "halted, and no timer runs: a lost deadline");
         else if (r->reason != EXIT_SLICE)
             break;
     }
