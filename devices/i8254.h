@@ -2,8 +2,8 @@
 /*
  * i8254.h - the programmable interval timer: three counters clocked with 1193182 Hz.
  *
- * Promises   All counts derive from `now` in whole ticks, so nothing drifts. A tick of counter 0 goes
- *            out when it is due if irq_taken() says that the one before was taken; it is then
+ * Promises   All counts derive from `now` in whole ticks, so nothing drifts. A tick of counter 0
+ *            goes out when it is due if irq_taken() says that the one before was taken; it is then
  *            latched in the interrupt controller, also while that one is in service. Periodic ticks
  *            (modes 2 and 3) that find the one before still requested, or came due while nobody
  *            looked, wait and are delivered one after another. The edge of a mode that makes one

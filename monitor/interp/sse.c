@@ -88,9 +88,9 @@ static const uint8_t *image_reg(const uint8_t *image, bool xmm, unsigned reg)
     return xmm ? image + FX_XMM + 16 * reg : image + FX_ST + 16 * ((reg - top) & 7);
 }
 
-/* The segment is checked for the whole operand, as on a CPU, also with a mask of zeros (SDM vol. 2B,
- * MASKMOVDQU: "exceptions associated with addressing memory ... may still be signaled"); paging only
- * for the bytes from the first selected to the last. */
+/* The segment is checked for the whole operand, as on a CPU, also with a mask of zeros (SDM vol.
+ * 2B, MASKMOVDQU: "exceptions associated with addressing memory ... may still be signaled"); paging
+ * only for the bytes from the first selected to the last. */
 void i_maskmov(struct vcpu *v, const struct insn *i)
 {
     const struct fpu_stub *s = fpu_stub_get(v, i);

@@ -149,8 +149,8 @@ Test(board, nmi_from_outside)
     machine_free(m);
 }
 
-/* The 8254 asks again while its interrupt is in service: the request waits in IRR (8259A data sheet;
- * SDM vol. 3A, section 10.8.4) and is there at the EOI, at once, with no time passing. */
+/* The 8254 asks again while its interrupt is in service: the request waits in IRR (8259A data
+ * sheet; SDM vol. 3A, section 10.8.4) and is there at the EOI, with no time passing. */
 Test(board, tick_in_service)
 {
     static const struct {

@@ -371,7 +371,7 @@ Test(bt_inject, windows)
     all(&(struct bt_options){0});
 }
 
-/* With what the translator learns from traps and exceptions: code in other forms, or interpreted. */
+/* With what the translator learns from traps and exceptions: other forms, or interpreted. */
 Test(bt_inject, windows_adaptive)
 {
     adaptive = true;
