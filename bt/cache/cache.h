@@ -60,7 +60,8 @@ struct bt_site {
 #define BT_AFTER_STI  4u /* an STI stands before it in the unit: interrupts wait for this one */
 #define BT_REBASED_R8 8u /* the deltas are in r8 and r9 */
 /* In [undo.from, undo.to) only the flags and rax have changed; they are in r11 and r9. */
-#define BT_UNDO 16u
+#define BT_UNDO       16u
+#define BT_KEPT_FLAGS 32u /* the flags are in r9, with BT_REBASED_R8 in r11 */
 
 /* A direct branch out of a block. Unlinked: the displacement at `site` leads to `stub`. */
 struct bt_slot {

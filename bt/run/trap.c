@@ -38,8 +38,10 @@ static uint32_t arena_offset(const struct bt *bt, const struct host_regs *r)
     return (uint32_t)(r->rip - bt_host_address(bt, 0));
 }
 
-/* The guest's ESI and EDI while a string instruction of the host runs on host addresses. */
-static void take_rebased(struct vcpu *v, const struct bt_site *s, const struct host_regs *r)
+/* The guest's ESI and EDI while a string instruction of the host runs on host addresses; its flags
+ * are in *flags, and go there. */
+static void take_rebased(struct vcpu *v, const struct bt_site *s, const struct host_regs *r,
+                         uint64_t *flags)
 {
     bool low = s->rebased & BT_REBASED_R8;
 
@@ -47,17 +49,21 @@ static void take_rebased(struct vcpu *v, const struct bt_site *s, const struct h
         v->gpr[ESI] -= (uint32_t)r->gpr[low ? R8 : R11];
     if (s->rebased & BT_REBASED_DI)
         v->gpr[EDI] -= (uint32_t)r->gpr[low ? R9 : R10];
+    if (s->rebased & BT_KEPT_FLAGS)
+        *flags = r->gpr[low ? R11 : R9];
 }
 
 static void take_state(struct vcpu *v, const struct bt_site *s, const struct host_regs *r)
 {
+    uint64_t flags = r->rflags;
+
     for (unsigned n = 0; n < GPR_COUNT; n++)
         v->gpr[n] = (uint32_t)r->gpr[host_gpr(n)];
     v->gpr[ESP] += (uint32_t)(int32_t)s->esp_undo;
     if (arena_offset(v->translator, r) != s->host)
-        take_rebased(v, s, r);
-    v->eflags = (v->eflags & ~(uint32_t)(LIVE_FLAGS | EFL_IF)) |
-                ((uint32_t)r->rflags & LIVE_FLAGS) | (v->bt.interrupt_flag ? EFL_IF : 0);
+        take_rebased(v, s, r, &flags);
+    v->eflags = (v->eflags & ~(uint32_t)(LIVE_FLAGS | EFL_IF)) | ((uint32_t)flags & LIVE_FLAGS) |
+                (v->bt.interrupt_flag ? EFL_IF : 0);
     v->eip = v->next_eip = s->eip;
     v->bt.return_rsp = r->gpr[RSP];
     v->bt.in_cache = false;

@@ -82,6 +82,19 @@ static struct bt_site *site_now(struct tu *t)
     return &t->bt->cache.sites[t->block->first_site + t->count - 1];
 }
 
+/* On hosts that need it, reg = the flags before REP CMPS or SCAS, for bt_host_trap(). TF may be in
+ * them. */
+static void keep_flags(struct tu *t, const struct insn *i, unsigned reg)
+{
+    VMM_CHECK(reg >= R8);
+    if (!repeated(i) || !compares(i) || !t->v->vm->host->host_rep_flags)
+        return;
+    site_now(t)->rebased |= BT_KEPT_FLAGS;
+    emit8(&t->e, 0x9c); /* pushfq; pop */
+    emit8(&t->e, 0x41);
+    emit8(&t->e, (uint8_t)(0x58 | (reg & 7)));
+}
+
 static void string_element(struct tu *t, const struct insn *i, struct string_use use)
 {
     if (use.si)
@@ -95,6 +108,7 @@ static void string_element(struct tu *t, const struct insn *i, struct string_use
     if (t->window)
         site_now(t)->rebased |=
             (uint8_t)((use.si ? BT_REBASED_SI : 0) | (use.di ? BT_REBASED_DI : 0));
+    keep_flags(t, i, R9);
     write_insn(t, i);
     if (use.si)
         move_back(t, RSI, SI_DELTA);
@@ -192,6 +206,7 @@ static void rep_soft(struct tu *t, const struct insn *i, struct string_use use)
         move_there(t, RSI, R8);
     move_there(t, RDI, R9);
     site_now(t)->rebased |= (uint8_t)((use.si ? BT_REBASED_SI : 0) | BT_REBASED_DI | BT_REBASED_R8);
+    keep_flags(t, i, R11);
     write_insn(t, i);
     if (use.si)
         move_back(t, RSI, R8);

@@ -109,6 +109,15 @@ static int open_trace(struct linux_host *h, const struct config *cfg, struct err
     return 0;
 }
 
+/* Of the others, AMD's CPUs differ in REP CMPS and SCAS (measured: family 17h). */
+static bool is_intel(void)
+{
+    uint32_t a, b, c, d;
+
+    return __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx && c == signature_INTEL_ecx &&
+           d == signature_INTEL_edx;
+}
+
 int vm_host_init(struct linux_host *h, const struct config *cfg, struct error *e)
 {
     uint32_t a, b, c, d;
@@ -133,6 +142,7 @@ int vm_host_init(struct linux_host *h, const struct config *cfg, struct error *e
     }
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
         h->host.host_feat_7_ebx = b;
+    h->host.host_rep_flags = !is_intel();
     if (open_trace(h, cfg, e))
         return -1;
     err = code_arena_create(&h->cpu.stubs, CODE_ARENA);

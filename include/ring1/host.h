@@ -80,6 +80,9 @@ struct vmm_host {
      * units, so a CPU model (monitor/cpu/cpuid.h) offers no instruction set extension that is
      * missing here. */
     uint32_t host_feat_1_ecx, host_feat_1_edx, host_feat_7_ebx;
+    /* REP CMPS and SCAS of the host's CPU show at a fault the flags of the last element, not those
+     * from before the instruction (SDM vol. 2B, REP). True does no harm. */
+    bool host_rep_flags;
 };
 
 #endif

@@ -87,6 +87,7 @@ static inline struct vmm_host null_host(struct null_world *w)
         .host_feat_1_ecx = ~0u,
         .host_feat_1_edx = ~0u,
         .host_feat_7_ebx = ~0u,
+        .host_rep_flags = true,
     };
 }
 
