@@ -8,7 +8,6 @@
 #include "monitor/cpu/cpuid.h"
 #include "monitor/cpu/vcpu.h"
 
-#define BDA_BASE  0x400u /* BIOS data area */
 #define BIOS_AREA 0xe0000u
 
 int boot_fail(struct boot_error *e, const char *fmt, ...)

@@ -12,6 +12,13 @@
 #define VGA_HOLE    0xa0000u
 #define EBDA_BASE   0x9fc00u
 
+/* The BIOS data area. Its video fields are the board's (devices/pc_firmware.c). */
+#define BDA_BASE           0x400u
+#define BDA_VIDEO_MODE     0x49u
+#define BDA_VIDEO_COLUMNS  0x4au /* 0: there is no graphics card */
+#define BDA_VIDEO_LAST_ROW 0x84u
+#define BDA_VIDEO_POINTS   0x85u
+
 /* One line of the memory map that both boot protocols hand over. Types as in ACPI: 1 RAM, 2
  * reserved. */
 struct map_range {

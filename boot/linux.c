@@ -26,6 +26,12 @@ enum {
     BP_EXT_MEM_K = 0x002,
     BP_OLD_CMDLINE_MAGIC = 0x020,
     BP_OLD_CMDLINE_OFFSET = 0x022,
+    BP_VIDEO_MODE = 0x006,
+    BP_VIDEO_COLS = 0x007,
+    BP_VIDEO_EGA_BX = 0x00a,
+    BP_VIDEO_LINES = 0x00e,
+    BP_VIDEO_IS_VGA = 0x00f,
+    BP_VIDEO_POINTS = 0x010,
     BP_ACPI_RSDP = 0x070,
     BP_ALT_MEM_K = 0x1e0,
     BP_E820_ENTRIES = 0x1e8,
@@ -197,7 +203,22 @@ static void put_memory_map(uint8_t *bp, uint64_t ram_size)
     put_le16(bp + BP_EXT_MEM_K, high_k > 0xfc00 ? 0xfc00 : (uint16_t)high_k);
 }
 
-/* screen_info stays zero: there is no text screen, and the kernel uses its serial console. */
+/* What the real-mode part asks the video BIOS, taken from where that keeps it. Without a graphics
+ * card screen_info stays zero: the kernel then uses its serial console. */
+static void put_screen_info(uint8_t *bp, const uint8_t *ram)
+{
+    const uint8_t *bda = ram + BDA_BASE;
+
+    if (!get_le16(bda + BDA_VIDEO_COLUMNS))
+        return;
+    bp[BP_VIDEO_MODE] = bda[BDA_VIDEO_MODE];
+    bp[BP_VIDEO_COLS] = bda[BDA_VIDEO_COLUMNS];
+    put_le16(bp + BP_VIDEO_EGA_BX, 3); /* colour, 256 KiB */
+    bp[BP_VIDEO_LINES] = (uint8_t)(bda[BDA_VIDEO_LAST_ROW] + 1);
+    bp[BP_VIDEO_IS_VGA] = 1;
+    put_le16(bp + BP_VIDEO_POINTS, get_le16(bda + BDA_VIDEO_POINTS));
+}
+
 static void put_boot_params(const struct boot_image *f, const struct layout *l, uint8_t *bp,
                             uint64_t ram_size)
 {
@@ -247,6 +268,7 @@ int boot_load_linux(const struct boot *b, const struct boot_ram *r, uint32_t rsd
     memcpy(ram + l.load, l.code, l.code_len);
     put_boot_params(&b->kernel, &l, bp, r->size);
     put_le64(bp + BP_ACPI_RSDP, rsdp);
+    put_screen_info(bp, ram);
     memcpy(ram + CMDLINE, b->cmdline, cmdline_len + 1);
     if (initrd) {
         memcpy(ram + initrd_at, initrd->bytes, initrd->size);

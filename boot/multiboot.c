@@ -20,7 +20,7 @@
 #define MB_WANTS_MUST  0xffffu /* a loader which does not know one of these bits must refuse */
 #define MB_PAGE_ALIGN  (1u << 0)
 #define MB_MEMORY_INFO (1u << 1)
-#define MB_VIDEO_MODE  (1u << 2) /* a wish; there is no screen */
+#define MB_VIDEO_MODE  (1u << 2) /* a wish; the screen is in text mode */
 #define MB_ADDRESSES   (1u << 16)
 
 /* multiboot_info. */

@@ -19,8 +19,9 @@ static const char *words_for(enum option_id id)
     case OPT_SERIAL:
     case OPT_DEBUGCON:
         return "stdio mon:stdio pty null none file: unix:";
-    case OPT_DISPLAY:
     case OPT_VGA:
+        return "std none";
+    case OPT_DISPLAY:
     case OPT_MONITOR:
     case OPT_PARALLEL:
     case OPT_NET:

@@ -36,7 +36,7 @@ const char *option_preset(enum option_id id)
 struct parser {
     struct config *cfg;
     struct error *e;
-    bool nographic, display_none, nodefaults;
+    bool nographic, display_none, nodefaults, vga_asked;
     enum options_result result; /* a request for help wins over everything */
 };
 
@@ -65,6 +65,15 @@ static int only_none(struct parser *p, const char *option, const char *arg)
     return error_set(p->e,
                      "-%s %s: this build of ring1 has no such device; only '-%s none' is possible",
                      option, arg, option);
+}
+
+static int set_vga(struct parser *p, const char *arg)
+{
+    if (strcmp(arg, "std") && strcmp(arg, "none"))
+        return error_set(p->e, "-vga %s: unknown graphics card; ring1 knows std and none", arg);
+    p->cfg->vga = !strcmp(arg, "std");
+    p->vga_asked = true;
+    return 0;
 }
 
 static int add_serial(struct parser *p, const char *arg)
@@ -143,6 +152,7 @@ static int apply(struct parser *p, const struct option_row *row, const char *arg
         p->display_none = true;
         return only_none(p, row->name, arg);
     case OPT_VGA:
+        return set_vga(p, arg);
     case OPT_NET:
     case OPT_PARALLEL:
         return only_none(p, row->name, arg);
@@ -284,12 +294,15 @@ enum options_result options_parse(struct config *cfg, int count, char *const *ar
     *cfg = (struct config){0};
     if (apply_presets(&p))
         return OPTIONS_ERROR;
+    p.vga_asked = false; /* but by the row */
     for (int i = 0; i < count; i++)
         if (parse_one(&p, count, args, &i))
             return OPTIONS_ERROR;
     if (p.result != OPTIONS_RUN)
         return p.result;
     default_devices(cfg);
+    if (p.nodefaults && !p.vga_asked)
+        cfg->vga = false;
     if (default_consoles(&p) || check_whole(&p))
         return OPTIONS_ERROR;
     if (!cfg->append)

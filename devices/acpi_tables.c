@@ -154,7 +154,7 @@ static uint32_t build_fadt(struct table_area *area, uint32_t facs, uint32_t dsdt
     put(t + F_P_LVL2_LAT, 2, 0xfff); /* above 100 and 1000 us: no C2, no C3 */
     put(t + F_P_LVL3_LAT, 2, 0xfff);
     t[F_CENTURY] = RTC_CENTURY;
-    put(t + F_BOOT_ARCH, 2, BOOT_LEGACY_DEVICES | BOOT_8042 | BOOT_NO_VGA);
+    put(t + F_BOOT_ARCH, 2, BOOT_LEGACY_DEVICES | BOOT_8042 | (facts->vga ? 0 : BOOT_NO_VGA));
     put(t + F_FLAGS, 4,
         FLAG_WBINVD | FLAG_PROC_C1 | FLAG_NO_SLP_BUTTON | FLAG_NO_FIX_RTC | FLAG_RESET_REG);
     put_io_address(t + F_RESET_REG, 8, RESET_PORT);

@@ -20,6 +20,7 @@ struct board_facts {
     uint16_t level_irqs; /* bit n: ISA line n is level-triggered (PCI, SCI) */
     uint8_t io_apic_id;
     bool no_apic; /* a board with 8259s only: no MADT */
+    bool vga;
     bool serial_present[4];
     const struct pci_host *pci;
 };

@@ -18,7 +18,8 @@ enum presence {
     IF_DEBUGCON,
     IF_DEBUG_EXIT,
     IF_TESTDEV,
-    IF_APIC
+    IF_APIC,
+    IF_VGA
 };
 
 /* More must wait until the guest has executed something: completions that begin others must not
@@ -54,6 +55,7 @@ static const struct chip {
     {&debugcon_ops, AT(debugcon), IF_DEBUGCON},
     {&isa_debug_exit_ops, AT(debug_exit), IF_DEBUG_EXIT},
     {&pc_testdev_ops, AT(testdev), IF_TESTDEV},
+    {&vga_ops, AT(vga), IF_VGA},
 };
 
 _Static_assert(ARRAY_LEN(chips) <= PC_CHIPS_MAX, "struct pc has a deadline for each");
@@ -87,11 +89,18 @@ static const struct place {
     {&ns16550_ops, AT(uart[1]), PORT, 0x2f8, 0x2ff, 0, IF_UART1},
     {&ns16550_ops, AT(uart[2]), PORT, 0x3e8, 0x3ef, 0, IF_UART2},
     {&ns16550_ops, AT(uart[0]), PORT, 0x3f8, 0x3ff, 0, IF_UART0},
+    {&vga_vbe_ops, AT(vga), PORT, 0x1ce, 0x1d1, 0, IF_VGA},
+    {&vga_ops, AT(vga), PORT, 0x3b4, 0x3b5, 0x04, IF_VGA},
+    {&vga_ops, AT(vga), PORT, 0x3ba, 0x3ba, 0x0a, IF_VGA},
+    {&vga_ops, AT(vga), PORT, 0x3c0, 0x3cf, 0x10, IF_VGA},
+    {&vga_ops, AT(vga), PORT, 0x3d4, 0x3d5, 0x24, IF_VGA},
+    {&vga_ops, AT(vga), PORT, 0x3da, 0x3da, 0x2a, IF_VGA},
     {&i8259_ops, AT(pic), PORT, 0x4d0, 0x4d1, 4, ALWAYS},
     {&fw_cfg_ops, AT(fw_cfg), PORT, 0x510, 0x511, 0, ALWAYS},
     {&fw_cfg_dma_ops, AT(fw_cfg), PORT, 0x514, 0x51b, 0, ALWAYS},
     {&pci_host_ops, AT(pci), PORT, 0xcf8, 0xcff, 0, ALWAYS},
     {&pc_testdev_irq_ops, AT(testdev), PORT, 0x2000, 0x2017, 0, IF_TESTDEV},
+    {&vga_mem_ops, AT(vga), MEM, 0xa0000, 0xbffff, 0, IF_VGA},
     {&ioapic_ops, AT(ioapic), MEM, IOAPIC_BASE, IOAPIC_BASE + 0xfff, 0, IF_APIC},
     {&pc_testdev_mem_ops, AT(testdev), MEM, 0xff000000, 0xff00ffff, 0, IF_TESTDEV},
 };
@@ -100,10 +109,12 @@ static const struct place {
 static const struct slot {
     size_t fn;
     unsigned devfn;
+    enum presence when;
 } slots[] = {
-    {AT(i440fx.fn), PCI_DEVFN(0, 0)},
-    {AT(piix3.fn), PCI_DEVFN(1, 0)},
-    {AT(pm.fn), PCI_DEVFN(1, 3)},
+    {AT(i440fx.fn), PCI_DEVFN(0, 0), ALWAYS},
+    {AT(piix3.fn), PCI_DEVFN(1, 0), ALWAYS},
+    {AT(pm.fn), PCI_DEVFN(1, 3), ALWAYS},
+    {AT(vga.fn), PCI_DEVFN(2, 0), IF_VGA},
 };
 
 static bool present(const struct pc *pc, enum presence when)
@@ -120,6 +131,8 @@ static bool present(const struct pc *pc, enum presence when)
         return pc->cfg.debug_exit_base >= 0;
     case IF_TESTDEV:
         return pc->cfg.testdev;
+    case IF_VGA:
+        return pc->cfg.vga_memory != NULL;
     case IF_APIC:
         return !pc->cfg.no_apic;
     default:
@@ -147,7 +160,8 @@ static int fail(const char **why, const char *text)
 static int place_all(struct pc *pc, const char **why)
 {
     for (unsigned i = 0; i < ARRAY_LEN(slots); i++)
-        if (pci_add(&pc->pci, member(pc, slots[i].fn), slots[i].devfn))
+        if (present(pc, slots[i].when) &&
+            pci_add(&pc->pci, member(pc, slots[i].fn), slots[i].devfn))
             return fail(why, "two PCI functions have the same number");
     for (unsigned i = 0; i < ARRAY_LEN(places); i++) {
         const struct place *p = &places[i];
@@ -265,6 +279,11 @@ void pc_flush(struct pc *pc)
             ns16550_flush(&pc->uart[n]);
     if (pc->cfg.debugcon.send)
         debugcon_flush(&pc->debugcon);
+}
+
+const struct vga *pc_vga(const struct pc *pc)
+{
+    return present(pc, IF_VGA) ? &pc->vga : NULL;
 }
 
 void pc_power_button(struct pc *pc, ns_t now)

@@ -30,7 +30,11 @@ struct pc_config {
     bool no_apic;
     int debug_exit_base; /* isa-debug-exit's iobase, or -1 */
     int debug_exit_size;
-    bool testdev;             /* pc-testdev */
+    bool testdev; /* pc-testdev */
+    /* The graphics card's memory: zeroed bytes, a power of two, 256 KiB to 16 MiB (VGA_MEMORY in
+     * vga.h); NULL: there is no card. */
+    uint8_t *vga_memory;
+    uint32_t vga_memory_size;
     struct chardev serial[4]; /* send NULL: UART present only if serial_present */
     bool serial_present[4];
     struct chardev debugcon; /* port 0xe9; send NULL: absent */
@@ -80,6 +84,9 @@ void pc_serial_receive(struct pc *pc, unsigned n, const uint8_t *bytes, unsigned
 void pc_serial_break(struct pc *pc, unsigned n, ns_t now);
 /* Hands on what UARTs and debug console have collected; call before the process ends. */
 void pc_flush(struct pc *pc);
+/* The graphics card, NULL: there is none. */
+struct vga;
+const struct vga *pc_vga(const struct pc *pc);
 /* pc_save.c: the state of all chips, and of the wires between them. Loading wants a board that was
  * built with the same pc_config; `now` is the time at which it was saved. Errors are in s->error;
  * after one the board must be reset or thrown away. */

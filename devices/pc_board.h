@@ -24,6 +24,7 @@
 #include "devices/piix4_pm.h"
 #include "devices/port61.h"
 #include "devices/port92.h"
+#include "devices/vga.h"
 
 #define PC_PM_BASE    0xb000u
 #define PC_SMB_BASE   0xb100u
@@ -65,6 +66,7 @@ struct pc {
     struct debugcon debugcon;
     struct isa_debug_exit debug_exit;
     struct pc_testdev testdev;
+    struct vga vga;
 
     ns_t due[PC_CHIPS_MAX];  /* what each chip of pc.c's list said last about its next deadline */
     uint8_t irq_sources[16]; /* bit n: enum pc_irq_source n drives the line */

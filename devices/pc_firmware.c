@@ -3,7 +3,8 @@
  * pc_firmware.c - a directly booted kernel has no firmware before it: this programs the chips as
  * firmware would, and leaves the tables it would leave.
  *
- * Guest memory used: 0-0x3ff (real-mode interrupt vectors), 0x46c (BIOS tick count),
+ * Guest memory used: 0-0x3ff (real-mode interrupt vectors), the video fields and the tick count
+ * (0x46c) of the BIOS data area,
  * 0xe0000-0xe003f (FACS, writable), 0xf0000-0xf3fff (MP table, RSDP, ACPI tables, read-only),
  * 0xffe00-0xfffff (interrupt handlers). Loaders report 0xa0000-0xfffff as reserved.
  */
@@ -20,12 +21,21 @@ struct port_write {
     uint8_t value;
 };
 
-/* 8259s: vectors 0x08 and 0x70, everything masked but the timer and the cascade; lines 9-11
+/* 8254: counter 0 at 18.2 Hz, counter 1 as the refresh rate, counter 2 ready for the speaker. It
+ * comes first: the edge that its OUT may make is gone when the 8259s begin.
+ * 8259s: vectors 0x08 and 0x70, everything masked but the timer and the cascade; lines 9-11
  * level-triggered.
  * 8237: the first controller gets through the second's channel 4.
- * 8254: counter 0 at 18.2 Hz, counter 1 as the refresh rate, counter 2 ready for the speaker.
  * Clock: 32768 Hz base, 24-hour BCD. */
-static const struct port_write script[] = {{0x20, 0x11},
+static const struct port_write script[] = {{0x43, 0x34},
+                                           {0x40, 0x00},
+                                           {0x40, 0x00},
+                                           {0x43, 0x54},
+                                           {0x41, 0x12},
+                                           {0x43, 0xb6},
+                                           {0x42, 0x00},
+                                           {0x42, 0x00},
+                                           {0x20, 0x11},
                                            {0x21, 0x08},
                                            {0x21, 0x04},
                                            {0x21, 0x01},
@@ -37,16 +47,8 @@ static const struct port_write script[] = {{0x20, 0x11},
                                            {0xa1, 0xff},
                                            {0x4d0, PC_LEVEL_IRQS & 0xff},
                                            {0x4d1, PC_LEVEL_IRQS >> 8},
-                                           {0xd6, 0xc0},
-                                           {0xd4, 0x00},
-                                           {0x43, 0x34},
-                                           {0x40, 0x00},
-                                           {0x40, 0x00},
-                                           {0x43, 0x54},
-                                           {0x41, 0x12},
-                                           {0x43, 0xb6},
-                                           {0x42, 0x00},
-                                           {0x42, 0x00},
+                                            {0xd6, 0xc0},
+                                            {0xd4, 0x00},
                                            {0x70, 0x0a},
                                            {0x71, 0x26},
                                            {0x70, 0x0b},
@@ -90,6 +92,8 @@ void pc_firmware_setup(struct pc *pc, ns_t now)
     i440fx_firmware_setup(&pc->i440fx);
     piix3_firmware_setup(&pc->piix3);
     piix4_pm_firmware_setup(&pc->pm, PC_PM_BASE, PC_SMB_BASE);
+    if (pc->cfg.vga_memory)
+        vga_firmware_setup(&pc->vga);
     assign_pci_lines(pc);
     pc->ioapic.id = (uint8_t)pc->cfg.cpu_count;
     if (!pc->cfg.no_apic)
@@ -143,6 +147,35 @@ static void build_vectors(const struct dma *dma)
     }
 }
 
+#define BIOS_DATA 0x400u
+
+/* What a video BIOS says of mode 3 in the BIOS data area; without a card: nothing. */
+static void build_video_data(struct pc *pc)
+{
+    static const struct {
+        uint8_t at, len;
+        uint16_t value;
+    } fields[] = {
+        {0x49, 1, 3},      /* mode */
+        {0x4a, 2, 80},     /* columns */
+        {0x4c, 2, 0x1000}, /* bytes of a page */
+        {0x60, 2, 0x0d0e}, /* cursor's lines */
+        {0x63, 2, 0x3d4},  /* CRT controller */
+        {0x84, 1, 24},     /* the last row */
+        {0x85, 2, 16},     /* lines of a character */
+        {0x87, 1, 0x60},   /* 256 KiB, EGA or better is active */
+        {0x88, 1, 0xf9},   /* switches: colour */
+        {0x89, 1, 0x51},   /* 400 lines, a VGA */
+    };
+    static const uint8_t zeroes[0x66 - 0x49];
+    const struct dma *dma = &pc->cfg.dma;
+
+    dma_write(dma, BIOS_DATA + 0x49, zeroes, 0x66 - 0x49);
+    dma_write(dma, BIOS_DATA + 0x84, zeroes, 0x8b - 0x84);
+    for (unsigned i = 0; pc->cfg.vga_memory && i < ARRAY_LEN(fields); i++)
+        dma_write_int(dma, BIOS_DATA + fields[i].at, fields[i].value, fields[i].len);
+}
+
 uint32_t pc_build_tables(struct pc *pc)
 {
     struct table_area area = {
@@ -155,6 +188,7 @@ uint32_t pc_build_tables(struct pc *pc)
         .level_irqs = PC_LEVEL_IRQS,
         .io_apic_id = (uint8_t)pc->cfg.cpu_count,
         .no_apic = pc->cfg.no_apic,
+        .vga = pc->cfg.vga_memory != NULL,
         .pci = &pc->pci,
     };
     uint8_t facs[ACPI_FACS_LEN];
@@ -170,6 +204,7 @@ uint32_t pc_build_tables(struct pc *pc)
         rsdp = acpi_build(&area, FACS_AT, facs, &facts);
     i440fx_firmware_open(&pc->i440fx);
     build_vectors(&pc->cfg.dma);
+    build_video_data(pc);
     dma_write(&pc->cfg.dma, TABLES_FIRST, pc->tables, area.at - TABLES_FIRST);
     if (rsdp)
         dma_write(&pc->cfg.dma, FACS_AT, facs, sizeof facs);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * pc_save.c - the board in a snapshot: each chip that is on it, the local APICs, and the board's
- * own: who drives which ISA line, where the local APICs answer.
+ * own: who drives which ISA line, where the local APICs answer; the memory of the graphics card,
+ * of which only pages that are not zero are there.
  *
  * What the chips' registers say of the memory map (PAM, the PM ports, the APIC's window) is done
  * again at loading.
@@ -13,6 +14,9 @@
 #define BOARD_NAME    "board"
 #define BOARD_VERSION 1u
 #define CHIP_BYTES    1024u /* more than the state of any chip that may refuse it */
+#define VIDEO_NAME    "vga memory"
+#define VIDEO_VERSION 1u
+#define VIDEO_END     UINT32_MAX /* in the place of a page number */
 
 static void save_board(const struct pc *pc, struct snapshot *s)
 {
@@ -25,6 +29,48 @@ static void save_board(const struct pc *pc, struct snapshot *s)
     for (unsigned n = 0; n < PC_CHIPS_MAX; n++)
         snapshot_put_int(s, pc->due[n], 8);
     snapshot_end(s);
+}
+
+static bool is_zero(const uint8_t *page)
+{
+    return !page[0] && !memcmp(page, page + 1, GUEST_PAGE_SIZE - 1);
+}
+
+static void save_video(const struct pc *pc, struct snapshot *s)
+{
+    snapshot_begin(s, VIDEO_NAME, VIDEO_VERSION);
+    snapshot_put_int(s, pc->cfg.vga_memory_size, 4);
+    for (uint32_t at = 0; at < pc->cfg.vga_memory_size; at += GUEST_PAGE_SIZE) {
+        if (is_zero(pc->cfg.vga_memory + at))
+            continue;
+        snapshot_put_int(s, at >> GUEST_PAGE_SHIFT, 4);
+        snapshot_put(s, pc->cfg.vga_memory + at, GUEST_PAGE_SIZE);
+    }
+    snapshot_put_int(s, VIDEO_END, 4);
+    snapshot_end(s);
+}
+
+/* Page numbers ascend; pages between them are zero. */
+static bool load_video(struct pc *pc, struct snapshot *s)
+{
+    uint32_t pages = pc->cfg.vga_memory_size >> GUEST_PAGE_SHIFT, next = 0;
+    uint64_t page;
+
+    if (!snapshot_open(s, VIDEO_NAME, VIDEO_VERSION))
+        return false;
+    if (snapshot_get_int(s, 4) != pc->cfg.vga_memory_size)
+        return snapshot_refuse(s, "the graphics card has another size of memory");
+    do {
+        page = snapshot_get_int(s, 4);
+        if (s->error || (page != VIDEO_END && (page < next || page >= pages)))
+            return snapshot_refuse(s, "the graphics card's memory is in no order");
+        for (; next < (page < pages ? page : pages); next++)
+            if (!is_zero(pc->cfg.vga_memory + (size_t)next * GUEST_PAGE_SIZE))
+                memset(pc->cfg.vga_memory + (size_t)next * GUEST_PAGE_SIZE, 0, GUEST_PAGE_SIZE);
+        if (page != VIDEO_END)
+            snapshot_get(s, pc->cfg.vga_memory + (size_t)next++ * GUEST_PAGE_SIZE, GUEST_PAGE_SIZE);
+    } while (page != VIDEO_END);
+    return snapshot_close(s);
 }
 
 void pc_save(const struct pc *pc, struct snapshot *s)
@@ -41,6 +87,8 @@ void pc_save(const struct pc *pc, struct snapshot *s)
         snapshot_put_device(s, ops, dev);
     for (unsigned cpu = 0; cpu < pc->cfg.cpu_count; cpu++)
         snapshot_put_device(s, &lapic_ops, &pc->lapic[cpu]);
+    if (pc->cfg.vga_memory)
+        save_video(pc, s);
 }
 
 struct window {
@@ -121,6 +169,8 @@ bool pc_load(struct pc *pc, struct snapshot *s, ns_t now)
     for (unsigned cpu = 0; cpu < pc->cfg.cpu_count; cpu++)
         if (!load_lapic(pc, s, cpu, now))
             return false;
+    if (pc->cfg.vga_memory && !load_video(pc, s))
+        return false;
     pc_apic_window_update(pc, w.mapped, w.at);
     return true;
 }

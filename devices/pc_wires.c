@@ -338,5 +338,7 @@ void pc_wires_connect(struct pc *pc)
     connect_fw_cfg(pc);
     debugcon_init(&pc->debugcon, pc->cfg.debugcon, deadline);
     isa_debug_exit_init(&pc->debug_exit, debug_exit, pc);
+    if (pc->cfg.vga_memory)
+        vga_init(&pc->vga, pc->cfg.vga_memory, pc->cfg.vga_memory_size);
     pc_testdev_init(&pc->testdev, (struct wire){testdev_irq, pc, 0});
 }

@@ -63,6 +63,7 @@ struct config {
     bool debug_exit;
     uint32_t debug_exit_base, debug_exit_size;
     bool testdev;
+    bool vga; /* a graphics card */
     unsigned serial_count;
     struct console_spec serial[MAX_SERIAL];
     struct console_spec debugcon; /* CONSOLE_NONE: no port 0xe9 */

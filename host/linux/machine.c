@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "bt/run/bt.h"
+#include "devices/vga.h"
 #include "host/linux/code_arena.h"
 #include "host/linux/jump_map.h"
 #include "host/linux/lockstep.h"
@@ -121,7 +122,9 @@ static int create_vm(struct machine *m, struct error *e)
     vm->page = page; /* for machine_destroy() */
     m->interp_memory = zeroed_alloc(interp_size());
     m->pc = zeroed_alloc(pc_size());
-    if (!page || !m->interp_memory || !m->pc)
+    if (m->cfg->vga)
+        m->vga_memory = zeroed_alloc(VGA_MEMORY);
+    if (!page || !m->interp_memory || !m->pc || (m->cfg->vga && !m->vga_memory))
         return error_set(e, "the host has not enough memory for the monitor");
     vm_assemble(vm, &(struct vm_parts){.host = &m->host.host,
                                        .cpu_host = &m->host.cpu,
@@ -183,6 +186,8 @@ static int create_board(struct machine *m, struct error *e)
         .debug_exit_base = cfg->debug_exit ? (int)cfg->debug_exit_base : -1,
         .debug_exit_size = (int)cfg->debug_exit_size,
         .testdev = cfg->testdev,
+        .vga_memory = m->vga_memory,
+        .vga_memory_size = VGA_MEMORY,
         .debugcon = chardev_of(&m->console[MAX_SERIAL]),
     };
 
@@ -235,12 +240,14 @@ void machine_destroy(struct machine *m)
     vm_host_destroy(&m->host);
     unmap(m->pc, pc_size());
     unmap(m->interp_memory, interp_size());
+    unmap(m->vga_memory, VGA_MEMORY);
     unmap(m->bt_memory, m->bt_memory_size);
     unmap(m->window_memory, window_size());
     unmap(m->vm.page, m->ram.size >> GUEST_PAGE_SHIFT);
     guest_ram_destroy(&m->ram);
     unmap(m->vcpu, sizeof *m->vcpu);
     m->pc = NULL;
+    m->vga_memory = NULL;
     m->vcpu = NULL;
     m->interp_memory = m->bt_memory = m->window_memory = NULL;
     m->vm.page = NULL;

@@ -23,6 +23,7 @@ struct machine {
     struct vm vm;
     struct vcpu *vcpu; /* NULL until it exists; the TLB makes it big */
     struct pc *pc;
+    uint8_t *vga_memory; /* NULL: there is no graphics card */
     struct console console[CONSOLES];
     unsigned console_count; /* opened so far, in the order of the array */
     struct boot_files boot;

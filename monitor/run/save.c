@@ -19,7 +19,7 @@
 #define VERSION      1u
 #define CPU_VERSION  2u /* 2: without next_eip */
 #define MODEL_LEN    32u
-#define BOARD_ROOM   (1u << 20) /* more than all chips together */
+#define BOARD_ROOM   (18u << 20) /* more than all chips together, with the graphics card's memory */
 #define PAGE_ZERO    0u
 #define PAGE_FULL    1u
 #define TIME_MAX     ((ns_t)1 << 60) /* 36 years: sums of times do not overflow */

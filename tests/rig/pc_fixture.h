@@ -19,6 +19,7 @@ struct machine {
     struct bus mem, port;
     struct pc *pc;
     uint8_t *ram;
+    uint8_t *vga;
     ns_t now;
     bool intr[8];
     unsigned nmi[8], init[8], sipi[8], kicks, requests, rom_calls;
@@ -118,6 +119,8 @@ static inline struct pc_config machine_config(struct machine *m, unsigned cpus)
         .debug_exit_base = 0xf4,
         .debug_exit_size = 4,
         .testdev = true,
+        .vga_memory = m->vga,
+        .vga_memory_size = 1u << 20,
         .serial = {{.send = on_send}, {.send = on_send}, {.send = on_send}, {.send = on_send}},
         .serial_present = {true, true, true, true},
         .opaque = m,
@@ -139,6 +142,7 @@ static inline struct machine *machine_new(unsigned cpus)
     struct pc_config cfg;
 
     m->ram = calloc(1, 64u << 20);
+    m->vga = calloc(1, 1u << 20);
     m->pc = calloc(1, pc_size());
     cfg = machine_config(m, cpus);
     cr_assert(pc_init(m->pc, &cfg, &why) == 0, "pc_init: %s", why);
@@ -150,6 +154,7 @@ static inline void machine_free(struct machine *m)
 {
     free(m->pc);
     free(m->ram);
+    free(m->vga);
     free(m);
 }
 

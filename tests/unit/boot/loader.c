@@ -138,6 +138,32 @@ Test(loader, linux_places)
     cr_expect_eq(get_le32(bp + 0x218), 0x900000 - 8192);
 }
 
+/* screen_info says what the video BIOS's data say, and nothing without it. */
+Test(loader, linux_screen)
+{
+    static const struct {
+        uint8_t at, with;
+    } fields[] = {{6, 3}, {7, 80}, {0xa, 3}, {0xe, 25}, {0xf, 1}, {0x10, 16}};
+    uint8_t *ram = new_ram(RAM_SIZE);
+    struct boot b = linux_files("");
+    struct boot_entry en;
+
+    make_linux(0x20f);
+    b.kind = BOOT_LINUX;
+    for (unsigned vga = 0; vga < 2; vga++) {
+        if (vga) {
+            ram[0x449] = 3;
+            ram[0x44a] = 80;
+            ram[0x484] = 24;
+            ram[0x485] = 16;
+        }
+        cr_assert_eq(load(&b, ram, RAM_SIZE, 0, &en), 0, "%s", e.text);
+        for (unsigned i = 0; i < ARRAY_LEN(fields); i++)
+            cr_expect_eq(ram[en.esi + fields[i].at], vga ? fields[i].with : 0, "field %u, %u", i,
+                         vga);
+    }
+}
+
 Test(loader, linux_limits)
 {
     uint8_t *ram = new_ram(RAM_SIZE);

@@ -12,9 +12,10 @@ Test(board, map)
     struct machine *m = machine_new(1);
     static const uint16_t ports[] = {0x20,  0xa1,  0x43,  0x60,  0x61,  0x64,   0x70,
                                      0x80,  0x92,  0xb2,  0xf0,  0x2e8, 0x2f8,  0x3e8,
-                                     0x3f8, 0x4d1, 0x510, 0xcf8, 0xcff, 0xb004, 0xb100};
+                                     0x3f8, 0x4d1, 0x510, 0xcf8, 0xcff, 0xb004, 0xb100,
+                                     0x1ce, 0x1d0, 0x3c0, 0x3d4, 0x3da};
     static const uint16_t nobody[] = {0x1f0, 0x3f6, 0x170, 0x220, 0x378,
-                                      0x388, 0x3b4, 0x3d4, 0x3f4, 0xa79};
+                                      0x388, 0x3b4, 0x3d0, 0x3f4, 0xa79};
 
     for (unsigned i = 0; i < ARRAY_LEN(ports); i++)
         cr_expect(bus_find(&m->port, ports[i]), "port 0x%x", ports[i]);
@@ -24,6 +25,34 @@ Test(board, map)
         cr_expect_lt(m->port.range[i - 1].last, m->port.range[i].first);
     cr_expect_eq(mmio_read(m, 0xfed00000), UINT32_MAX, "no HPET");
     cr_expect(m->a20);
+    machine_free(m);
+}
+
+/* Without a graphics card nothing answers where it was, and no table names it. */
+Test(board, without_vga)
+{
+    struct machine *with = machine_new(1), *m = calloc(1, sizeof *m);
+    struct pc_config cfg;
+
+    m->ram = calloc(1, 64u << 20);
+    m->pc = calloc(1, pc_size());
+    cfg = machine_config(m, 1);
+    cr_assert(!cfg.vga_memory && pc_init(m->pc, &cfg, NULL) == 0);
+    for (unsigned i = 0; i < 2; i++) {
+        struct machine *it = i ? with : m;
+        cr_assert(pc_build_tables(it->pc));
+        const uint8_t *fadt = memmem(it->ram + 0xf0000, 0x4000, "FACP", 4);
+        cr_expect_eq(fadt[109] >> 2 & 1, !i, "IA-PC boot flags: no VGA");
+        cr_expect_eq(it->ram[0x449], i ? 3 : 0, "mode");
+        cr_expect_eq(it->ram[0x44a], i ? 80 : 0, "columns");
+        cr_expect_eq(it->ram[0x463], i ? 0xd4 : 0, "CRT controller");
+        cr_expect_eq(pci_get(it, PCI_DEVFN(2, 0), 0, 4), i ? 0x11111234 : UINT32_MAX);
+        cr_expect_eq(in(it, 0x3cc, 1), i ? 0x67 : 0xff);
+        cr_expect_eq(mmio_read(it, 0xb8000), i ? 0x07200720 : UINT32_MAX);
+        cr_expect_eq(mmio_read(it, 0xfd000000), i ? 0x00000720 : UINT32_MAX);
+        cr_expect_eq(!pc_vga(it->pc), !i);
+    }
+    machine_free(with);
     machine_free(m);
 }
 

@@ -18,6 +18,9 @@ static void shake(struct machine *m, uint32_t *x, unsigned accesses)
         pc_run_until(m->pc, m->now);
         if (port == 0xf4 || port == 0x64 || port == 0x92 || port == 0xcf9)
             continue; /* ends the machine */
+        if (xorshift(x) % 8 == 0)
+            bus_write(&m->mem, 0xa0000 + xorshift(x) % 0x20000, 1u << xorshift(x) % 3, xorshift(x),
+                      m->now);
         if (xorshift(x) % 3)
             out(m, port, 1u << xorshift(x) % 3, xorshift(x));
         else
