@@ -105,12 +105,15 @@ static void build_once(void)
 static void build_board(void)
 {
     static char cmdline[] = "fuzz";
+    static uint8_t vga_memory[256 << 10];
     struct pc_config cfg = {
         .cmdline = cmdline,
         .acpi = chance(80),
         .debug_exit_base = 0xf4,
         .debug_exit_size = 4,
         .testdev = chance(50),
+        .vga_memory = chance(50) ? memset(vga_memory, 0, sizeof vga_memory) : NULL,
+        .vga_memory_size = sizeof vga_memory,
         .debugcon = {.send = chance(50) ? send : NULL},
     };
 

@@ -71,6 +71,7 @@ static struct run *run_new(void)
 
     cr_assert(r && tiny, "RING1_TINY names the guest");
     r->cfg = (struct config){.kernel = tiny,
+                             .vga = true,
                              .append = COMMANDS,
                              .ram_size = 16 * MIB,
                              .cpu = cpu_model_at(0),
