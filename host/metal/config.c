@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* config.c - the command line that the boot loader gave; see monitor.h. */
+#include "host/metal/monitor.h"
+#include "host/metal/nucleus/bootinfo.h"
+#include "include/ring1/mem.h"
+
+#define MIB          (1ull << 20)
+#define MEMORY_MIN   (4 * MIB)
+#define MEMORY_MOST  (2048 * MIB)
+#define MEMORY       (128 * MIB)
+#define CACHE        (32 * MIB)
+#define CACHE_LEAST  (1 * MIB)
+#define CACHE_MOST   (512 * MIB)
+
+static bool same(const char *a, const char *b)
+{
+    while (*a && *a == *b)
+        a++, b++;
+    return *a == *b;
+}
+
+/* 64M, 1G, 4096K; bytes without a letter. */
+static bool parse_size(const char *s, uint64_t *out)
+{
+    uint64_t v = 0;
+
+    if (*s < '0' || *s > '9')
+        return false;
+    for (; *s >= '0' && *s <= '9' && v < 1ull << 40; s++)
+        v = v * 10 + (uint64_t)(*s - '0');
+    unsigned shift = *s == 'K' || *s == 'k'   ? 10
+                     : *s == 'M' || *s == 'm' ? 20
+                     : *s == 'G' || *s == 'g' ? 30
+                                              : 0;
+    *out = v << shift;
+    return !s[shift ? 1 : 0];
+}
+
+const char *metal_config_read(struct metal_config *c, const char *cmdline)
+{
+    char text[32];
+
+    *c = (struct metal_config){.memory = MEMORY, .cache = CACHE};
+    if (bootinfo_option(cmdline, "memory", text, sizeof text) &&
+        (!parse_size(text, &c->memory) || c->memory < MEMORY_MIN || c->memory > MEMORY_MOST))
+        return "memory= wants a size from 4M to 2G, as in memory=128M";
+    if (bootinfo_option(cmdline, "cache-size", text, sizeof text) &&
+        (!parse_size(text, &c->cache) || c->cache < CACHE_LEAST || c->cache > CACHE_MOST))
+        return "cache-size= wants a size from 1M to 512M, as in cache-size=32M";
+    if (bootinfo_option(cmdline, "exec", text, sizeof text)) {
+        c->interpret = same(text, "interpret");
+        if (!c->interpret && !same(text, "translate"))
+            return "exec= wants interpret or translate";
+    }
+    if (bootinfo_option(cmdline, "reboot", text, sizeof text)) {
+        c->no_reboot = same(text, "off");
+        if (!c->no_reboot && !same(text, "on"))
+            return "reboot= wants on or off";
+    }
+    c->memory = (c->memory + 2 * MIB - 1) & ~(2 * MIB - 1);
+    return NULL;
+}

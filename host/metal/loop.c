@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* loop.c - runs the guest to its end; see monitor.h. */
+#include <stdarg.h>
+
+#include "host/metal/monitor.h"
+#include "host/metal/nucleus/bootinfo.h"
+#include "host/metal/nucleus/clock.h"
+#include "host/metal/nucleus/service.h"
+#include "include/ring1/fmt.h"
+#include "monitor/cpu/fpu.h"
+#include "monitor/cpu/vcpu.h"
+#include "monitor/run/ending.h"
+
+#define SLICE_NS  1000000ull
+#define NS_PER_MS 1000000ull
+
+static struct metal metal;
+
+void metal_say(const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+
+    va_start(ap, fmt);
+    size_t len = fmt_vline(text, sizeof text - 2, fmt, ap);
+    va_end(ap);
+    text[len++] = '\r';
+    text[len++] = '\n';
+    nucleus_call(SERVICE_WRITE, (uint64_t)"ring1: ", 7, 0, 0);
+    nucleus_call(SERVICE_WRITE, (uint64_t)text, len, 0, 0);
+}
+
+void metal_flush(struct metal *m)
+{
+    if (m->out_len)
+        nucleus_call(SERVICE_WRITE, (uint64_t)m->out, m->out_len, 0, 0);
+    m->out_len = 0;
+}
+
+static void serve(struct metal *m)
+{
+    uint8_t buf[16];
+    unsigned room = pc_serial_room(m->pc, 0);
+
+    pc_flush(m->pc);
+    metal_flush(m);
+    uint64_t len = nucleus_call(SERVICE_TAKE, (uint64_t)buf,
+                                room < sizeof buf ? room : sizeof buf, 0, 0);
+    if (len)
+        pc_serial_receive(m->pc, 0, buf, (unsigned)len, vm_now(&m->vm));
+}
+
+static void wait(struct metal *m, ns_t until)
+{
+    serve(m);
+    if (until > clock_now())
+        nucleus_call(SERVICE_WAIT, until, 0, 0, 0);
+    serve(m);
+}
+
+/* Returns false when the run is over. */
+static bool end_of_life(struct metal *m, struct ending *e, unsigned reason)
+{
+    static struct ending_verdict d;
+    static struct boot_error why;
+
+    serve(m);
+    ending_after(e, m->vcpu, reason, clock_now(), &d);
+    if (d.report[0])
+        metal_say("%s", d.report);
+    if (d.first)
+        metal_say("the guest halted with interrupts off and will not run again");
+    if (d.lack[0])
+        metal_say("%s", d.lack);
+    switch (d.step) {
+    case ENDING_NONE:
+        return true;
+    case ENDING_WAIT:
+        return false;
+    case ENDING_STAY:
+    case ENDING_QUIT:
+        return false;
+    case ENDING_RESTART:
+        break;
+    }
+    if (boot_start(&m->boot, &m->vm, m->pc, NULL, &why) == 0)
+        return true;
+    metal_say("%s", why.text);
+    return false;
+}
+
+void metal_loop(struct metal *m)
+{
+    static struct ending e;
+
+    e.rules.no_reboot = m->cfg.no_reboot;
+    for (bool on = true; on;) {
+        unsigned reason = vcpu_run(m->vcpu, SLICE_NS);
+        fpu_park(m->vcpu);
+        if (reason == EXIT_HALT)
+            wait(m, m->vm.next_deadline);
+        else if (reason == EXIT_SLICE)
+            serve(m);
+        else
+            on = end_of_life(m, &e, reason);
+    }
+    serve(m);
+}
+
+static void report(const struct metal *m)
+{
+    const struct vcpu_stats *s = &m->vcpu->stats;
+
+    metal_say("the guest is off, after %llu ms", (unsigned long long)(clock_now() / NS_PER_MS));
+#define STAT_GROUP(title) metal_say("%s", title);
+#define STAT(name, text)  metal_say("%16llu  %s", (unsigned long long)s->name, text);
+#include "include/ring1/stat.def"
+#undef STAT
+#undef STAT_GROUP
+}
+
+_Noreturn void monitor_run(void)
+{
+    struct metal *m = &metal;
+    const char *why = metal_config_read(&m->cfg, metal_bootinfo()->cmdline);
+
+    if (!why && metal_host_init(m, &why) == 0 && metal_machine_init(m, &why) == 0) {
+        metal_loop(m);
+        report(m);
+    } else {
+        metal_say("%s", why);
+    }
+    nucleus_call(SERVICE_POWER_OFF, 0, 0, 0, 0);
+    for (;;)
+        continue;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * monitor.h - the monitor at CPL 1: one machine for one guest, from the loader's modules to the
+ * report at its end.
+ *
+ * Promises   The guest gets no other memory than its RAM, and no device of the real machine. What is
+ *            wrong with the command line or a module is one sentence, and the machine turns off.
+ * Not here   Anything privileged: the nucleus does it (nucleus/service.h).
+ *
+ * config.c   the command line
+ * vm_host.c  struct vmm_host (include/ring1/host.h)
+ * machine.c  the VM's parts
+ * loop.c     running it
+ */
+#ifndef RING1_HOST_METAL_MONITOR_H
+#define RING1_HOST_METAL_MONITOR_H
+
+#include "boot/boot.h"
+#include "devices/pc.h"
+#include "include/ring1/host.h"
+#include "monitor/cpu/vm.h"
+
+struct bootinfo;
+
+/* What the loader told. */
+const struct bootinfo *metal_bootinfo(void);
+
+/* Words of the command line, NAME=VALUE. */
+struct metal_config {
+    uint64_t memory; /* of the guest, in bytes */
+    bool interpret;  /* exec=interpret; else exec=translate */
+    uint64_t cache;  /* bytes */
+    bool no_reboot;
+};
+
+/* A sentence about what is wrong, or NULL. */
+const char *metal_config_read(struct metal_config *c, const char *cmdline);
+
+#define METAL_OUT 256u
+
+struct metal {
+    struct metal_config cfg;
+    struct vmm_host host;
+    struct vm vm;
+    struct vcpu *vcpu;
+    struct pc *pc;
+    uint64_t ram; /* physical address of the guest's RAM */
+    struct boot boot;
+    uint8_t out[METAL_OUT]; /* what the guest's serial port sent and the console has not */
+    unsigned out_len;
+    ns_t asked; /* the time that SERVICE_ARM was told last */
+};
+
+/* At CPL 1. Zeroed memory of whole pages, which comes as it is touched; NULL when there is no room
+ * for its books. */
+void *metal_alloc(uint64_t size);
+/* 0, or -1 with a sentence in *why. */
+int metal_host_init(struct metal *m, const char **why);
+int metal_machine_init(struct metal *m, const char **why);
+/* Runs the guest to its end. */
+void metal_loop(struct metal *m);
+void metal_flush(struct metal *m);
+/* printf to the console. */
+void metal_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* From the loader's modules to the machine's power-off. */
+_Noreturn void monitor_run(void);
+
+#endif

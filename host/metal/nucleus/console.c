@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* console.c - see console.h. */
+#include "host/metal/nucleus/console.h"
+
+#include <stdarg.h>
+
+#include "host/metal/nucleus/insn.h"
+#include "host/metal/nucleus/layout.h"
+#include "include/ring1/fmt.h"
+#include "include/ring1/mem.h"
+
+#define COM1         0x3f8
+#define UART_IER     (COM1 + 1)
+#define UART_FCR     (COM1 + 2)
+#define UART_LCR     (COM1 + 3)
+#define UART_MCR     (COM1 + 4)
+#define UART_LSR     (COM1 + 5)
+#define LSR_DATA     0x01
+#define LSR_EMPTY    0x20
+#define LCR_8N1      0x03
+#define LCR_DLAB     0x80
+#define MCR_OUT2     0x0b /* DTR, RTS, and the interrupt's gate */
+#define PATIENCE     100000u
+
+#define SCREEN  ((volatile uint16_t *)(DIRECT_BASE + 0xb8000))
+#define COLUMNS 80u
+#define ROWS    25u
+#define BLANK   0x0720u
+#define CRTC    0x3d4
+
+#define INPUT 1024u /* a power of two */
+
+static struct {
+    unsigned column, row;
+    uint8_t input[INPUT];
+    unsigned head, tail;
+    bool no_uart;
+} con;
+
+static void uart_put(uint8_t c)
+{
+    for (unsigned n = 0; !(in8(UART_LSR) & LSR_EMPTY); n++)
+        if (n == PATIENCE) { /* no such chip, or nobody takes what it sends */
+            con.no_uart = true;
+            return;
+        }
+    out8(COM1, c);
+}
+
+static void scroll(void)
+{
+    for (unsigned n = 0; n < COLUMNS * (ROWS - 1); n++)
+        SCREEN[n] = SCREEN[n + COLUMNS];
+    for (unsigned n = 0; n < COLUMNS; n++)
+        SCREEN[COLUMNS * (ROWS - 1) + n] = BLANK;
+    con.row = ROWS - 1;
+}
+
+static void screen_put(uint8_t c)
+{
+    if (c == '\r')
+        con.column = 0;
+    else if (c == '\n')
+        con.row++;
+    else if (c == '\b')
+        con.column -= con.column > 0;
+    else if (c >= 0x20 && c < 0x7f) {
+        if (con.column == COLUMNS) {
+            con.column = 0;
+            if (++con.row == ROWS)
+                scroll();
+        }
+        SCREEN[con.row * COLUMNS + con.column++] = 0x0700 | c;
+    }
+    if (con.row == ROWS)
+        scroll();
+}
+
+static void screen_cursor(void)
+{
+    unsigned at = con.row * COLUMNS + (con.column < COLUMNS ? con.column : COLUMNS - 1);
+
+    out16(CRTC, (uint16_t)(0x0e | (at & 0xff00)));
+    out16(CRTC, (uint16_t)(0x0f | (at & 0xff) << 8));
+}
+
+void console_init(void)
+{
+    out8(UART_IER, 0);
+    out8(UART_LCR, LCR_DLAB);
+    out8(COM1, 1); /* 115200 baud */
+    out8(COM1 + 1, 0);
+    out8(UART_LCR, LCR_8N1);
+    out8(UART_FCR, 0x07);
+    out8(UART_MCR, MCR_OUT2);
+    con.no_uart = in8(UART_LSR) == 0xff;
+    if (!con.no_uart)
+        out8(UART_IER, 1);
+    for (unsigned n = 0; n < COLUMNS * ROWS; n++)
+        SCREEN[n] = BLANK;
+}
+
+void console_write(const char *bytes, size_t len)
+{
+    for (size_t n = 0; n < len; n++) {
+        if (!con.no_uart)
+            uart_put((uint8_t)bytes[n]);
+        screen_put((uint8_t)bytes[n]);
+    }
+    screen_cursor();
+}
+
+static void say(const char *fmt, va_list ap)
+{
+    char text[1024];
+    size_t len = fmt_vline(text, sizeof text - 2, fmt, ap);
+
+    text[len++] = '\r';
+    text[len++] = '\n';
+    console_write(text, len);
+}
+
+void console_say(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    console_write("ring1: ", 7);
+    say(fmt, ap);
+    va_end(ap);
+}
+
+void console_interrupt(void)
+{
+    while (!con.no_uart && (in8(UART_LSR) & LSR_DATA)) {
+        uint8_t c = in8(COM1);
+        if (con.head - con.tail < INPUT)
+            con.input[con.head++ & (INPUT - 1)] = c;
+    }
+}
+
+size_t console_take(uint8_t *buf, size_t size)
+{
+    size_t len = 0;
+
+    while (len < size && con.head != con.tail)
+        buf[len++] = con.input[con.tail++ & (INPUT - 1)];
+    return len;
+}
+
+static void line(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    say(fmt, ap);
+    va_end(ap);
+}
+
+_Noreturn void panic(const struct trap_frame *f, const char *what)
+{
+    static const char *const names[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                          "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
+    static bool again;
+
+    line("%s", "");
+    console_say("internal error: %s", what);
+    if (f && !again) {
+        again = true; /* reading the stack may fault */
+        line("vector %u, error code %llx, CPL %u, cr2 %016llx, cr3 %016llx", (unsigned)f->vector,
+             (unsigned long long)f->error, (unsigned)(f->cs & 3), (unsigned long long)read_cr2(),
+             (unsigned long long)read_cr3());
+        line("rip %016llx cs %x rflags %llx rsp %016llx", (unsigned long long)f->rip,
+             (unsigned)f->cs, (unsigned long long)f->rflags, (unsigned long long)f->rsp);
+        for (unsigned n = 0; n < 16; n += 4)
+            line("%s %016llx  %s %016llx  %s %016llx  %s %016llx", names[n],
+                 (unsigned long long)(n == 4 ? f->rsp : f->gpr[n]), names[n + 1],
+                 (unsigned long long)f->gpr[n + 1], names[n + 2],
+                 (unsigned long long)f->gpr[n + 2], names[n + 3],
+                 (unsigned long long)f->gpr[n + 3]);
+        const uint64_t *s = (const uint64_t *)(f->rsp & ~7ull);
+        if (f->rsp >= DIRECT_BASE)
+            for (unsigned n = 0; n < 16; n += 4)
+                line("stack %016llx %016llx %016llx %016llx", (unsigned long long)s[n],
+                     (unsigned long long)s[n + 1], (unsigned long long)s[n + 2],
+                     (unsigned long long)s[n + 3]);
+    }
+    line("The machine stops here.");
+    stop();
+}

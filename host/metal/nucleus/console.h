@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * console.h - the machine's COM1 and its VGA text screen, and the report when we are wrong.
+ *
+ * Promises   What the monitor says goes to both; what the guest sends on its serial port goes to
+ *            COM1 as it is (and to the screen as far as it is text). Input of COM1 is kept in a
+ *            ring until it is taken.
+ * Source     16550D data sheet; VGA text memory at 0xb8000, CRTC at 3D4h.
+ */
+#ifndef RING1_HOST_METAL_CONSOLE_H
+#define RING1_HOST_METAL_CONSOLE_H
+
+#include "host/metal/nucleus/trap.h"
+
+void console_init(void);
+void console_write(const char *bytes, size_t len);
+/* printf's %s %u %x %llx %c, as fmt.h has them; a line's text. */
+void console_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* The UART's interrupt. */
+void console_interrupt(void);
+/* Takes input; returns the number of bytes put into buf. */
+size_t console_take(uint8_t *buf, size_t size);
+
+/* Says what happened where, with the registers, and stops the machine. */
+_Noreturn void panic(const struct trap_frame *f, const char *what);
+
+#endif

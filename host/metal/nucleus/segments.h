@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * segments.h - the nucleus's GDT, TSS and IDT.
+ *
+ * Promises   Every trap and interrupt ends in trap() on a stack of the nucleus, whatever rsp was: in
+ *            translated code it is no stack. NMI, #DF and #MC have stacks of their own.
+ * Source     SDM vol. 3A, sections 3.4.5, 6.14 (64-bit mode), 7.7 (64-bit TSS).
+ */
+#ifndef RING1_HOST_METAL_SEGMENTS_H
+#define RING1_HOST_METAL_SEGMENTS_H
+
+#include "include/ring1/types.h"
+
+void segments_init(void);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* trap.c - see trap.h. */
+#include "host/metal/nucleus/trap.h"
+
+#include "bt/run/trap.h"
+#include "host/metal/nucleus/clock.h"
+#include "host/metal/nucleus/console.h"
+#include "host/metal/nucleus/insn.h"
+#include "host/metal/nucleus/lazy.h"
+#include "host/metal/nucleus/layout.h"
+#include "host/metal/nucleus/service.h"
+
+#define ERROR_PRESENT 1u
+#define ERROR_WRITE   2u
+
+/* Labels in fpu_call.S, not functions. */
+extern const uint8_t fpu_call_return[], fpu_call_fault[];
+
+static void regs_get(struct bt_host_regs *r, const struct trap_frame *f)
+{
+    for (unsigned n = 0; n < 16; n++)
+        r->gpr[n] = f->gpr[n];
+    r->gpr[4] = f->rsp;
+    r->rip = f->rip;
+    r->rflags = f->rflags;
+}
+
+static void regs_set(struct trap_frame *f, const struct bt_host_regs *r)
+{
+    for (unsigned n = 0; n < 16; n++)
+        f->gpr[n] = r->gpr[n];
+    f->rsp = r->gpr[4];
+    f->rip = r->rip;
+    f->rflags = r->rflags;
+}
+
+static bool translated(struct vcpu *v, const struct trap_frame *f)
+{
+    return v && v->translator && (f->cs & 3) == 1 && bt_owns(v, f->rip);
+}
+
+static bool trap_of_translated(struct trap_frame *f)
+{
+    struct vcpu *v = service_vcpu();
+    struct bt_host_regs r;
+    enum bt_trap_kind kind = BT_TRAP_OTHER;
+
+    if (!translated(v, f))
+        return false;
+    if (f->vector == VEC_PF)
+        kind = f->error & ERROR_WRITE ? BT_TRAP_MEMORY_WRITE : BT_TRAP_MEMORY;
+    regs_get(&r, f);
+    if (!bt_host_trap(v, &r, kind, read_cr2()))
+        return false;
+    regs_set(f, &r);
+    return true;
+}
+
+/* An exception of the guest's instruction in a stub (monitor/interp/fpu_stub.h): its caller is told
+ * the vector. */
+static bool trap_of_stub(struct trap_frame *f)
+{
+    if ((f->cs & 3) != 1 || *(const uint64_t *)f->rsp != (uint64_t)fpu_call_return)
+        return false;
+    f->rip = (uint64_t)fpu_call_fault;
+    f->gpr[0] = f->vector;
+    return true;
+}
+
+static void debug_trap(struct trap_frame *f)
+{
+    struct vcpu *v = service_vcpu();
+    struct bt_host_regs r;
+
+    if (!v || !v->translator) {
+        f->rflags &= ~(uint64_t)EFL_TF;
+        return;
+    }
+    regs_get(&r, f);
+    bt_single_step(v, &r);
+    regs_set(f, &r);
+}
+
+static void break_in(struct trap_frame *f, uint32_t why)
+{
+    struct vcpu *v = service_vcpu();
+    struct bt_host_regs r;
+
+    if (!v)
+        return;
+    vcpu_attend(v, why);
+    if (!v->translator || (f->cs & 3) != 1)
+        return;
+    regs_get(&r, f);
+    if (bt_break_in(v, &r))
+        regs_set(f, &r);
+}
+
+static void timer(struct trap_frame *f)
+{
+    ns_t asked = service_asked;
+
+    if (asked == NS_NEVER)
+        return;
+    if (asked > clock_now()) { /* farther away than the timer can count, or a wait's */
+        clock_arm(asked);
+        return;
+    }
+    service_asked = NS_NEVER;
+    break_in(f, ATT_TIME | ATT_KICK);
+}
+
+static void interrupt(struct trap_frame *f)
+{
+    if (f->vector == VECTOR_SPURIOUS)
+        return;
+    if (clock_interrupt((unsigned)f->vector)) {
+        timer(f);
+        return;
+    }
+    console_interrupt();
+    break_in(f, ATT_KICK);
+}
+
+void trap(struct trap_frame *f)
+{
+    if (f->vector >= VECTOR_PIC) {
+        if (f->vector == VECTOR_SERVICE)
+            service(f);
+        else
+            interrupt(f);
+        return;
+    }
+    switch (f->vector) {
+    case VEC_DB:
+        debug_trap(f);
+        return;
+    case VEC_PF:
+        if (!(f->error & ERROR_PRESENT) || (f->error & ERROR_WRITE))
+            if (lazy_fault(read_cr2(), f->error & ERROR_WRITE))
+                return;
+        if (trap_of_translated(f))
+            return;
+        break;
+    case VEC_NMI:
+        panic(f, "a non-maskable interrupt came");
+    default:
+        if (trap_of_translated(f) || trap_of_stub(f))
+            return;
+    }
+    panic(f, "a trap that nobody expected");
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trap.h - what traps, interrupts and service calls do at CPL 0.
+ *
+ * Promises   A trap of translated code goes to the engines, one of an FPU stub to its caller, a page
+ *            fault in lazy memory gets its page, a device's interrupt its handler; anything else is
+ *            a bug of ours and ends in a report on the console.
+ * Invariant  The nucleus runs with interrupts off; it is entered again by faults in lazy memory and
+ *            by NMI only.
+ */
+#ifndef RING1_HOST_METAL_TRAP_H
+#define RING1_HOST_METAL_TRAP_H
+
+#include "include/ring1/types.h"
+
+/* As entry.S pushes it. gpr: in the order of their encoding; gpr[4] is not used, rsp is. */
+struct trap_frame {
+    uint64_t gpr[16];
+    uint64_t vector, error;
+    uint64_t rip, cs, rflags, rsp, ss;
+};
+
+void trap(struct trap_frame *f);
+
+/* Vectors of interrupts: the 8259s' sixteen, then those of the local APIC. */
+#define VECTOR_PIC      0x20u
+#define VECTOR_TIMER    0x30u
+#define VECTOR_SPURIOUS 0x3fu
+
+#endif

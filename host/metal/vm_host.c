@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* vm_host.c - struct vmm_host on the bare machine; see monitor.h. General registers only: the
+ * guest's FPU registers may be live. */
+#include "bt/run/bt.h"
+#include "host/metal/monitor.h"
+#include "host/metal/nucleus/clock.h"
+#include "host/metal/nucleus/insn.h"
+#include "host/metal/nucleus/layout.h"
+#include "host/metal/nucleus/lazy.h"
+#include "host/metal/nucleus/pages.h"
+#include "host/metal/nucleus/service.h"
+#include "monitor/cpu/vcpu.h"
+#include "shadow-mmu/window.h"
+
+#define PAGE         4096ull
+#define WINDOW       (1ull << 32)
+#define WINDOW_STEP  (4 * WINDOW) /* more than 2 GiB of nothing on both sides */
+#define JUMP_MAP     (sizeof(int32_t) << 32)
+#define JUMP_STEP    (JUMP_MAP + WINDOW)
+#define ARENA_SPACE  (1ull << 30) /* below the vCPU */
+#define RETURN_STACK (64ull << 10)
+#define CODE_ARENA   (4ull << 20)
+#define RDRAND       (1u << 30)
+#define FSGSBASE     1u
+
+static uint64_t heap_next = HEAP_BASE;
+
+static uint64_t pages_of(uint64_t size)
+{
+    return (size + PAGE - 1) & ~(PAGE - 1);
+}
+
+static bool region(uint64_t va, uint64_t len, enum lazy_kind kind, uint64_t of)
+{
+    return nucleus_call(SERVICE_REGION, va, len, kind, of);
+}
+
+/* Address space of the heap, with a hole after it. */
+static uint64_t heap_space(uint64_t size)
+{
+    uint64_t va = heap_next;
+
+    heap_next += pages_of(size) + (1ull << 21);
+    return va;
+}
+
+void *metal_alloc(uint64_t size)
+{
+    uint64_t va = heap_space(size);
+
+    return region(va, pages_of(size), LAZY_ZERO, 0) ? (void *)va : NULL;
+}
+
+/* ---- struct vmm_host ---- */
+
+static ns_t host_now(void *opaque)
+{
+    (void)opaque;
+    return clock_now();
+}
+
+static int64_t host_wall(void *opaque)
+{
+    (void)opaque;
+    return clock_wall();
+}
+
+static bool host_random(void *opaque, uint32_t *out)
+{
+    uint8_t ok = 0;
+
+    (void)opaque;
+    if (cpuid(1, 0).c & RDRAND)
+        __asm__ volatile("rdrand %0; setc %1" : "=r"(*out), "=qm"(ok) : : "cc");
+    return ok;
+}
+
+unsigned metal_fpu_call(void *opaque, const void *stub, struct fpu_io *io);
+
+static void host_trace(void *opaque, unsigned stage, const char *text)
+{
+    (void)opaque, (void)stage;
+    metal_say("%s", text);
+}
+
+/* The timer is only ever moved forward: when it comes too early, the nucleus sets it again. */
+static void host_arm(void *opaque, ns_t at)
+{
+    (void)opaque;
+    if (at < service_asked)
+        nucleus_call(SERVICE_ARM, at, 0, 0, 0);
+}
+
+static uint64_t window_at(struct metal *m, unsigned n, gla_t gla)
+{
+    return m->host.window_base[n] + gla;
+}
+
+static int host_window_map(void *opaque, unsigned n, gla_t gla, gpa_t gpa, uint64_t len,
+                           bool writable)
+{
+    struct metal *m = opaque;
+
+    return (int)nucleus_call(SERVICE_MAP, window_at(m, n, gla), m->ram + gpa, len,
+                             writable ? PAGES_WRITE : 0);
+}
+
+static int host_window_unmap(void *opaque, unsigned n, gla_t gla, uint64_t len)
+{
+    nucleus_call(SERVICE_UNMAP, window_at(opaque, n, gla), len, 0, 0);
+    return 0;
+}
+
+static int host_window_protect(void *opaque, unsigned n, gla_t gla, uint64_t len, bool writable)
+{
+    return (int)nucleus_call(SERVICE_PROTECT, window_at(opaque, n, gla), len,
+                             writable ? PAGES_WRITE : 0, 0);
+}
+
+static int jump_map_open(void *opaque, uint64_t at, uint64_t bytes)
+{
+    (void)opaque;
+    return (int)nucleus_call(SERVICE_OPEN, at, bytes, 0, 0);
+}
+
+static void jump_map_drop(void *opaque, uint64_t at, uint64_t bytes)
+{
+    (void)opaque;
+    nucleus_call(SERVICE_DROP, at, bytes, 0, 0);
+}
+
+static void jump_map_clear(void *opaque, uint64_t map)
+{
+    (void)opaque;
+    nucleus_call(SERVICE_CLEAR, map, JUMP_MAP, 0, 0);
+}
+
+/* ---- creation ---- */
+
+/* `rx`: where it shall be executable. */
+static bool arena(struct host_code_arena *a, uint64_t size, uint64_t rx)
+{
+    uint8_t *rw = metal_alloc(size);
+
+    *a = (struct host_code_arena){.rw = rw, .rx = (const uint8_t *)rx, .size = size};
+    return rw && region(rx, pages_of(size), LAZY_VIEW, (uint64_t)rw);
+}
+
+static bool jump_maps(struct vmm_host *h)
+{
+    for (unsigned n = 0; n < HOST_JUMP_MAPS; n++) {
+        h->jump_map[n] = JUMP_BASE + n * JUMP_STEP;
+        if (!region(h->jump_map[n], JUMP_MAP, LAZY_SPARSE, 0))
+            return false;
+    }
+    h->jump_map_open = jump_map_open;
+    h->jump_map_drop = jump_map_drop;
+    h->jump_map_clear = jump_map_clear;
+    return true;
+}
+
+static void windows(struct vmm_host *h)
+{
+    for (unsigned n = 0; n < HOST_WINDOWS; n++)
+        h->window_base[n] = WINDOW_BASE + WINDOW + n * WINDOW_STEP;
+    h->window_count = HOST_WINDOWS;
+    h->window_map = host_window_map;
+    h->window_unmap = host_window_unmap;
+    h->window_protect = host_window_protect;
+    h->gs_base_free = cpuid(0, 0).a >= 7 && (cpuid(7, 0).b & FSGSBASE);
+}
+
+static bool vcpu_memory(struct metal *m)
+{
+    uint64_t at = VCPU_BASE + ARENA_SPACE, size = pages_of(sizeof *m->vcpu);
+
+    m->vcpu = (struct vcpu *)at;
+    m->host.return_limit = at + size + PAGE;
+    m->host.return_top = m->host.return_limit + RETURN_STACK;
+    return region(at, size, LAZY_ZERO, 0) &&
+           region(m->host.return_limit, RETURN_STACK, LAZY_ZERO, 0);
+}
+
+int metal_host_init(struct metal *m, const char **why)
+{
+    struct cpuid_regs one = cpuid(1, 0);
+
+    m->host = (struct vmm_host){
+        .opaque = m,
+        .now_ns = host_now,
+        .fpu_call = metal_fpu_call,
+        .random32 = host_random,
+        .wall_seconds = host_wall,
+        .trace = host_trace,
+        .arm_timer = host_arm,
+        .guest_tsc_khz = clock_tsc_khz(),
+        .host_feat_1_ecx = one.c,
+        .host_feat_1_edx = one.d,
+        .host_feat_7_ebx = cpuid(0, 0).a >= 7 ? cpuid(7, 0).b : 0,
+    };
+    *why = "the nucleus has no room for the monitor's memory regions";
+    if (!vcpu_memory(m) || !jump_maps(&m->host) ||
+        !arena(&m->host.code, CODE_ARENA, heap_space(CODE_ARENA)))
+        return -1;
+    if (m->cfg.interpret)
+        return 0;
+    if (!arena(&m->host.cache, m->cfg.cache, VCPU_BASE))
+        return -1;
+    windows(&m->host);
+    return 0;
+}
