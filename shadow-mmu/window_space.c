@@ -46,6 +46,11 @@ void window_select(struct vcpu *v)
     v->bt.window[1] = h->window_base[ws->current];
 }
 
+unsigned window_user(const struct vcpu *v)
+{
+    return v->windows->current;
+}
+
 void window_claim(struct vcpu *v)
 {
     struct windows *ws = v->windows;

@@ -205,7 +205,7 @@ void bt_run(struct vcpu *v)
         if (!bt_may_go_on(v) || adapt_is_due(v))
             return;
         uint32_t ctx = bt_context(v);
-        if (!ctx)
+        if (!ctx || engine_before(v, &bt_engine))
             return;
         bt_sync(v, bt, ctx);
         if (bt->idle.learning) {

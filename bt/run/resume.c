@@ -13,6 +13,7 @@
  *            (docs/codegen.md, section 6).
  */
 #include "bt/run/adapt.h"
+#include "bt/run/bt.h"
 #include "bt/run/run_priv.h"
 #include "monitor/cpu/fpu.h"
 #include "shadow-mmu/window.h"
@@ -184,7 +185,7 @@ bool bt_resume(struct vcpu *v)
     if (bt->opt.no_chain || !bt_may_go_on(v))
         return false;
     uint32_t ctx = context(v);
-    if (!ctx)
+    if (!ctx || engine_before(v, &bt_engine))
         return false;
     sync(v, bt, ctx);
     fpu_unpark(v);

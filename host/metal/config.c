@@ -40,7 +40,7 @@ const char *metal_config_read(struct metal_config *c, const char *cmdline)
 {
     char text[32];
 
-    *c = (struct metal_config){.memory = MEMORY, .cache = CACHE};
+    *c = (struct metal_config){.direct = true, .memory = MEMORY, .cache = CACHE};
     if (bootinfo_option(cmdline, "memory", text, sizeof text) &&
         (!parse_size(text, &c->memory) || c->memory < MEMORY_MIN || c->memory > MEMORY_MOST))
         return "memory= wants a size from 4M to 2G, as in memory=128M";
@@ -51,6 +51,11 @@ const char *metal_config_read(struct metal_config *c, const char *cmdline)
         c->interpret = same(text, "interpret");
         if (!c->interpret && !same(text, "translate"))
             return "exec= wants interpret or translate";
+    }
+    if (bootinfo_option(cmdline, "user", text, sizeof text)) {
+        c->direct = same(text, "direct");
+        if (!c->direct && !same(text, "translate"))
+            return "user= wants direct or translate";
     }
     if (bootinfo_option(cmdline, "reboot", text, sizeof text)) {
         c->no_reboot = same(text, "off");

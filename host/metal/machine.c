@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* machine.c - the VM's parts; see monitor.h. */
 #include "bt/run/bt.h"
+#include "direct/direct.h"
 #include "host/metal/monitor.h"
 #include "host/metal/nucleus/bootinfo.h"
 #include "host/metal/nucleus/frames.h"
+#include "host/metal/nucleus/insn.h"
 #include "host/metal/nucleus/service.h"
 #include "include/ring1/mem.h"
 #include "monitor/cpu/vcpu.h"
@@ -12,6 +14,7 @@
 #include "monitor/run/assemble.h"
 #include "shadow-mmu/window.h"
 
+#define UMIP         4u /* CPUID.7.0:ECX */
 #define VGA_HOLE     0xa0000u
 #define VGA_HOLE_LEN 0x20000u
 
@@ -87,6 +90,12 @@ static int create_vm(struct metal *m, const char **why)
         return -1;
     window_init(m->vcpu, window);
     bt_init(m->vcpu, bt, &options);
+    if (!m->cfg.direct)
+        return 0;
+    void *direct = metal_alloc(direct_size(m->cfg.memory));
+    if (!direct)
+        return -1;
+    direct_init(m->vcpu, direct, cpuid(0, 0).a >= 7 && (cpuid(7, 0).c & UMIP));
     return 0;
 }
 

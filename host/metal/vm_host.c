@@ -9,14 +9,14 @@
 #include "host/metal/nucleus/lazy.h"
 #include "host/metal/nucleus/pages.h"
 #include "host/metal/nucleus/service.h"
+#include "host/metal/nucleus/windows.h"
+#include "include/ring1/direct.h"
 #include "monitor/cpu/vcpu.h"
 #include "shadow-mmu/window.h"
 
 #define PAGE         4096ull
-#define WINDOW       (1ull << 32)
-#define WINDOW_STEP  (4 * WINDOW) /* more than 2 GiB of nothing on both sides */
 #define JUMP_MAP     (sizeof(int32_t) << 32)
-#define JUMP_STEP    (JUMP_MAP + WINDOW)
+#define JUMP_STEP    (JUMP_MAP + WINDOW_BYTES_4G)
 #define ARENA_SPACE  (1ull << 30) /* below the vCPU */
 #define RETURN_STACK (64ull << 10)
 #define CODE_ARENA   (4ull << 20)
@@ -96,13 +96,19 @@ static uint64_t window_at(struct metal *m, unsigned n, gla_t gla)
     return m->host.window_base[n] + gla;
 }
 
+/* Windows of programs can be reached at CPL 3. */
+static unsigned rights_of(unsigned n, bool writable)
+{
+    return (writable ? PAGES_WRITE : 0) | (n >= WINDOW_SUPERS ? PAGES_USER : 0);
+}
+
 static int host_window_map(void *opaque, unsigned n, gla_t gla, gpa_t gpa, uint64_t len,
                            bool writable)
 {
     struct metal *m = opaque;
 
     return (int)nucleus_call(SERVICE_MAP, window_at(m, n, gla), m->ram + gpa, len,
-                             writable ? PAGES_WRITE : 0);
+                             rights_of(n, writable));
 }
 
 static int host_window_unmap(void *opaque, unsigned n, gla_t gla, uint64_t len)
@@ -114,7 +120,7 @@ static int host_window_unmap(void *opaque, unsigned n, gla_t gla, uint64_t len)
 static int host_window_protect(void *opaque, unsigned n, gla_t gla, uint64_t len, bool writable)
 {
     return (int)nucleus_call(SERVICE_PROTECT, window_at(opaque, n, gla), len,
-                             writable ? PAGES_WRITE : 0, 0);
+                             rights_of(n, writable), 0);
 }
 
 static int jump_map_open(void *opaque, uint64_t at, uint64_t bytes)
@@ -159,15 +165,33 @@ static bool jump_maps(struct vmm_host *h)
     return true;
 }
 
-static void windows(struct vmm_host *h)
+static unsigned host_direct_run(void *opaque, struct direct_regs *r)
 {
-    for (unsigned n = 0; n < HOST_WINDOWS; n++)
-        h->window_base[n] = WINDOW_BASE + WINDOW + n * WINDOW_STEP;
+    (void)opaque;
+    return (unsigned)nucleus_call(SERVICE_DIRECT, (uint64_t)r, 0, 0, 0);
+}
+
+static int host_direct_allow(void *opaque, unsigned n, gla_t gla, bool allow)
+{
+    (void)opaque;
+    return (int)nucleus_call(SERVICE_EXECUTE, windows_base(n) + gla, allow, 0, 0);
+}
+
+static bool windows(struct vmm_host *h)
+{
+    for (unsigned n = 0; n < HOST_WINDOWS; n++) {
+        h->window_base[n] = windows_base(n);
+        if (nucleus_call(SERVICE_PIN, h->window_base[n], 0, 0, 0))
+            return false;
+    }
+    h->direct_run = host_direct_run;
+    h->direct_allow = host_direct_allow;
     h->window_count = HOST_WINDOWS;
     h->window_map = host_window_map;
     h->window_unmap = host_window_unmap;
     h->window_protect = host_window_protect;
     h->gs_base_free = cpuid(0, 0).a >= 7 && (cpuid(7, 0).b & FSGSBASE);
+    return true;
 }
 
 static bool vcpu_memory(struct metal *m)
@@ -204,8 +228,7 @@ int metal_host_init(struct metal *m, const char **why)
         return -1;
     if (m->cfg.interpret)
         return 0;
-    if (!arena(&m->host.cache, m->cfg.cache, VCPU_BASE))
+    if (!arena(&m->host.cache, m->cfg.cache, VCPU_BASE) || !windows(&m->host))
         return -1;
-    windows(&m->host);
     return 0;
 }

@@ -38,6 +38,7 @@ struct host_code_arena {
 
 /* Operands of a generated FPU stub (monitor/interp/fpu_stub.h). */
 struct fpu_io;
+struct direct_regs;
 
 struct vcpu_host {
     void *opaque; /* first argument of every function below */
@@ -73,6 +74,11 @@ struct vcpu_host {
     /* Does WRGSBASE work, and nothing else on the vCPU's thread use the GS base? Then translated
      * code sets it to the window's. */
     bool gs_base_free;
+
+    /* Direct execution (direct/): NULL: none. Runs guest code on the bare CPU, with what windows map
+     * as HOST_MAP_EXEC, until it traps or attention is asked for (include/ring1/direct.h). The
+     * guest's FPU registers are live. */
+    unsigned (*direct_run)(void *opaque, struct direct_regs *r);
 
     struct host_code_arena stubs; /* FPU stubs (monitor/interp/fpu_stub.h) */
     /* Translated code (bt/); size 0: none. Executable less than 2 GiB below its vCPU. */

@@ -26,6 +26,14 @@ const struct engine *engine_now(struct vcpu *v)
     return v->engine[n];
 }
 
+bool engine_before(struct vcpu *v, const struct engine *e)
+{
+    for (unsigned n = 0; v->engine[n] != e; n++)
+        if (v->engine[n]->takes(v))
+            return true;
+    return false;
+}
+
 void engines_woken(struct vcpu *v)
 {
     for (unsigned n = 0; n < v->engine_count; n++)

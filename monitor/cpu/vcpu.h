@@ -181,6 +181,7 @@ struct vcpu {
     struct bt_cpu bt; /* also handlers, when they find translated code */
     /* The pointers: who builds the VM. What they lead to: the CPU's thread. */
     struct bt *translator;   /* NULL: interpret everything (bt/run/bt.h) */
+    struct direct *direct;   /* NULL: no direct execution (direct/direct.h) */
     struct windows *windows; /* NULL: none (shadow-mmu/window.h) */
     struct interp *interp;   /* decode cache and loop state (monitor/interp/interp.c) */
     struct vcpu_stats stats; /* also handlers */

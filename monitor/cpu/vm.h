@@ -26,8 +26,10 @@
 #define PAGE_LOGGED     0x10u /* the dirty log waits for its first write: the same (dirty.h) */
 #define PAGE_OVER       0x20u /* below ram_size: a region is seen, not the RAM (region.h) */
 #define PAGE_UNDER      0x40u /* with ROM and OVER: writes go to the RAM below */
+#define PAGE_DIRECT     0x80u /* the CPU runs it directly, or it was found that it may not */
 #define PAGE_KINDS      (PAGE_MMIO | PAGE_ROM | PAGE_OVER | PAGE_UNDER)
-#define PAGE_MARKS      (PAGE_CODE | PAGE_TRANSLATED | PAGE_LOGGED) /* set by watchers: page.h */
+/* Set by watchers: page.h. */
+#define PAGE_MARKS      (PAGE_CODE | PAGE_TRANSLATED | PAGE_LOGGED | PAGE_DIRECT)
 
 #define VM_CPUS    8u
 #define VM_REGIONS 12u
@@ -91,7 +93,7 @@ struct vm {
     struct {
         const struct page_watcher *ops;
         void *self;
-    } watcher[2 * VM_CPUS + 1]; /* page.h */
+    } watcher[3 * VM_CPUS + 1]; /* page.h */
     unsigned watcher_count;
     struct { /* monitor/memory/dma.h */
         uint64_t reads, writes;

@@ -32,7 +32,7 @@ FLOORS = [
     ["monitor/interp"],
     ["bt/cache"],
     ["bt/translate"],
-    ["bt/run"],
+    ["bt/run", "direct"],
     ["monitor/run"],
     ["boot"],
     ["host/linux", "host/metal"],

@@ -100,7 +100,7 @@ start32:
     mov $(CR0_PE | CR0_MP | CR0_NE | CR0_WP | CR0_PG), %eax
     mov %eax, %cr0
     lgdt PHYS(boot_gdt_pointer)
-    ljmp $SEL_CODE0, $PHYS(start64_low)
+    ljmp $SEL_BOOT_CODE, $PHYS(start64_low)
 
     /* Without long mode nothing of ours can run; the text is put where anyone may see it. */
 no_long_mode:
@@ -141,7 +141,7 @@ boot_gdt_pointer:
     .text
     .code64
 start64:
-    mov $SEL_DATA0, %eax
+    mov $SEL_BOOT_DATA, %eax
     mov %eax, %ss
     mov %eax, %ds
     mov %eax, %es

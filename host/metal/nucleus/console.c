@@ -94,10 +94,17 @@ void console_init(void)
     out8(UART_FCR, 0x07);
     out8(UART_MCR, MCR_OUT2);
     con.no_uart = in8(UART_LSR) == 0xff;
-    if (!con.no_uart)
-        out8(UART_IER, 1);
     for (unsigned n = 0; n < COLUMNS * ROWS; n++)
         SCREEN[n] = BLANK;
+}
+
+/* Input that came before was an edge that nobody saw: what is there is taken first. */
+void console_listen(void)
+{
+    if (con.no_uart)
+        return;
+    console_interrupt();
+    out8(UART_IER, 1);
 }
 
 void console_write(const char *bytes, size_t len)

@@ -13,6 +13,8 @@
 #include "host/metal/nucleus/trap.h"
 
 void console_init(void);
+/* Input causes interrupts from now on: after clock_init(), which makes the 8259s ready. */
+void console_listen(void);
 void console_write(const char *bytes, size_t len);
 /* printf's %s %u %x %llx %c, as fmt.h has them; a line's text. */
 void console_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

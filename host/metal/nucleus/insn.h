@@ -71,6 +71,24 @@ static inline void write_cr4(uint64_t v)
 {
     __asm__ volatile("mov %0, %%cr4" : : "r"(v) : "memory");
 }
+static inline void set_cr0_ts(void)
+{
+    uint64_t v;
+    __asm__ volatile("mov %%cr0, %0" : "=r"(v));
+    __asm__ volatile("mov %0, %%cr0" : : "r"(v | 8) : "memory");
+}
+static inline void clts(void)
+{
+    __asm__ volatile("clts" : : : "memory");
+}
+/* Reads DR6 and clears it. */
+static inline uint32_t take_dr6(void)
+{
+    uint64_t v;
+    __asm__ volatile("mov %%dr6, %0" : "=r"(v));
+    __asm__ volatile("mov %0, %%dr6" : : "r"(0xffff0ff0ull));
+    return (uint32_t)v;
+}
 static inline void invlpg(uint64_t va)
 {
     __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");

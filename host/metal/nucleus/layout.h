@@ -22,12 +22,18 @@
 #define WINDOW_BASE 0xffffe00000000000
 #define IMAGE_BASE  0xffffffff80000000
 
-/* Selectors of the nucleus's own GDT (segments.c). The SYSRET order is not needed. */
-#define SEL_CODE0 0x08
-#define SEL_DATA0 0x10
-#define SEL_CODE1 0x19 /* 64-bit code, DPL 1, RPL 1: the monitor's core and translated code */
-#define SEL_DATA1 0x21
-#define SEL_TSS   0x28
+/* boot.S's own, short-lived table. */
+#define SEL_BOOT_CODE 0x08
+#define SEL_BOOT_DATA 0x10
+
+/* Selectors of the nucleus's GDT (segments.c): the last of 8192, the others are for directly executed
+ * guest code (DIRECT_SELECTORS). */
+#define SEL_CODE0 0xff88
+#define SEL_DATA0 0xff90
+#define SEL_CODE1 0xff99 /* 64-bit code, DPL 1, RPL 1: the monitor's core and translated code */
+#define SEL_DATA1 0xffa1
+#define SEL_TSS   0xffa8
+#define SEL_LDT   0xffb8
 
 /* The gate through which code at CPL 1 asks the nucleus for a service. */
 #define VECTOR_SERVICE 0x40

@@ -23,7 +23,13 @@
 /* More pages than these: all of the TLB is dropped at once. */
 #define FLUSH_SINGLE 32u
 
+/* Page directories in here are never freed: see pages_pin(). */
+#define PINNED_SPACE (1ull << 44)
+#define WINDOW_SIZE  (1ull << 32)
+
 static uint64_t *root;
+static uint64_t *low_table; /* the PDPT of the lower half */
+static uint64_t low_window; /* what is seen there too; 0: nothing */
 
 static uint64_t bits_of(unsigned rights)
 {
@@ -82,8 +88,11 @@ static void forget(uint64_t va, uint64_t len)
         write_cr3(read_cr3());
         return;
     }
-    for (uint64_t at = va; at < va + len; at += FRAME)
+    for (uint64_t at = va; at < va + len; at += FRAME) {
         invlpg(at);
+        if (low_window && at - low_window < WINDOW_SIZE)
+            invlpg(at - low_window);
+    }
 }
 
 /* Drops a table and what its entries own. */
@@ -127,7 +136,7 @@ static void unmap_in(uint64_t *t, unsigned level, uint64_t va, uint64_t len)
     while (len) {
         uint64_t *e = &t[index_at(va, level)], step = step_of(va, len, level);
         if (*e & E_PRESENT) {
-            if (step == FRAME << (9 * level))
+            if (step == FRAME << (9 * level) && !(level == 2 && va - WINDOW_BASE < PINNED_SPACE))
                 clear_entry(e, level);
             else if (!(*e & E_BIG) || split(e))
                 unmap_in(table_of(*e), level - 1, va, step);
@@ -209,6 +218,35 @@ uint64_t pages_lookup(uint64_t va)
     }
 }
 
+int pages_pin(uint64_t window)
+{
+    for (unsigned n = 0; n < 4; n++)
+        if (!entry_of(window + ((uint64_t)n << 30), 1, true))
+            return -ENOMEM;
+    return 0;
+}
+
+void pages_low(uint64_t window)
+{
+    if (low_window == window)
+        return;
+    low_window = window;
+    for (unsigned n = 0; n < 4; n++)
+        low_table[n] = *entry_of(window + ((uint64_t)n << 30), 2, false);
+    write_cr3(read_cr3());
+}
+
+int pages_execute(uint64_t va, bool allow)
+{
+    uint64_t *e = pages_lookup(va) == NO_FRAME ? NULL : entry_of(va, 0, false);
+
+    if (!e || !(*e & E_PRESENT) || (allow && (*e & E_WRITE)))
+        return -1;
+    *e = allow ? *e & ~E_NX : *e | E_NX;
+    forget(va, FRAME);
+    return 0;
+}
+
 bool pages_init(void)
 {
     const struct {
@@ -222,6 +260,11 @@ bool pages_init(void)
     if (pa == NO_FRAME)
         return false;
     root = frame_at(pa);
+    uint64_t low = frame_new();
+    if (low == NO_FRAME)
+        return false;
+    low_table = frame_at(low);
+    root[0] = low | E_PRESENT | E_WRITE | E_USER;
     if (top < 1ull << 32)
         top = 1ull << 32; /* devices have their registers below */
     if (pages_map(DIRECT_BASE, 0, (top + BIG_FRAME - 1) & ~(BIG_FRAME - 1), PAGES_WRITE))

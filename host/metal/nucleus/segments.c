@@ -8,6 +8,7 @@
 #define GATE_DPL0  0x8e00u /* present, 64-bit interrupt gate: IF is cleared */
 #define GATE_DPL1  0xae00u
 #define TSS_TYPE   0x89ull
+#define LDT_TYPE   0x82ull
 #define NO_IO_MAP  sizeof(struct tss)
 
 enum ist { IST_NONE, IST_NMI, IST_DF, IST_MC, IST_COUNT };
@@ -33,12 +34,13 @@ extern const uint64_t vector_entries[256];
 static uint8_t trap_stack[STACK] __attribute__((aligned(16)));
 static uint8_t ist_stack[IST_COUNT][STACK] __attribute__((aligned(16)));
 static struct tss tss;
-static uint64_t gdt[8] = {
+static uint64_t gdt[8192] = {
     [SEL_CODE0 >> 3] = 0x00af9b000000ffff,
     [SEL_DATA0 >> 3] = 0x00cf93000000ffff,
     [SEL_CODE1 >> 3] = 0x00afbb000000ffff, /* DPL 1 */
     [SEL_DATA1 >> 3] = 0x00cfb3000000ffff,
 };
+static uint64_t ldt[8192];
 static struct {
     uint16_t word[8];
 } idt[256] __attribute__((aligned(16)));
@@ -57,6 +59,13 @@ static void set_gate(unsigned vector, unsigned flags, enum ist ist)
     w[6] = w[7] = 0;
 }
 
+/* A system descriptor of 16 bytes. */
+static void set_system(unsigned sel, uint64_t base, uint64_t limit, uint64_t type)
+{
+    gdt[sel >> 3] = limit | (base & 0xffffff) << 16 | type << 40 | (base >> 24 & 0xff) << 56;
+    gdt[(sel >> 3) + 1] = base >> 32;
+}
+
 static void set_tss(void)
 {
     uint64_t base = (uint64_t)&tss, limit = sizeof tss - 1;
@@ -65,8 +74,8 @@ static void set_tss(void)
     for (unsigned n = 1; n < IST_COUNT; n++)
         tss.ist[n - 1] = (uint64_t)(ist_stack[n] + STACK);
     tss.io_map = NO_IO_MAP; /* no port may be accessed at CPL > 0 */
-    gdt[SEL_TSS >> 3] = limit | (base & 0xffffff) << 16 | TSS_TYPE << 40 | (base >> 24 & 0xff) << 56;
-    gdt[(SEL_TSS >> 3) + 1] = base >> 32;
+    set_system(SEL_TSS, base, limit, TSS_TYPE);
+    set_system(SEL_LDT, (uint64_t)ldt, sizeof ldt - 1, LDT_TYPE);
 }
 
 void segments_init(void)
@@ -76,11 +85,21 @@ void segments_init(void)
                  n == 2 ? IST_NMI : n == 8 ? IST_DF : n == 18 ? IST_MC : IST_NONE);
     set_tss();
     struct pointer g = {sizeof gdt - 1, (uint64_t)gdt}, i = {sizeof idt - 1, (uint64_t)idt};
-    __asm__ volatile("lgdt %0; lidt %1; ltr %w2" : : "m"(g), "m"(i), "r"(SEL_TSS) : "memory");
+    __asm__ volatile("lgdt %0; lidt %1; ltr %w2; lldt %w3"
+                     :
+                     : "m"(g), "m"(i), "r"(SEL_TSS), "r"(SEL_LDT)
+                     : "memory");
     /* The segment registers are reloaded from this table; CS through a far return. */
     __asm__ volatile("mov %0, %%ss; mov %0, %%ds; mov %0, %%es\n\t"
                      "pushq %1; lea 1f(%%rip), %%rax; pushq %%rax; lretq; 1:"
                      :
                      : "r"(SEL_DATA0), "i"(SEL_CODE0)
                      : "rax", "memory");
+}
+
+void segments_guest(uint16_t sel, uint64_t descriptor)
+{
+    uint64_t *table = sel & 4 ? ldt : gdt;
+
+    table[sel >> 3] = descriptor;
 }

@@ -13,4 +13,7 @@
 
 void segments_init(void);
 
+/* Writes the descriptor of a guest's selector, below DIRECT_SELECTORS, into our GDT or LDT; 0: none. */
+void segments_guest(uint16_t sel, uint64_t descriptor);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include "host/metal/nucleus/clock.h"
 #include "host/metal/nucleus/console.h"
+#include "host/metal/nucleus/direct.h"
 #include "host/metal/nucleus/frames.h"
 #include "host/metal/nucleus/insn.h"
 #include "host/metal/nucleus/lazy.h"
@@ -69,6 +70,12 @@ static uint64_t serve(struct trap_frame *f)
     case SERVICE_VCPU:
         vcpu = (struct vcpu *)a;
         return 0;
+    case SERVICE_PIN:
+        return (uint64_t)pages_pin(a);
+    case SERVICE_EXECUTE:
+        return (uint64_t)pages_execute(a, b);
+    case SERVICE_DIRECT:
+        break; /* service() */
     case SERVICE_POWER_OFF:
         power_off();
     case SERVICE_PANIC:
@@ -79,5 +86,8 @@ static uint64_t serve(struct trap_frame *f)
 
 void service(struct trap_frame *f)
 {
-    f->gpr[0] = serve(f);
+    if (f->gpr[0] == SERVICE_DIRECT)
+        direct_enter(f);
+    else
+        f->gpr[0] = serve(f);
 }

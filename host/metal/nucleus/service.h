@@ -25,6 +25,9 @@ enum service {
     SERVICE_TAKE_FRAMES, /* size: frames_take() */
     SERVICE_FRAMES_LEFT,
     SERVICE_VCPU,      /* struct vcpu *: whose traps are to be served */
+    SERVICE_PIN,       /* va: pages_pin() */
+    SERVICE_DIRECT,    /* struct direct_regs *: direct_enter() */
+    SERVICE_EXECUTE,   /* va, bool: pages_execute() */
     SERVICE_POWER_OFF, /* ends; does not come back */
     SERVICE_PANIC,     /* text */
 };

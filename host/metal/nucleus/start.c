@@ -13,6 +13,7 @@
 
 #define CR4_FSGSBASE  (1u << 16)
 #define LEAF7_FSGS    1u
+#define LEAF7_UMIP    4u
 #define MONITOR_STACK (256u << 10)
 #define MIB           (1ull << 20)
 
@@ -33,6 +34,8 @@ static void fpu_init(void)
 
     if (cpuid(0, 0).a >= 7 && (cpuid(7, 0).b & LEAF7_FSGS))
         cr4 |= CR4_FSGSBASE;
+    if (cpuid(0, 0).a >= 7 && (cpuid(7, 0).c & LEAF7_UMIP))
+        cr4 |= CR4_UMIP;
     write_cr4(cr4);
     __asm__ volatile("fninit");
 }
@@ -56,6 +59,7 @@ void metal_start(uint32_t magic, uint32_t info)
     if (!pages_init())
         panic(NULL, "this machine has not memory enough for ring1's page tables");
     clock_init();
+    console_listen();
     fpu_init();
     console_say("%llu MiB of memory free, time stamp counter at %u kHz",
                 (unsigned long long)(frames_left() / MIB), clock_tsc_khz());

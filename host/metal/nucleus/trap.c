@@ -5,10 +5,12 @@
 #include "bt/run/trap.h"
 #include "host/metal/nucleus/clock.h"
 #include "host/metal/nucleus/console.h"
+#include "host/metal/nucleus/direct.h"
 #include "host/metal/nucleus/insn.h"
 #include "host/metal/nucleus/lazy.h"
 #include "host/metal/nucleus/layout.h"
 #include "host/metal/nucleus/service.h"
+#include "include/ring1/direct.h"
 
 #define ERROR_PRESENT 1u
 #define ERROR_WRITE   2u
@@ -89,6 +91,10 @@ static void break_in(struct trap_frame *f, uint32_t why)
     if (!v)
         return;
     vcpu_attend(v, why);
+    if ((f->cs & 3) == 3) {
+        direct_leave(f, DIRECT_ASKED);
+        return;
+    }
     if (!v->translator || (f->cs & 3) != 1)
         return;
     regs_get(&r, f);
@@ -129,6 +135,10 @@ void trap(struct trap_frame *f)
             service(f);
         else
             interrupt(f);
+        return;
+    }
+    if ((f->cs & 3) == 3 && f->vector != VEC_NMI && f->vector != VEC_DF && f->vector != VEC_MC) {
+        direct_leave(f, (unsigned)f->vector);
         return;
     }
     switch (f->vector) {

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* direct.c - see direct.h. */
+#include "host/metal/nucleus/direct.h"
+
+#include "host/metal/nucleus/insn.h"
+#include "host/metal/nucleus/layout.h"
+#include "host/metal/nucleus/pages.h"
+#include "host/metal/nucleus/segments.h"
+#include "host/metal/nucleus/service.h"
+#include "host/metal/nucleus/windows.h"
+#include "include/ring1/direct.h"
+#include "monitor/cpu/vcpu.h"
+
+#define DESC_TYPE(d)   ((unsigned)((d) >> 40) & 0xf)
+#define TYPE_CODE      8u
+#define TYPE_RW        2u
+#define DESC_MUST      0x0000f00000000000ull /* present, DPL 3, code or data */
+#define DESC_MASK      0x0020f00000000000ull /* and not L */
+#define GUEST_FLAGS    (EFL_ARITH | EFL_DF | EFL_TF | EFL_NT | EFL_AC | EFL_ID)
+
+static struct {
+    struct trap_frame caller;
+    struct direct_regs *regs;
+    uint16_t shown[6]; /* selectors that have a descriptor; 0: none */
+} dx;
+
+/* Loading these at CPL 0 must not fault. */
+static bool loadable(unsigned n, uint16_t sel, uint64_t desc)
+{
+    unsigned type = DESC_TYPE(desc);
+
+    if ((sel & ~3u) == 0)
+        return n != SEG_CS && n != SEG_SS;
+    if (sel >> 3 >= DIRECT_SELECTORS || (sel & 3) != 3 || (desc & DESC_MASK) != DESC_MUST)
+        return false;
+    if (n == SEG_CS)
+        return type & TYPE_CODE;
+    if (n == SEG_SS)
+        return (type & (TYPE_CODE | TYPE_RW)) == TYPE_RW;
+    return !(type & TYPE_CODE) || (type & TYPE_RW);
+}
+
+static bool show_segments(const struct direct_regs *r)
+{
+    for (unsigned n = 0; n < 6; n++)
+        if (!loadable(n, r->sel[n], r->desc[n]))
+            return false;
+    for (unsigned n = 0; n < 6; n++)
+        if (dx.shown[n])
+            segments_guest(dx.shown[n], 0);
+    for (unsigned n = 0; n < 6; n++) {
+        dx.shown[n] = (r->sel[n] & ~3u) ? r->sel[n] : 0;
+        if (dx.shown[n])
+            segments_guest(r->sel[n], r->desc[n]);
+    }
+    return true;
+}
+
+static void set_fpu(bool off, uint32_t cr4_sse)
+{
+    uint64_t cr4 = read_cr4(), wanted = (cr4 & ~(uint64_t)(CR4_OSFXSR | CR4_OSXMMEXCPT)) | cr4_sse;
+
+    if (cr4 != wanted)
+        write_cr4(wanted);
+    if (off)
+        set_cr0_ts();
+}
+
+void direct_enter(struct trap_frame *f)
+{
+    struct direct_regs *r = (struct direct_regs *)f->gpr[6];
+    const struct vcpu *v = service_vcpu();
+
+    if (v->attention) { /* asked for since the caller looked */
+        f->gpr[0] = DIRECT_ASKED;
+        return;
+    }
+    if (!show_segments(r)) {
+        f->gpr[0] = DIRECT_REFUSED;
+        return;
+    }
+    pages_low(windows_base(r->window));
+    dx.caller = *f;
+    dx.regs = r;
+    for (unsigned n = 0; n < 16; n++)
+        f->gpr[n] = n < 8 ? r->gpr[n] : 0;
+    f->rip = r->eip;
+    f->cs = r->sel[SEG_CS];
+    f->rflags = (r->eflags & GUEST_FLAGS) | EFL_FIXED1 | EFL_IF;
+    f->rsp = r->gpr[4];
+    f->ss = r->sel[SEG_SS];
+    set_fpu(r->fpu_off, r->cr4_sse);
+    __asm__ volatile("mov %w0, %%es; mov %w1, %%ds; mov %w2, %%fs; mov %w3, %%gs"
+                     :
+                     : "r"(r->sel[SEG_ES]), "r"(r->sel[SEG_DS]), "r"(r->sel[SEG_FS]),
+                       "r"(r->sel[SEG_GS]));
+}
+
+void direct_leave(struct trap_frame *f, unsigned why)
+{
+    struct direct_regs *r = dx.regs;
+
+    for (unsigned n = 0; n < 8; n++)
+        r->gpr[n] = (uint32_t)f->gpr[n];
+    r->gpr[4] = (uint32_t)f->rsp;
+    r->eip = (uint32_t)f->rip;
+    r->eflags = (uint32_t)f->rflags;
+    r->sel[SEG_CS] = (uint16_t)f->cs;
+    r->sel[SEG_SS] = (uint16_t)f->ss;
+    __asm__ volatile("mov %%es, %0; mov %%ds, %1; mov %%fs, %2; mov %%gs, %3"
+                     : "=m"(r->sel[SEG_ES]), "=m"(r->sel[SEG_DS]), "=m"(r->sel[SEG_FS]),
+                       "=m"(r->sel[SEG_GS]));
+    __asm__ volatile("mov %0, %%es; mov %0, %%ds; mov %0, %%fs; mov %0, %%gs" : : "r"(0));
+    r->error = (uint32_t)f->error;
+    r->addr = why == VEC_PF ? (uint32_t)read_cr2() : why == VEC_DB ? take_dr6() : 0;
+    set_fpu(false, CR4_OSFXSR | CR4_OSXMMEXCPT);
+    clts();
+    *f = dx.caller;
+    f->gpr[0] = why;
+}
