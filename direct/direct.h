@@ -8,8 +8,8 @@
  *            what the guest is to see.
  * Invariant  A page is executable in a window only while the scan found it clean and it has
  *            PAGE_DIRECT: whoever writes to it takes the right away first.
- * Not here   Entering and leaving the guest's state (the host: include/ring1/direct.h). Guest kernels
- *            (the translator).
+ * Not here   Entering and leaving the guest's state (the host: include/ring1/direct.h). Guest
+ *            kernels (the translator).
  * Source     SDM vol. 3A, sections 3.4 (segments), 5.8 (transfers), 9.8.5.3 (compatibility mode).
  */
 #ifndef RING1_DIRECT_DIRECT_H

@@ -12,8 +12,9 @@ enum page_state {
     PAGE_UNCLEAN, /* something in it would not do what it does for the interpreter */
 };
 
-#define GRANTS   2048u
-#define REFUSALS 64u
+#define SCAN_PREFIXES 4u
+#define GRANTS        2048u
+#define REFUSALS      64u
 
 /* A place where a page was made executable. */
 struct grant {
@@ -24,8 +25,9 @@ struct grant {
 
 struct direct {
     bool umip;
-    /* What 0F xx /modrm is: enum verdict, 0: not looked at yet (scan.c). */
-    uint8_t verdict[256][256];
+    /* What 0F xx /modrm is after each mandatory prefix: enum verdict, 0: not looked at yet
+     * (scan.c). */
+    uint8_t verdict[SCAN_PREFIXES][256][256];
     struct grant grant[GRANTS];
     unsigned grant_count;
     /* Pages by linear address that direct code may not run at: refusal_word(). */
@@ -41,9 +43,9 @@ struct direct {
 /* A page that was written so often while it was executed is left to the translator. */
 #define PAGE_CHURN_MANY (8 * PAGE_CHURN_ONE)
 
-/* Scans the page's 4096 bytes. True: whatever offset it is entered at, CPL 3 cannot tell that it
- * runs on another CPU than the guest's. */
-bool scan_page(struct vcpu *v, struct direct *d, const uint8_t *bytes);
+/* Scans the page's 4096 bytes, which are about to be entered at offset `entry`. True: CPL 3 cannot
+ * tell that they run on another CPU than the guest's. */
+bool scan_page(struct vcpu *v, struct direct *d, const uint8_t *bytes, unsigned entry);
 
 /* The descriptors of the six segment registers into d->regs; false when one is none that can be
  * given to the CPU, or that differs from the guest's table. */

@@ -10,8 +10,8 @@
 #include "shadow-mmu/access.h"
 #include "shadow-mmu/window.h"
 
-#define ERROR_WRITE 2u
-#define ERROR_FETCH 16u
+#define ERROR_WRITE     2u
+#define ERROR_FETCH     16u
 #define OPCODE_INT1_LEN 1u
 /* The flags that direct code has as the guest sees them. */
 #define OWN_FLAGS (EFL_ARITH | EFL_DF | EFL_TF | EFL_NT | EFL_AC | EFL_ID)
@@ -68,14 +68,15 @@ static bool holds(void *self, gpa_t page)
 }
 
 /* May the page, which holds these bytes, be executed? */
-static bool page_clean(struct vcpu *v, struct direct *d, gpa_t page, const uint8_t *bytes)
+static bool page_clean(struct vcpu *v, struct direct *d, gpa_t page, const uint8_t *bytes,
+                       unsigned entry)
 {
     uint8_t *p = &d->page[page >> GUEST_PAGE_SHIFT];
 
     if ((*p & ~PAGE_STATE_BITS) >= PAGE_CHURN_MANY)
         return false;
     if (!(*p & PAGE_STATE_BITS)) {
-        bool clean = scan_page(v, d, bytes);
+        bool clean = scan_page(v, d, bytes, entry);
         *p |= clean ? PAGE_CLEAN : PAGE_UNCLEAN;
         page_mark(v->vm, page, PAGE_DIRECT);
         v->stats.direct_scans++;
@@ -101,7 +102,8 @@ static void refuse(struct vcpu *v, struct direct *d, gla_t gla)
     v->stats.direct_refused++;
 }
 
-/* Code at gla was to be fetched and may not be executed there yet. False: the translator takes it. */
+/* Code at gla was to be fetched and may not be executed there yet. False: the translator takes it.
+ * */
 static bool allow_fetch(struct vcpu *v, struct direct *d, gla_t gla)
 {
     const struct vmm_host *h = v->vm->host;
@@ -109,7 +111,8 @@ static bool allow_fetch(struct vcpu *v, struct direct *d, gla_t gla)
     gpa_t page;
     const uint8_t *bytes = lin_fetch_page(v, gla, &page); /* raises what a fetch raises */
 
-    if (!bytes || !page_clean(v, d, page, bytes) || !window_fill(v, at, false))
+    if (!bytes || !page_clean(v, d, page, bytes, gla & GUEST_PAGE_MASK) ||
+        !window_fill(v, at, false))
         return false;
     if (d->grant_count == GRANTS)
         revoke(v, d, UINT64_MAX);

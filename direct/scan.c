@@ -2,13 +2,16 @@
 /*
  * scan.c - may this page run directly at CPL 3?
  *
- * Why every offset  Direct code may jump into the middle of what another path reads as one
- *            instruction, and nothing traps then. So each byte of the page is a possible beginning.
+ * How        Most pages hold nothing that matters at any offset, which each of their bytes is
+ *            looked at for: whatever path leads into such a page, it is clean. In the others the
+ *            bytes of a hole may be the middle of a longer instruction or data. They are read as
+ *            instructions from where the page was entered, then from their beginning; only a
+ *            program that jumps into the middle of what is read so can tell (docs/DEVIATIONS.md).
  * What matters  At CPL 3, with the guest's IF = 1 and IOPL = 0, nearly everything either does the
- *            same or traps. The rest all begins with 0F: CPUID, RDTSC and its kin (the host's answer
- *            is not the guest's), LAR, LSL, VERR, VERW (they read our descriptor table), SGDT, SIDT,
- *            SLDT, STR, SMSW unless the CPU has UMIP, and instructions that the host's CPU has and
- *            the guest's model has not. INT1 (F1) is recognised when it traps.
+ *            same or traps. The rest all begins with 0F: CPUID, RDTSC and its kin (the host's
+ *            answer is not the guest's), LAR, LSL, VERR, VERW (they read our descriptor table),
+ *            SGDT, SIDT, SLDT, STR, SMSW unless the CPU has UMIP, and instructions that the host's
+ *            CPU has and the guest's model has not. INT1 (F1) is recognised when it traps.
  * Source     decoder/isa.def; SDM vol. 2D, appendix A.
  */
 #include "decoder/insn.h"
@@ -23,17 +26,27 @@ enum verdict { V_UNSEEN, V_FINE, V_HOLE };
 /* An immediate or a displacement may follow: zeroes. */
 #define TAIL 12u
 
-/* Opcodes 0F xx that are no instructions on any CPU, or raise #UD as the host is set up: SYSCALL and
- * SYSRET (EFER.SCE = 0), UD0, UD1, holes of the map. */
+/* Opcodes 0F xx of which those forms that the decoder knows not raise #UD on every CPU: holes of
+ * the map, UD0, UD1, groups with empty places, forms with a register where memory must be or the
+ * other way round; SYSCALL and SYSRET, as the host has EFER.SCE = 0. Not among them: what some CPU
+ * has (3DNow!, VMX, SSE4a, 0F 01, 0F AE, 0F C7...). */
 static bool always_ud(uint8_t opcode)
 {
-    static const uint8_t list[] = {0x04, 0x05, 0x07, 0x0a, 0x0c, 0x24, 0x25, 0x26, 0x27,
-                                   0x36, 0x39, 0x3b, 0x3c, 0x3d, 0x3e, 0x3f, 0xb9, 0xff};
+    static const uint8_t list[] = {0x04, 0x05, 0x07, 0x0a, 0x0c, 0x13, 0x17, 0x20, 0x21, 0x22, 0x23,
+                                   0x24, 0x25, 0x26, 0x27, 0x36, 0x39, 0x3b, 0x3c, 0x3d, 0x3e, 0x3f,
+                                   0x50, 0x6c, 0x6d, 0x71, 0x72, 0x73, 0x7a, 0x7b, 0x7c, 0x7d, 0xb2,
+                                   0xb4, 0xb5, 0xb9, 0xba, 0xc3, 0xd7, 0xe7, 0xf7, 0xff};
 
     for (unsigned n = 0; n < ARRAY_LEN(list); n++)
         if (list[n] == opcode)
             return true;
-    return false;
+    if (opcode == 0x2b || opcode == 0x78 || opcode == 0x79)
+        return false;
+    /* The maps of MMX and SSE: which prefix belongs to which is the same everywhere, but for
+     * SSE4a's MOVNTSS and MOVNTSD (2B). */
+    return (opcode & 0xf8) == 0x10 || (opcode & 0xf8) == 0x28 || (opcode & 0xe0) == 0x60 ||
+           (opcode & 0xf0) == 0x50 || opcode >= 0xd0 || opcode == 0xc2 ||
+           (opcode >= 0xc4 && opcode <= 0xc6);
 }
 
 static bool is_hole(const struct direct *d, const struct insn *i)
@@ -57,9 +70,13 @@ static bool is_hole(const struct direct *d, const struct insn *i)
     }
 }
 
-/* The instruction 0F opcode modrm with one of the mandatory prefixes. */
-static bool fine_with(struct vcpu *v, const struct direct *d, uint8_t prefix, const uint8_t *code,
-                      unsigned len)
+/* The mandatory prefixes; the first is none. */
+static const uint8_t mandatory[SCAN_PREFIXES] = {0, 0x66, 0xf2, 0xf3};
+#define EVERY_PREFIX ((1u << SCAN_PREFIXES) - 1)
+
+/* The instruction that begins with these bytes, after one of the mandatory prefixes. */
+static bool fine(struct vcpu *v, const struct direct *d, unsigned prefix, const uint8_t *code,
+                 unsigned len)
 {
     static const struct decode_mode mode = {.code32 = true, .stack32 = true};
     uint8_t bytes[INSN_MAX_LEN] = {0};
@@ -67,7 +84,7 @@ static bool fine_with(struct vcpu *v, const struct direct *d, uint8_t prefix, co
     unsigned n = 0;
 
     if (prefix)
-        bytes[n++] = prefix;
+        bytes[n++] = mandatory[prefix];
     memcpy(bytes + n, code, len);
     switch (decoder_decode(&v->vm->decoder, mode, bytes, n + TAIL, &i)) {
     case DECODE_OK:
@@ -81,31 +98,50 @@ static bool fine_with(struct vcpu *v, const struct direct *d, uint8_t prefix, co
     return false;
 }
 
-static bool fine(struct vcpu *v, const struct direct *d, const uint8_t *code, unsigned len)
-{
-    static const uint8_t prefixes[] = {0, 0x66, 0xf2, 0xf3};
-
-    for (unsigned n = 0; n < ARRAY_LEN(prefixes); n++)
-        if (!fine_with(v, d, prefixes[n], code, len))
-            return false;
-    return true;
-}
-
 /* Maps 0F 38 and 0F 3A have a third opcode byte before ModRM; few bytes look like them. */
 static bool is_long(uint8_t opcode)
 {
     return opcode == 0x38 || opcode == 0x3a;
 }
 
-static bool escape_fine(struct vcpu *v, struct direct *d, const uint8_t *code)
+static bool fine_known(struct vcpu *v, struct direct *d, unsigned prefix, const uint8_t *code)
 {
-    uint8_t *known = &d->verdict[code[1]][code[2]];
+    uint8_t *known = &d->verdict[prefix][code[1]][code[2]];
 
     if (is_long(code[1]))
-        return fine(v, d, code, 4);
+        return fine(v, d, prefix, code, 4);
     if (*known == V_UNSEEN)
-        *known = fine(v, d, code, 3) ? V_FINE : V_HOLE;
+        *known = fine(v, d, prefix, code, 3) ? V_FINE : V_HOLE;
     return *known == V_FINE;
+}
+
+static bool is_prefix(uint8_t byte)
+{
+    return byte == 0x66 || byte == 0x67 || byte == 0xf0 || byte == 0xf2 || byte == 0xf3 ||
+           (byte & 0xe7) == 0x26 || byte == 0x64 || byte == 0x65;
+}
+
+/* Which mandatory prefixes may stand before byte n, bit 0: none. What the page before ends with is
+ * not known. */
+static unsigned prefixes_before(const uint8_t *page, unsigned n)
+{
+    unsigned set = 1;
+
+    for (; n && is_prefix(page[n - 1]); n--)
+        for (unsigned k = 1; k < SCAN_PREFIXES; k++)
+            if (page[n - 1] == mandatory[k])
+                set |= 1u << k;
+    return n ? set : EVERY_PREFIX;
+}
+
+static bool escape_fine(struct vcpu *v, struct direct *d, const uint8_t *page, unsigned n)
+{
+    unsigned set = prefixes_before(page, n);
+
+    for (unsigned k = 0; k < SCAN_PREFIXES; k++)
+        if ((set & 1u << k) && !fine_known(v, d, k, page + n))
+            return false;
+    return true;
 }
 
 /* Opcodes 0F xx that are fine with every ModRM: Jcc, SETcc, CMOVcc, MOVZX, MOVSX, IMUL. */
@@ -123,14 +159,36 @@ static bool end_fine(struct vcpu *v, struct direct *d, const uint8_t *bytes)
 
     if (end[-1] == ESCAPE || (end[-2] == ESCAPE && !fine_alone(end[-1])))
         return false;
-    return end[-3] != ESCAPE || (!is_long(end[-2]) && escape_fine(v, d, end - 3));
+    return end[-3] != ESCAPE ||
+           (!is_long(end[-2]) && escape_fine(v, d, bytes, GUEST_PAGE_SIZE - 3));
 }
 
-bool scan_page(struct vcpu *v, struct direct *d, const uint8_t *bytes)
+/* Reads bytes first..end-1 as instructions, one after the other. False: one is a hole. */
+static bool sweep(struct vcpu *v, const struct direct *d, const uint8_t *page, unsigned first,
+                  unsigned end)
 {
-    fpu_park(v);
-    for (unsigned n = 0; n + 3 < GUEST_PAGE_SIZE; n++)
-        if (bytes[n] == ESCAPE && !escape_fine(v, d, bytes + n))
+    static const struct decode_mode mode = {.code32 = true, .stack32 = true};
+    struct insn i;
+
+    for (unsigned n = first; n < end;) {
+        unsigned len = GUEST_PAGE_SIZE - n < INSN_MAX_LEN ? GUEST_PAGE_SIZE - n : INSN_MAX_LEN;
+        bool known = decoder_decode(&v->vm->decoder, mode, page + n, len, &i) == DECODE_OK;
+        if (known && is_hole(d, &i))
             return false;
-    return end_fine(v, d, bytes);
+        n += known ? i.len : 1;
+    }
+    return true;
+}
+
+bool scan_page(struct vcpu *v, struct direct *d, const uint8_t *bytes, unsigned entry)
+{
+    bool every = true;
+
+    fpu_park(v);
+    for (unsigned n = 0; n + 3 < GUEST_PAGE_SIZE && every; n++)
+        every = bytes[n] != ESCAPE || escape_fine(v, d, bytes, n);
+    if (every && end_fine(v, d, bytes))
+        return true;
+    v->stats.direct_swept++;
+    return sweep(v, d, bytes, entry, GUEST_PAGE_SIZE) && sweep(v, d, bytes, 0, entry);
 }

@@ -2,10 +2,10 @@
 /*
  * segments.c - the guest's segment registers on the bare CPU.
  *
- * How        Only the selectors that are loaded have a descriptor in the host's table, made from the
- *            hidden part (struct seg). So direct code can load these again; any other traps, and the
- *            interpreter loads it. That is exact as long as the guest's own table still says what
- *            was loaded, which is compared at each entry.
+ * How        Only the selectors that are loaded have a descriptor in the host's table, made from
+ *            the hidden part (struct seg). So direct code can load these again; any other traps,
+ *            and the interpreter loads it. That is exact as long as the guest's own table still
+ *            says what was loaded, which is compared at each entry.
  * Source     SDM vol. 3A, section 3.4.5 (descriptors), 5.6-5.8 (privilege of loads).
  */
 #include "direct/direct_priv.h"
@@ -13,11 +13,11 @@
 #include "monitor/arch/segment.h"
 #include "shadow-mmu/access.h"
 
-#define SEL_TI       4u
-#define DESC_SIZE    8u
-#define ACCESSED     (1ull << 40)
+#define SEL_TI    4u
+#define DESC_SIZE 8u
+#define ACCESSED  (1ull << 40)
 /* Neither the accessed bit nor, of what is loaded, AVL matters. */
-#define MEANINGFUL   (~(ACCESSED | 1ull << 52))
+#define MEANINGFUL (~(ACCESSED | 1ull << 52))
 
 static uint64_t descriptor_of(const struct seg *s)
 {
@@ -60,8 +60,7 @@ bool segments_shadow(struct vcpu *v, struct direct *d)
             (s->attr & (SEGA_DPL | SEGA_S | SEGA_P)) != (SEGA_DPL | SEGA_S | SEGA_P))
             return false;
         d->regs.desc[n] = descriptor_of(s);
-        if (!guest_descriptor(v, s->sel, &table) ||
-            ((table ^ d->regs.desc[n]) & MEANINGFUL) != 0)
+        if (!guest_descriptor(v, s->sel, &table) || ((table ^ d->regs.desc[n]) & MEANINGFUL) != 0)
             return false;
     }
     return true;

@@ -147,7 +147,6 @@ static uint64_t follow_slot(struct vcpu *v, struct bt *bt)
     unsigned flushes = bt->flush_count;
     struct bt_block *from = slot->from, *to;
 
-    v->eip = slot->target;
     uint64_t host = find(v, bt, &to);
     if (!host || bt->flush_count != flushes)
         return host;
@@ -168,6 +167,9 @@ static bool run_once(struct vcpu *v, struct bt *bt, uint64_t host)
         switch ((enum bt_exit)enter(v, bt, host)) {
         case BT_EXIT_CHAIN:
             v->stats.exit_chain++;
+            v->eip = bt->cache.slots[v->bt.exit_arg].target;
+            if (engine_before(v, &bt_engine))
+                return true;
             host = follow_slot(v, bt);
             if (!host)
                 return false;

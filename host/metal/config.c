@@ -4,13 +4,13 @@
 #include "host/metal/nucleus/bootinfo.h"
 #include "include/ring1/mem.h"
 
-#define MIB          (1ull << 20)
-#define MEMORY_MIN   (4 * MIB)
-#define MEMORY_MOST  (2048 * MIB)
-#define MEMORY       (128 * MIB)
-#define CACHE        (32 * MIB)
-#define CACHE_LEAST  (1 * MIB)
-#define CACHE_MOST   (512 * MIB)
+#define MIB         (1ull << 20)
+#define MEMORY_MIN  (4 * MIB)
+#define MEMORY_MOST (2048 * MIB)
+#define MEMORY      (128 * MIB)
+#define CACHE       (32 * MIB)
+#define CACHE_LEAST (1 * MIB)
+#define CACHE_MOST  (512 * MIB)
 
 static bool same(const char *a, const char *b)
 {

@@ -26,7 +26,7 @@ void metal_say(const char *fmt, ...)
     va_end(ap);
     text[len++] = '\r';
     text[len++] = '\n';
-    nucleus_call(SERVICE_WRITE, (uint64_t)"ring1: ", 7, 0, 0);
+    nucleus_call(SERVICE_WRITE, (uint64_t) "ring1: ", 7, 0, 0);
     nucleus_call(SERVICE_WRITE, (uint64_t)text, len, 0, 0);
 }
 
@@ -44,8 +44,8 @@ static void serve(struct metal *m)
 
     pc_flush(m->pc);
     metal_flush(m);
-    uint64_t len = nucleus_call(SERVICE_TAKE, (uint64_t)buf,
-                                room < sizeof buf ? room : sizeof buf, 0, 0);
+    uint64_t len =
+        nucleus_call(SERVICE_TAKE, (uint64_t)buf, room < sizeof buf ? room : sizeof buf, 0, 0);
     if (len)
         pc_serial_receive(m->pc, 0, buf, (unsigned)len, vm_now(&m->vm));
 }

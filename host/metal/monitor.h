@@ -3,8 +3,8 @@
  * monitor.h - the monitor at CPL 1: one machine for one guest, from the loader's modules to the
  * report at its end.
  *
- * Promises   The guest gets no other memory than its RAM, and no device of the real machine. What is
- *            wrong with the command line or a module is one sentence, and the machine turns off.
+ * Promises   The guest gets no other memory than its RAM, and no device of the real machine. What
+ *            is wrong with the command line or a module is one sentence, and the machine turns off.
  * Not here   Anything privileged: the nucleus does it (nucleus/service.h).
  *
  * config.c   the command line

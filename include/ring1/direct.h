@@ -2,8 +2,8 @@
 /*
  * direct.h - what a host needs to run guest code on the bare CPU, and what it tells afterwards.
  *
- * Promises   The host checks nothing but its own safety: descriptors get DPL 3 and no long mode, the
- *            flags the host's IF and IOPL 0, selectors of the host's own are refused.
+ * Promises   The host checks nothing but its own safety: descriptors get DPL 3 and no long mode,
+ *            the flags the host's IF and IOPL 0, selectors of the host's own are refused.
  * Not here   Which code may run so (direct/).
  */
 #ifndef RING1_DIRECT_H
@@ -15,7 +15,8 @@
 #define DIRECT_SELECTORS 8176u
 
 /* Answers of direct_run(): 0 to 31 is the vector of an exception. */
-#define DIRECT_ASKED   32u /* an interrupt of the host asked for attention, between two instructions */
+#define DIRECT_ASKED                                                                               \
+    32u /* an interrupt of the host asked for attention, between two instructions */
 #define DIRECT_REFUSED 33u /* the host cannot run this: nothing was executed */
 
 struct direct_regs {
@@ -24,9 +25,9 @@ struct direct_regs {
     /* ES CS SS DS FS GS. desc: as in a descriptor table; of a selector that is not null. */
     uint16_t sel[6];
     uint64_t desc[6];
-    uint8_t window;  /* whose mappings are the linear addresses */
+    uint8_t window;   /* whose mappings are the linear addresses */
     uint32_t cr4_sse; /* of CR4: OSFXSR and OSXMMEXCPT, as the guest has them */
-    bool fpu_off;    /* x87 and SSE instructions raise #NM */
+    bool fpu_off;     /* x87 and SSE instructions raise #NM */
     /* Out, of an exception: its error code, 0 without; of #PF the address; of #DB what it set in
      * DR6. */
     uint32_t error, addr;

@@ -78,8 +78,8 @@ void engine_add(struct vcpu *v, const struct engine *e);
 /* The first engine that takes the present state. */
 const struct engine *engine_now(struct vcpu *v);
 
-/* Does an engine before *e take the present state? Asked where one engine goes on by itself from one
- * privilege level to another. */
+/* Does an engine before *e take the present state? Asked where one engine goes on by itself from
+ * one privilege level to another. */
 bool engine_before(struct vcpu *v, const struct engine *e);
 
 /* Tells all engines that the CPU was halted and goes on. */

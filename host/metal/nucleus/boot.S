@@ -9,7 +9,7 @@
  *          it at IMAGE_BASE; metal_start(magic, information) on a stack of 16 KiB.
  * Source   SDM vol. 3A, section 9.8.5 (initializing IA-32e mode).
  */
-#include "layout.h"
+#include "host/metal/nucleus/layout.h"
 
 #define MB1_MAGIC 0x1badb002
 /* Modules on pages, memory map wanted, addresses below. */
@@ -17,12 +17,9 @@
 #define MB2_MAGIC 0xe85250d6
 #define PHYS(x)   ((x) - IMAGE_BASE)
 
-#define CR0_PE 0x00000001
-#define CR0_MP 0x00000002
-#define CR0_NE 0x00000020
-#define CR0_WP 0x00010000
-#define CR0_PG 0x80000000
-#define CR4_PAE 0x20
+/* PG, WP, NE, MP, PE; PAE (SDM vol. 3A, section 2.5). */
+#define BOOT_CR0 0x80010023
+#define BOOT_CR4 0x20
 #define EFER 0xc0000080
 #define EFER_LME_NXE 0x900
 
@@ -89,7 +86,7 @@ start32:
     movl $PHYS(boot_pdpt) + 3, PHYS(boot_pml4) + 256 * 8
     movl $PHYS(boot_pdpt_image) + 3, PHYS(boot_pml4) + 511 * 8
 
-    mov $CR4_PAE, %eax
+    mov $BOOT_CR4, %eax
     mov %eax, %cr4
     mov $PHYS(boot_pml4), %eax
     mov %eax, %cr3
@@ -97,7 +94,7 @@ start32:
     rdmsr
     or $EFER_LME_NXE, %eax
     wrmsr
-    mov $(CR0_PE | CR0_MP | CR0_NE | CR0_WP | CR0_PG), %eax
+    mov $BOOT_CR0, %eax
     mov %eax, %cr0
     lgdt PHYS(boot_gdt_pointer)
     ljmp $SEL_BOOT_CODE, $PHYS(start64_low)

@@ -2,9 +2,10 @@
 /*
  * bootinfo.h - what the boot loader tells: memory, modules, command line.
  *
- * Promises   The same struct for Multiboot 1 and 2. Strings are copied, cut to their arrays, and end
- *            in NUL. Entries beyond the arrays are dropped, and counted.
- * Source     Multiboot Specification 0.6.96, section 3.3; Multiboot2 Specification 2.0, section 3.6.
+ * Promises   The same struct for Multiboot 1 and 2. Strings are copied, cut to their arrays, and
+ *            end in NUL. Entries beyond the arrays are dropped, and counted.
+ * Source     Multiboot Specification 0.6.96, section 3.3; Multiboot2 Specification 2.0, section
+ * 3.6.
  */
 #ifndef RING1_HOST_METAL_BOOTINFO_H
 #define RING1_HOST_METAL_BOOTINFO_H
@@ -37,8 +38,8 @@ struct bootinfo {
  * false when `magic` is no loader's. */
 bool bootinfo_read(struct bootinfo *out, uint32_t magic, uint32_t info);
 
-/* The value of NAME=VALUE among the words of a command line: copied into out[size], false when there
- * is none. */
+/* The value of NAME=VALUE among the words of a command line: copied into out[size], false when
+ * there is none. */
 bool bootinfo_option(const char *cmdline, const char *name, char *out, size_t size);
 
 #endif

@@ -16,12 +16,12 @@
 #define MEASURE_PIT 11932u /* 10 ms */
 #define PIT_MOST    0xffffu
 
-#define PIC1        0x20
-#define PIC2        0xa0
-#define PIC_EOI     0x20
+#define PIC1         0x20
+#define PIC2         0xa0
+#define PIC_EOI      0x20
 #define PIC_READ_ISR 0x0b
-#define IRQ_TIMER   0u
-#define IRQ_COM1    4u
+#define IRQ_TIMER    0u
+#define IRQ_COM1     4u
 #define IRQ_SPURIOUS 7u
 
 #define MSR_APIC_BASE  0x1bu
@@ -92,7 +92,8 @@ static int64_t days_of(int64_t y, unsigned m, unsigned d)
 {
     y -= m <= 2;
     int64_t era = y / 400;
-    unsigned yoe = (unsigned)(y - era * 400), doy = (153 * (m + (m > 2 ? -3u : 9u)) + 2) / 5 + d - 1;
+    unsigned yoe = (unsigned)(y - era * 400),
+             doy = (153 * (m + (m > 2 ? -3u : 9u)) + 2) / 5 + d - 1;
 
     return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
 }

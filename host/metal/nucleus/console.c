@@ -9,18 +9,18 @@
 #include "include/ring1/fmt.h"
 #include "include/ring1/mem.h"
 
-#define COM1         0x3f8
-#define UART_IER     (COM1 + 1)
-#define UART_FCR     (COM1 + 2)
-#define UART_LCR     (COM1 + 3)
-#define UART_MCR     (COM1 + 4)
-#define UART_LSR     (COM1 + 5)
-#define LSR_DATA     0x01
-#define LSR_EMPTY    0x20
-#define LCR_8N1      0x03
-#define LCR_DLAB     0x80
-#define MCR_OUT2     0x0b /* DTR, RTS, and the interrupt's gate */
-#define PATIENCE     100000u
+#define COM1      0x3f8
+#define UART_IER  (COM1 + 1)
+#define UART_FCR  (COM1 + 2)
+#define UART_LCR  (COM1 + 3)
+#define UART_MCR  (COM1 + 4)
+#define UART_LSR  (COM1 + 5)
+#define LSR_DATA  0x01
+#define LSR_EMPTY 0x20
+#define LCR_8N1   0x03
+#define LCR_DLAB  0x80
+#define MCR_OUT2  0x0b /* DTR, RTS, and the interrupt's gate */
+#define PATIENCE  100000u
 
 #define SCREEN  ((volatile uint16_t *)(DIRECT_BASE + 0xb8000))
 #define COLUMNS 80u
@@ -182,9 +182,8 @@ _Noreturn void panic(const struct trap_frame *f, const char *what)
         for (unsigned n = 0; n < 16; n += 4)
             line("%s %016llx  %s %016llx  %s %016llx  %s %016llx", names[n],
                  (unsigned long long)(n == 4 ? f->rsp : f->gpr[n]), names[n + 1],
-                 (unsigned long long)f->gpr[n + 1], names[n + 2],
-                 (unsigned long long)f->gpr[n + 2], names[n + 3],
-                 (unsigned long long)f->gpr[n + 3]);
+                 (unsigned long long)f->gpr[n + 1], names[n + 2], (unsigned long long)f->gpr[n + 2],
+                 names[n + 3], (unsigned long long)f->gpr[n + 3]);
         const uint64_t *s = (const uint64_t *)(f->rsp & ~7ull);
         if (f->rsp >= DIRECT_BASE)
             for (unsigned n = 0; n < 16; n += 4)

@@ -11,12 +11,12 @@
 #include "include/ring1/direct.h"
 #include "monitor/cpu/vcpu.h"
 
-#define DESC_TYPE(d)   ((unsigned)((d) >> 40) & 0xf)
-#define TYPE_CODE      8u
-#define TYPE_RW        2u
-#define DESC_MUST      0x0000f00000000000ull /* present, DPL 3, code or data */
-#define DESC_MASK      0x0020f00000000000ull /* and not L */
-#define GUEST_FLAGS    (EFL_ARITH | EFL_DF | EFL_TF | EFL_NT | EFL_AC | EFL_ID)
+#define DESC_TYPE(d) ((unsigned)((d) >> 40) & 0xf)
+#define TYPE_CODE    8u
+#define TYPE_RW      2u
+#define DESC_MUST    0x0000f00000000000ull /* present, DPL 3, code or data */
+#define DESC_MASK    0x0020f00000000000ull /* and not L */
+#define GUEST_FLAGS  (EFL_ARITH | EFL_DF | EFL_TF | EFL_NT | EFL_AC | EFL_ID)
 
 static struct {
     struct trap_frame caller;

@@ -2,10 +2,10 @@
 /*
  * direct.h - runs guest code at CPL 3 in compatibility mode, and comes back from it.
  *
- * Promises   Code that runs so reaches the linear addresses of its window and nothing else: it cannot
- *            name an address beyond 4 GiB, has no 64-bit code segment it could enter, no port, and
- *            IOPL 0 with IF set. Whatever traps comes back to the caller at CPL 1 with the guest's
- *            registers; an interrupt only when the vCPU is wanted.
+ * Promises   Code that runs so reaches the linear addresses of its window and nothing else: it
+ *            cannot name an address beyond 4 GiB, has no 64-bit code segment it could enter, no
+ *            port, and IOPL 0 with IF set. Whatever traps comes back to the caller at CPL 1 with
+ *            the guest's registers; an interrupt only when the vCPU is wanted.
  * Source     SDM vol. 3A, sections 5.8.1 (transfers), 6.14 (interrupts in IA-32e mode).
  */
 #ifndef RING1_HOST_METAL_DIRECT_H

@@ -11,7 +11,7 @@
  * nucleus_call(number, a, b, c, d)
  *   At CPL 1: asks for a service; the answer is in rax. Every other register stays.
  */
-#include "layout.h"
+#include "host/metal/nucleus/layout.h"
 
 #define RFLAGS_RING1 0x202 /* IF; IOPL 0 */
 

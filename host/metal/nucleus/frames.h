@@ -12,9 +12,9 @@
 #include "host/metal/nucleus/bootinfo.h"
 #include "host/metal/nucleus/layout.h"
 
-#define FRAME      4096ull
-#define BIG_FRAME  (2ull << 20)
-#define NO_FRAME   (~0ull)
+#define FRAME     4096ull
+#define BIG_FRAME (2ull << 20)
+#define NO_FRAME  (~0ull)
 
 void frames_init(const struct bootinfo *b);
 

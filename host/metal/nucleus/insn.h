@@ -93,7 +93,8 @@ static inline void invlpg(uint64_t va)
 {
     __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
 }
-/* Sleeps until an interrupt, which is served: none is lost between STI and HLT (SDM vol. 2, STI). */
+/* Sleeps until an interrupt, which is served: none is lost between STI and HLT (SDM vol. 2, STI).
+ * */
 static inline void sti_hlt_cli(void)
 {
     __asm__ volatile("sti; hlt; cli" : : : "memory");

@@ -2,8 +2,8 @@
 /*
  * layout.h - which virtual addresses mean what when ring1 owns the machine. Read by C and assembly.
  *
- * The lower half is the guest's: its linear addresses, and nothing else (compatibility mode names no
- * address beyond 4 GiB). The upper half is ours, at each level of privilege the same:
+ * The lower half is the guest's: its linear addresses, and nothing else (compatibility mode names
+ * no address beyond 4 GiB). The upper half is ours, at each level of privilege the same:
  *
  *   DIRECT  all physical memory, writable, not executable
  *   HEAP    memory that comes when it is touched (lazy.h)
@@ -26,8 +26,8 @@
 #define SEL_BOOT_CODE 0x08
 #define SEL_BOOT_DATA 0x10
 
-/* Selectors of the nucleus's GDT (segments.c): the last of 8192, the others are for directly executed
- * guest code (DIRECT_SELECTORS). */
+/* Selectors of the nucleus's GDT (segments.c): the last of 8192, the others are for directly
+ * executed guest code (DIRECT_SELECTORS). */
 #define SEL_CODE0 0xff88
 #define SEL_DATA0 0xff90
 #define SEL_CODE1 0xff99 /* 64-bit code, DPL 1, RPL 1: the monitor's core and translated code */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* lazy.c - see lazy.h. An open page that was not written yet is a page of zeroes mapped for reading,
- * which one bit a page in `open` tells from one that is not open; the bits are lazy themselves. */
+/* lazy.c - see lazy.h. An open page that was not written yet is a page of zeroes mapped for
+ * reading, which one bit a page in `open` tells from one that is not open; the bits are lazy
+  * themselves. */
 #include "host/metal/nucleus/lazy.h"
 
 #include "host/metal/nucleus/frames.h"
@@ -9,7 +10,7 @@
 
 #define LAZY_REGIONS 32u
 /* One bit for each page of a sparse region: at this address for page 0 of the first. */
-#define OPEN_BITS    (HEAP_BASE + (1ull << 44))
+#define OPEN_BITS     (HEAP_BASE + (1ull << 44))
 #define BITS_PER_PAGE (FRAME * 8)
 
 static struct region {
@@ -80,8 +81,8 @@ void lazy_clear(uint64_t at, uint64_t len)
     if (!r)
         return;
     pages_unmap(at, len);
-    pages_unmap(r->bits + (at - r->va) / BITS_PER_PAGE, (len + BITS_PER_PAGE - 1) / BITS_PER_PAGE &
-                                                            ~(FRAME - 1));
+    pages_unmap(r->bits + (at - r->va) / BITS_PER_PAGE,
+                (len + BITS_PER_PAGE - 1) / BITS_PER_PAGE & ~(FRAME - 1));
 }
 
 static bool give(uint64_t va, unsigned rights)

@@ -35,14 +35,13 @@ int pages_protect(uint64_t va, uint64_t len, unsigned rights);
 /* The physical address that va is mapped to, or NO_FRAME. */
 uint64_t pages_lookup(uint64_t va);
 
-
 /* The page tables of the 4 GiB at `window` stay where they are from now on, so that pages_low() can
  * show them. 0 or -12. */
 int pages_pin(uint64_t window);
 /* The lower 4 GiB of linear addresses are those of the pinned window. */
 void pages_low(uint64_t window);
-/* Makes the small page at va, which must not be writable, executable or not. Returns 0, or -1 when it
- * is not mapped or may be written. */
+/* Makes the small page at va, which must not be writable, executable or not. Returns 0, or -1 when
+ * it is not mapped or may be written. */
 int pages_execute(uint64_t va, bool allow);
 
 #endif

@@ -4,12 +4,12 @@
 
 #include "host/metal/nucleus/layout.h"
 
-#define STACK      16384u
-#define GATE_DPL0  0x8e00u /* present, 64-bit interrupt gate: IF is cleared */
-#define GATE_DPL1  0xae00u
-#define TSS_TYPE   0x89ull
-#define LDT_TYPE   0x82ull
-#define NO_IO_MAP  sizeof(struct tss)
+#define STACK     16384u
+#define GATE_DPL0 0x8e00u /* present, 64-bit interrupt gate: IF is cleared */
+#define GATE_DPL1 0xae00u
+#define TSS_TYPE  0x89ull
+#define LDT_TYPE  0x82ull
+#define NO_IO_MAP sizeof(struct tss)
 
 enum ist { IST_NONE, IST_NMI, IST_DF, IST_MC, IST_COUNT };
 
@@ -21,7 +21,6 @@ struct tss {
     uint64_t reserved2;
     uint16_t reserved3, io_map;
 } __attribute__((packed));
-
 
 struct pointer {
     uint16_t limit;
@@ -82,7 +81,10 @@ void segments_init(void)
 {
     for (unsigned n = 0; n < 256; n++)
         set_gate(n, n == VECTOR_SERVICE ? GATE_DPL1 : GATE_DPL0,
-                 n == 2 ? IST_NMI : n == 8 ? IST_DF : n == 18 ? IST_MC : IST_NONE);
+                 n == 2    ? IST_NMI
+                 : n == 8  ? IST_DF
+                 : n == 18 ? IST_MC
+                           : IST_NONE);
     set_tss();
     struct pointer g = {sizeof gdt - 1, (uint64_t)gdt}, i = {sizeof idt - 1, (uint64_t)idt};
     __asm__ volatile("lgdt %0; lidt %1; ltr %w2; lldt %w3"

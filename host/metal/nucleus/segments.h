@@ -2,8 +2,8 @@
 /*
  * segments.h - the nucleus's GDT, TSS and IDT.
  *
- * Promises   Every trap and interrupt ends in trap() on a stack of the nucleus, whatever rsp was: in
- *            translated code it is no stack. NMI, #DF and #MC have stacks of their own.
+ * Promises   Every trap and interrupt ends in trap() on a stack of the nucleus, whatever rsp was:
+ *            in translated code it is no stack. NMI, #DF and #MC have stacks of their own.
  * Source     SDM vol. 3A, sections 3.4.5, 6.14 (64-bit mode), 7.7 (64-bit TSS).
  */
 #ifndef RING1_HOST_METAL_SEGMENTS_H
@@ -13,7 +13,8 @@
 
 void segments_init(void);
 
-/* Writes the descriptor of a guest's selector, below DIRECT_SELECTORS, into our GDT or LDT; 0: none. */
+/* Writes the descriptor of a guest's selector, below DIRECT_SELECTORS, into our GDT or LDT; 0:
+ * none. */
 void segments_guest(uint16_t sel, uint64_t descriptor);
 
 #endif

@@ -11,17 +11,17 @@
 #include "include/ring1/types.h"
 
 enum service {
-    SERVICE_WRITE,     /* bytes, length: to the console */
-    SERVICE_TAKE,      /* buffer, size: input; answers the number of bytes */
-    SERVICE_WAIT,      /* host time: sleeps until then or until any interrupt */
-    SERVICE_ARM,       /* host time: break in then */
-    SERVICE_MAP,       /* va, pa, length, rights: pages_map() */
-    SERVICE_UNMAP,     /* va, length */
-    SERVICE_PROTECT,   /* va, length, rights */
-    SERVICE_OPEN,      /* va, length: lazy_open() */
-    SERVICE_DROP,      /* va, length: lazy_drop() */
-    SERVICE_CLEAR,     /* va, length: lazy_clear() */
-    SERVICE_REGION,    /* va, length, enum lazy_kind, of: lazy_add() */
+    SERVICE_WRITE,       /* bytes, length: to the console */
+    SERVICE_TAKE,        /* buffer, size: input; answers the number of bytes */
+    SERVICE_WAIT,        /* host time: sleeps until then or until any interrupt */
+    SERVICE_ARM,         /* host time: break in then */
+    SERVICE_MAP,         /* va, pa, length, rights: pages_map() */
+    SERVICE_UNMAP,       /* va, length */
+    SERVICE_PROTECT,     /* va, length, rights */
+    SERVICE_OPEN,        /* va, length: lazy_open() */
+    SERVICE_DROP,        /* va, length: lazy_drop() */
+    SERVICE_CLEAR,       /* va, length: lazy_clear() */
+    SERVICE_REGION,      /* va, length, enum lazy_kind, of: lazy_add() */
     SERVICE_TAKE_FRAMES, /* size: frames_take() */
     SERVICE_FRAMES_LEFT,
     SERVICE_VCPU,      /* struct vcpu *: whose traps are to be served */

@@ -7,8 +7,8 @@
 #include "host/metal/nucleus/console.h"
 #include "host/metal/nucleus/direct.h"
 #include "host/metal/nucleus/insn.h"
-#include "host/metal/nucleus/lazy.h"
 #include "host/metal/nucleus/layout.h"
+#include "host/metal/nucleus/lazy.h"
 #include "host/metal/nucleus/service.h"
 #include "include/ring1/direct.h"
 

@@ -2,9 +2,9 @@
 /*
  * trap.h - what traps, interrupts and service calls do at CPL 0.
  *
- * Promises   A trap of translated code goes to the engines, one of an FPU stub to its caller, a page
- *            fault in lazy memory gets its page, a device's interrupt its handler; anything else is
- *            a bug of ours and ends in a report on the console.
+ * Promises   A trap of translated code goes to the engines, one of an FPU stub to its caller, a
+ *            page fault in lazy memory gets its page, a device's interrupt its handler; anything
+ *            else is a bug of ours and ends in a report on the console.
  * Invariant  The nucleus runs with interrupts off; it is entered again by faults in lazy memory and
  *            by NMI only.
  */
