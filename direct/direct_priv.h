@@ -6,15 +6,21 @@
 #include "direct/direct.h"
 #include "include/ring1/direct.h"
 
+/* For whom: programs at CPL 3, the kernel, which the host runs at CPL 1. */
+enum role { ROLE_USER, ROLE_KERNEL, ROLE_COUNT };
+
 enum page_state {
     PAGE_UNKNOWN, /* not scanned since it was written */
     PAGE_CLEAN,
     PAGE_UNCLEAN, /* something in it would not do what it does for the interpreter */
+    PAGE_BUSY,    /* clean, but it traps so often that the translator is faster; for a while */
 };
 
 #define SCAN_PREFIXES 4u
 #define GRANTS        2048u
 #define REFUSALS      64u
+#define TRAP_COUNTS   64u
+#define BUSY_PAGES    64u
 
 /* A place where a page was made executable. */
 struct grant {
@@ -23,8 +29,14 @@ struct grant {
     uint8_t window;
 };
 
+struct busy_page {
+    gpa_t page;
+    ns_t until; /* 0: not in use */
+    uint8_t role;
+};
+
 struct direct {
-    bool umip;
+    struct direct_options options;
     /* What 0F xx /modrm is after each mandatory prefix: enum verdict, 0: not looked at yet
      * (scan.c). */
     uint8_t verdict[SCAN_PREFIXES][256][256];
@@ -33,8 +45,15 @@ struct direct {
     /* Pages by linear address that direct code may not run at: refusal_word(). */
     uint32_t refused[REFUSALS];
     uint32_t generation; /* counts what may make a refused page clean */
+    /* Traps since `counting`, by physical page. */
+    uint8_t traps[TRAP_COUNTS];
+    ns_t counting;
+    struct busy_page busy[BUSY_PAGES];
+    unsigned busy_next;
+    ns_t busy_ends; /* the first of them; NS_NEVER */
     struct direct_regs regs;
-    uint8_t page[]; /* for each page of RAM: enum page_state, and how often it changed above it */
+    /* For each page of RAM and each role: enum page_state, and how often it changed above it. */
+    uint8_t page[][ROLE_COUNT];
 };
 
 #define PAGE_STATE_BITS 0x03u
@@ -43,9 +62,37 @@ struct direct {
 /* A page that was written so often while it was executed is left to the translator. */
 #define PAGE_CHURN_MANY (8 * PAGE_CHURN_ONE)
 
-/* Scans the page's 4096 bytes, which are about to be entered at offset `entry`. True: CPL 3 cannot
- * tell that they run on another CPU than the guest's. */
-bool scan_page(struct vcpu *v, struct direct *d, const uint8_t *bytes, unsigned entry);
+static inline struct direct *direct_of(const struct vcpu *v)
+{
+    return v->direct;
+}
+
+static inline enum role role_of(const struct vcpu *v)
+{
+    return v->cpl == 3 ? ROLE_USER : ROLE_KERNEL;
+}
+
+/* ---- scan.c ---- */
+
+/* Scans the page's 4096 bytes, which are about to be entered at offset `entry`. True: in that role
+ * they do what they do for the interpreter, or trap. */
+bool scan_page(struct vcpu *v, struct direct *d, enum role role, const uint8_t *bytes,
+               unsigned entry);
+
+/* ---- pages.c ---- */
+
+/* Hears of writes to the pages that were scanned. */
+void pages_watch(struct vcpu *v);
+/* Code at gla was to be fetched and may not be executed there yet; raises what a fetch raises.
+ * False: it may not be. */
+bool pages_allow(struct vcpu *v, struct direct *d, gla_t gla);
+/* The translator takes the code at gla: nobody asks again until memory changes. */
+void pages_refuse(struct vcpu *v, struct direct *d, gla_t gla);
+bool pages_refused(const struct vcpu *v, struct direct *d, gla_t gla);
+/* An instruction at v->eip trapped and was interpreted. */
+void pages_trapped(struct vcpu *v, struct direct *d);
+
+/* ---- segments.c ---- */
 
 /* The descriptors of the six segment registers into d->regs; false when one is none that can be
  * given to the CPU, or that differs from the guest's table. */

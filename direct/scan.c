@@ -64,7 +64,7 @@ static bool is_hole(const struct direct *d, const struct insn *i)
     case OP_sldt:
     case OP_str:
     case OP_smsw:
-        return !d->umip;
+        return !d->options.umip;
     default:
         return false;
     }
@@ -163,9 +163,31 @@ static bool end_fine(struct vcpu *v, struct direct *d, const uint8_t *bytes)
            (!is_long(end[-2]) && escape_fine(v, d, bytes, GUEST_PAGE_SIZE - 3));
 }
 
+/* What a kernel at CPL 1 would find out, or lose, without a trap: the IF and IOPL that PUSHF reads and
+ * POPF and IRET load, the RPL of CS and SS. */
+static bool is_kernel_hole(const struct direct *d, const struct insn *i)
+{
+    switch (i->op) {
+    case OP_pushf:
+    case OP_popf:
+    case OP_iret:
+    case OP_call_far:
+        return true;
+    case OP_push_seg:
+    case OP_mov_seg: /* into a segment register: it traps, or is harmless */
+        for (unsigned n = 0; n < i->nops; n++)
+            if (i->operand[n].kind == OPK_SEG && (i->operand[n].act & ACT_R) &&
+                (i->operand[n].reg == SEG_CS || i->operand[n].reg == SEG_SS))
+                return true;
+        return false;
+    default:
+        return is_hole(d, i);
+    }
+}
+
 /* Reads bytes first..end-1 as instructions, one after the other. False: one is a hole. */
-static bool sweep(struct vcpu *v, const struct direct *d, const uint8_t *page, unsigned first,
-                  unsigned end)
+static bool sweep(struct vcpu *v, const struct direct *d, enum role role, const uint8_t *page,
+                  unsigned first, unsigned end)
 {
     static const struct decode_mode mode = {.code32 = true, .stack32 = true};
     struct insn i;
@@ -173,16 +195,17 @@ static bool sweep(struct vcpu *v, const struct direct *d, const uint8_t *page, u
     for (unsigned n = first; n < end;) {
         unsigned len = GUEST_PAGE_SIZE - n < INSN_MAX_LEN ? GUEST_PAGE_SIZE - n : INSN_MAX_LEN;
         bool known = decoder_decode(&v->vm->decoder, mode, page + n, len, &i) == DECODE_OK;
-        if (known && is_hole(d, &i))
+        if (known && (role == ROLE_USER ? is_hole(d, &i) : is_kernel_hole(d, &i)))
             return false;
         n += known ? i.len : 1;
     }
     return true;
 }
 
-bool scan_page(struct vcpu *v, struct direct *d, const uint8_t *bytes, unsigned entry)
+bool scan_page(struct vcpu *v, struct direct *d, enum role role, const uint8_t *bytes,
+               unsigned entry)
 {
-    bool every = true;
+    bool every = role == ROLE_USER; /* a kernel's holes are single bytes, which stand everywhere */
 
     fpu_park(v);
     for (unsigned n = 0; n + 3 < GUEST_PAGE_SIZE && every; n++)
@@ -190,5 +213,5 @@ bool scan_page(struct vcpu *v, struct direct *d, const uint8_t *bytes, unsigned 
     if (every && end_fine(v, d, bytes))
         return true;
     v->stats.direct_swept++;
-    return sweep(v, d, bytes, entry, GUEST_PAGE_SIZE) && sweep(v, d, bytes, 0, entry);
+    return sweep(v, d, role, bytes, entry, GUEST_PAGE_SIZE) && sweep(v, d, role, bytes, 0, entry);
 }

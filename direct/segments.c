@@ -15,6 +15,7 @@
 
 #define SEL_TI    4u
 #define DESC_SIZE 8u
+#define DESC_DPL1 (1ull << 45)
 #define ACCESSED  (1ull << 40)
 /* Neither the accessed bit nor, of what is loaded, AVL matters. */
 #define MEANINGFUL (~(ACCESSED | 1ull << 52))
@@ -43,6 +44,22 @@ static bool guest_descriptor(struct vcpu *v, uint16_t sel, uint64_t *out)
     return true;
 }
 
+/* A kernel's descriptors of DPL 0 get DPL 1, and CS and SS, whose RPL is the CPL, RPL 1. False: of
+ * another privilege than those that are run. */
+static bool raise(const struct vcpu *v, struct direct *d, unsigned n)
+{
+    unsigned dpl = (v->seg[n].attr & SEGA_DPL) >> SEGA_DPL_SHIFT;
+
+    if (v->cpl == 3)
+        return dpl == 3 && (d->regs.sel[n] & 3) == 3;
+    if (dpl == 0)
+        d->regs.desc[n] |= DESC_DPL1;
+    if (n != SEG_CS && n != SEG_SS)
+        return dpl == 0 || dpl == 3;
+    d->regs.sel[n] |= 1;
+    return dpl == 0;
+}
+
 bool segments_shadow(struct vcpu *v, struct direct *d)
 {
     for (unsigned n = 0; n < SEG_COUNT; n++) {
@@ -51,16 +68,14 @@ bool segments_shadow(struct vcpu *v, struct direct *d)
 
         d->regs.sel[n] = s->sel;
         d->regs.desc[n] = 0;
-        if (sel_is_null(s->sel)) {
-            if (n == SEG_CS || n == SEG_SS)
-                return false;
+        if (sel_is_null(s->sel) && n != SEG_CS && n != SEG_SS)
             continue;
-        }
-        if ((s->sel & 3) != 3 || s->sel >> 3 >= DIRECT_SELECTORS ||
-            (s->attr & (SEGA_DPL | SEGA_S | SEGA_P)) != (SEGA_DPL | SEGA_S | SEGA_P))
+        if (sel_is_null(s->sel) || s->sel >> 3 >= DIRECT_SELECTORS ||
+            (s->attr & (SEGA_S | SEGA_P)) != (SEGA_S | SEGA_P))
             return false;
         d->regs.desc[n] = descriptor_of(s);
-        if (!guest_descriptor(v, s->sel, &table) || ((table ^ d->regs.desc[n]) & MEANINGFUL) != 0)
+        if (!guest_descriptor(v, s->sel, &table) ||
+            ((table ^ d->regs.desc[n]) & MEANINGFUL) != 0 || !raise(v, d, n))
             return false;
     }
     return true;
@@ -74,6 +89,8 @@ void segments_take(struct vcpu *v, const struct direct *d)
         old[n] = v->seg[n];
     for (unsigned n = 0; n < SEG_COUNT; n++) {
         uint16_t sel = d->regs.sel[n];
+        if (v->cpl == 0 && (n == SEG_CS || n == SEG_SS))
+            sel &= (uint16_t)~3u;
         if (sel == old[n].sel)
             continue;
         if (sel_is_null(sel)) {

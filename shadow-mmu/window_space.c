@@ -46,9 +46,9 @@ void window_select(struct vcpu *v)
     v->bt.window[1] = h->window_base[ws->current];
 }
 
-unsigned window_user(const struct vcpu *v)
+unsigned window_present(const struct vcpu *v)
 {
-    return v->windows->current;
+    return v->cpl == 3 ? v->windows->current : v->windows->super;
 }
 
 void window_claim(struct vcpu *v)

@@ -36,11 +36,22 @@ static bool parse_size(const char *s, uint64_t *out)
     return !s[shift ? 1 : 0];
 }
 
+/* NAME=direct or NAME=translate; *direct stays without it. */
+static bool read_mode(const char *cmdline, const char *name, bool *direct)
+{
+    char text[32];
+
+    if (!bootinfo_option(cmdline, name, text, sizeof text))
+        return true;
+    *direct = same(text, "direct");
+    return *direct || same(text, "translate");
+}
+
 const char *metal_config_read(struct metal_config *c, const char *cmdline)
 {
     char text[32];
 
-    *c = (struct metal_config){.direct = true, .memory = MEMORY, .cache = CACHE};
+    *c = (struct metal_config){.direct_user = true, .memory = MEMORY, .cache = CACHE};
     if (bootinfo_option(cmdline, "memory", text, sizeof text) &&
         (!parse_size(text, &c->memory) || c->memory < MEMORY_MIN || c->memory > MEMORY_MOST))
         return "memory= wants a size from 4M to 2G, as in memory=128M";
@@ -52,11 +63,10 @@ const char *metal_config_read(struct metal_config *c, const char *cmdline)
         if (!c->interpret && !same(text, "translate"))
             return "exec= wants interpret or translate";
     }
-    if (bootinfo_option(cmdline, "user", text, sizeof text)) {
-        c->direct = same(text, "direct");
-        if (!c->direct && !same(text, "translate"))
-            return "user= wants direct or translate";
-    }
+    if (!read_mode(cmdline, "user", &c->direct_user))
+        return "user= wants direct or translate";
+    if (!read_mode(cmdline, "kernel", &c->direct_kernel))
+        return "kernel= wants direct or translate";
     if (bootinfo_option(cmdline, "reboot", text, sizeof text)) {
         c->no_reboot = same(text, "off");
         if (!c->no_reboot && !same(text, "on"))

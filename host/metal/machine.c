@@ -90,12 +90,15 @@ static int create_vm(struct metal *m, const char **why)
         return -1;
     window_init(m->vcpu, window);
     bt_init(m->vcpu, bt, &options);
-    if (!m->cfg.direct)
+    struct direct_options o = {.user = m->cfg.direct_user,
+                               .kernel = m->cfg.direct_kernel,
+                               .umip = cpuid(0, 0).a >= 7 && (cpuid(7, 0).c & UMIP)};
+    if (!o.user && !o.kernel)
         return 0;
     void *direct = metal_alloc(direct_size(m->cfg.memory));
     if (!direct)
         return -1;
-    direct_init(m->vcpu, direct, cpuid(0, 0).a >= 7 && (cpuid(7, 0).c & UMIP));
+    direct_init(m->vcpu, direct, &o);
     return 0;
 }
 

@@ -27,10 +27,11 @@ const struct bootinfo *metal_bootinfo(void);
 
 /* Words of the command line, NAME=VALUE. */
 struct metal_config {
-    uint64_t memory; /* of the guest, in bytes */
-    bool direct;     /* user=direct; else user=translate */
-    bool interpret;  /* exec=interpret; else exec=translate */
-    uint64_t cache;  /* bytes */
+    uint64_t memory;    /* of the guest, in bytes */
+    bool direct_user;   /* user=direct; else user=translate */
+    bool direct_kernel; /* kernel=direct; else kernel=translate */
+    bool interpret;     /* exec=interpret; else exec=translate */
+    uint64_t cache;     /* bytes */
     bool no_reboot;
 };
 

@@ -25,6 +25,7 @@ struct direct_regs {
     /* ES CS SS DS FS GS. desc: as in a descriptor table; of a selector that is not null. */
     uint16_t sel[6];
     uint64_t desc[6];
+    uint8_t cpl;      /* 3, or 1 for a guest's kernel */
     uint8_t window;   /* whose mappings are the linear addresses */
     uint32_t cr4_sse; /* of CR4: OSFXSR and OSXMMEXCPT, as the guest has them */
     bool fpu_off;     /* x87 and SSE instructions raise #NM */

@@ -14,8 +14,9 @@
 #define DESC_TYPE(d) ((unsigned)((d) >> 40) & 0xf)
 #define TYPE_CODE    8u
 #define TYPE_RW      2u
-#define DESC_MUST    0x0000f00000000000ull /* present, DPL 3, code or data */
-#define DESC_MASK    0x0020f00000000000ull /* and not L */
+#define DESC_MUST    0x0000900000000000ull /* present, code or data */
+#define DESC_MASK    0x0020900000000000ull /* and not L */
+#define DESC_DPL(d)  ((unsigned)((d) >> 45) & 3)
 #define GUEST_FLAGS  (EFL_ARITH | EFL_DF | EFL_TF | EFL_NT | EFL_AC | EFL_ID)
 
 static struct {
@@ -25,25 +26,32 @@ static struct {
 } dx;
 
 /* Loading these at CPL 0 must not fault. */
-static bool loadable(unsigned n, uint16_t sel, uint64_t desc)
+static bool loadable(const struct direct_regs *r, unsigned n)
 {
+    uint16_t sel = r->sel[n];
+    uint64_t desc = r->desc[n];
     unsigned type = DESC_TYPE(desc);
 
     if ((sel & ~3u) == 0)
         return n != SEG_CS && n != SEG_SS;
-    if (sel >> 3 >= DIRECT_SELECTORS || (sel & 3) != 3 || (desc & DESC_MASK) != DESC_MUST)
+    if (sel >> 3 >= DIRECT_SELECTORS || (desc & DESC_MASK) != DESC_MUST || DESC_DPL(desc) < r->cpl)
         return false;
-    if (n == SEG_CS)
-        return type & TYPE_CODE;
-    if (n == SEG_SS)
-        return (type & (TYPE_CODE | TYPE_RW)) == TYPE_RW;
+    if (n == SEG_CS || n == SEG_SS) {
+        if ((sel & 3) != r->cpl || DESC_DPL(desc) != r->cpl)
+            return false;
+        return n == SEG_CS ? type & TYPE_CODE : (type & (TYPE_CODE | TYPE_RW)) == TYPE_RW;
+    }
+    if ((sel & 3) > DESC_DPL(desc))
+        return false;
     return !(type & TYPE_CODE) || (type & TYPE_RW);
 }
 
 static bool show_segments(const struct direct_regs *r)
 {
+    if (r->cpl != 1 && r->cpl != 3)
+        return false;
     for (unsigned n = 0; n < 6; n++)
-        if (!loadable(n, r->sel[n], r->desc[n]))
+        if (!loadable(r, n))
             return false;
     for (unsigned n = 0; n < 6; n++)
         if (dx.shown[n])
@@ -80,6 +88,8 @@ void direct_enter(struct trap_frame *f)
         return;
     }
     pages_low(windows_base(r->window));
+    if (r->cpl == 1)
+        segments_hide_ring1(true);
     dx.caller = *f;
     dx.regs = r;
     for (unsigned n = 0; n < 16; n++)
@@ -94,6 +104,11 @@ void direct_enter(struct trap_frame *f)
                      :
                      : "r"(r->sel[SEG_ES]), "r"(r->sel[SEG_DS]), "r"(r->sel[SEG_FS]),
                        "r"(r->sel[SEG_GS]));
+}
+
+bool direct_is(const struct trap_frame *f)
+{
+    return dx.regs && (f->cs & 3);
 }
 
 void direct_leave(struct trap_frame *f, unsigned why)
@@ -115,6 +130,9 @@ void direct_leave(struct trap_frame *f, unsigned why)
     r->addr = why == VEC_PF ? (uint32_t)read_cr2() : why == VEC_DB ? take_dr6() : 0;
     set_fpu(false, CR4_OSFXSR | CR4_OSXMMEXCPT);
     clts();
+    if (r->cpl == 1)
+        segments_hide_ring1(false);
+    dx.regs = NULL;
     *f = dx.caller;
     f->gpr[0] = why;
 }

@@ -15,7 +15,9 @@
 
 /* SERVICE_DIRECT: *f is the caller's frame and becomes the guest's, or holds the answer. */
 void direct_enter(struct trap_frame *f);
-/* *f is the guest's, of a trap or interrupt at CPL 3, and becomes the caller's with the answer. */
+/* Is *f the guest's, of a trap or interrupt in directly executed code? */
+bool direct_is(const struct trap_frame *f);
+/* *f is the guest's, and becomes the caller's with the answer. */
 void direct_leave(struct trap_frame *f, unsigned why);
 
 #endif

@@ -11,6 +11,9 @@
 #define LDT_TYPE  0x82ull
 #define NO_IO_MAP sizeof(struct tss)
 
+#define CODE1 0x00afbb000000ffff /* DPL 1, 64-bit */
+#define DATA1 0x00cfb3000000ffff
+
 enum ist { IST_NONE, IST_NMI, IST_DF, IST_MC, IST_COUNT };
 
 struct tss {
@@ -36,8 +39,8 @@ static struct tss tss;
 static uint64_t gdt[8192] = {
     [SEL_CODE0 >> 3] = 0x00af9b000000ffff,
     [SEL_DATA0 >> 3] = 0x00cf93000000ffff,
-    [SEL_CODE1 >> 3] = 0x00afbb000000ffff, /* DPL 1 */
-    [SEL_DATA1 >> 3] = 0x00cfb3000000ffff,
+    [SEL_CODE1 >> 3] = CODE1,
+    [SEL_DATA1 >> 3] = DATA1,
 };
 static uint64_t ldt[8192];
 static struct {
@@ -104,4 +107,10 @@ void segments_guest(uint16_t sel, uint64_t descriptor)
     uint64_t *table = sel & 4 ? ldt : gdt;
 
     table[sel >> 3] = descriptor;
+}
+
+void segments_hide_ring1(bool hide)
+{
+    gdt[SEL_CODE1 >> 3] = hide ? 0 : CODE1;
+    gdt[SEL_DATA1 >> 3] = hide ? 0 : DATA1;
 }

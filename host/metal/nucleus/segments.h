@@ -16,5 +16,8 @@ void segments_init(void);
 /* Writes the descriptor of a guest's selector, below DIRECT_SELECTORS, into our GDT or LDT; 0:
  * none. */
 void segments_guest(uint16_t sel, uint64_t descriptor);
+/* While guest code runs at CPL 1, our 64-bit segments of that level do not exist: a far jump into them
+ * would name all memory. */
+void segments_hide_ring1(bool hide);
 
 #endif

@@ -91,7 +91,7 @@ static void break_in(struct trap_frame *f, uint32_t why)
     if (!v)
         return;
     vcpu_attend(v, why);
-    if ((f->cs & 3) == 3) {
+    if (direct_is(f)) {
         direct_leave(f, DIRECT_ASKED);
         return;
     }
@@ -137,7 +137,7 @@ void trap(struct trap_frame *f)
             interrupt(f);
         return;
     }
-    if ((f->cs & 3) == 3 && f->vector != VEC_NMI && f->vector != VEC_DF && f->vector != VEC_MC) {
+    if (direct_is(f) && f->vector != VEC_NMI && f->vector != VEC_DF && f->vector != VEC_MC) {
         direct_leave(f, (unsigned)f->vector);
         return;
     }
