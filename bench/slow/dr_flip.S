@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* dr_flip.S - an execution breakpoint that is never met comes and goes each round, as a debugger
- * has it. */
+/* dr_flip.S - an execution breakpoint that is never met comes and goes each round, as a debugger has it. */
 #define ROUNDS 5000
 #include "slow.inc"
 setup:

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pam_flip.S - the chipset's PAM0 turns the BIOS area into RAM and back before each access to it
- * and to another page. */
+/* pam_flip.S - the chipset's PAM0 turns the BIOS area into RAM and back before each access to it and to another page. */
 #define ROUNDS 1000
 #include "slow.inc"
 setup:

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * echo.S - a multiboot guest for tests of the command: says "ready", echoes what comes in on COM1,
- * and obeys some letters.
+ * echo.S - a multiboot guest for tests of the command: says "ready", echoes what comes in on COM1, and obeys some letters.
  *
- * q  isa-debug-exit (port 0xf4) with 3    t  triple fault    r  reset through the keyboard
- * controller h  HLT with interrupts off              f  flood COM1
+ * q  isa-debug-exit (port 0xf4) with 3    t  triple fault    r  reset through the keyboard controller
+ * h  HLT with interrupts off              f  flood COM1
  * Build: as --32, ld -m elf_i386 -Ttext=0x400000
  */
     .text

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* accessed_split.S - A and D of the first page when an access goes on to a second one that faults.
- * CPUs may set A there or not (SDM vol. 3A, section 4.8), D they may not; the engines must do the
-  * same, which lockstep compares after each instruction. */
+/* accessed_split.S - A and D of the first page when an access goes on to a second one that faults. CPUs may set A there or not (SDM
+ * vol. 3A, section 4.8), D they may not; the engines must do the same, which lockstep compares after each instruction. */
 #include "guest.inc"
 #include "paging.inc"
     .text

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* addr_forms.S - Addressing: every ModRM and SIB form, 16-bit forms and their wrap, prefixes, LEA,
- * moffs. SDM vol. 2, 2.1.5. */
+/* addr_forms.S - Addressing: every ModRM and SIB form, 16-bit forms and their wrap, prefixes, LEA, moffs. SDM vol. 2, 2.1.5. */
 #include "guest.inc"
     .text
     .globl test_main
@@ -56,8 +55,7 @@ test_main:
     mov word ptr [0x600], 0x7788
     .byte 0x67, 0x66, 0xa1, 0x00, 0x06
     EXPECT16 "a16 mov ax, moffs16", ax, 0x7788
-    /* the default segment of ESP and EBP is SS, of others DS; overrides; the last override counts
-     * */
+    /* the default segment of ESP and EBP is SS, of others DS; overrides; the last override counts */
     DESC SEL_FREE0, "offset seg_data", 0xfffff, 0x93, DESC_32G
     mov ax, SEL_FREE0
     mov fs, ax

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* align_check.S - #AC: CPL 3 with CR0.AM and EFLAGS.AC; sizes; not for CPL 0; order with other
- * faults. SDM vol. 3A, 6.15, interrupt 17. */
+/* align_check.S - #AC: CPL 3 with CR0.AM and EFLAGS.AC; sizes; not for CPL 0; order with other faults. SDM vol. 3A, 6.15, interrupt 17. */
 #include "guest.inc"
     .text
     .globl test_main

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* arith_flags.S - ADD ADC SUB SBB CMP NEG INC DEC and logic at their edges, all sizes. SDM vol. 1,
- * 7.3.2; vol. 2. */
+/* arith_flags.S - ADD ADC SUB SBB CMP NEG INC DEC and logic at their edges, all sizes. SDM vol. 1, 7.3.2; vol. 2. */
 #include "guest.inc"
     .text
     .globl test_main

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* bcd.S - DAA DAS AAA AAS AAM AAD at chosen points, DAA and DAS also over a hundred sums and
- * differences. SDM vol. 2. */
+/* bcd.S - DAA DAS AAA AAS AAM AAD at chosen points, DAA and DAS also over a hundred sums and differences. SDM vol. 2. */
 #include "guest.inc"
     .text
     .globl test_main

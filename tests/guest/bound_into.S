@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* bound_into.S - BOUND, INTO, INT3, INT n, UD2 and friends: vector, EIP, error code. SDM vol. 2;
- * vol. 3A, 6.15. */
+/* bound_into.S - BOUND, INTO, INT3, INT n, UD2 and friends: vector, EIP, error code. SDM vol. 2; vol. 3A, 6.15. */
 #include "guest.inc"
     .text
     .globl test_main

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* breakpoints.S - DR0 to DR3: instruction, data and I/O breakpoints, RF, DR6 bits, lengths,
- * DR7.GD, DR4 and DR5 with CR4.DE. SDM vol. 3B, chapter 18. */
+/* breakpoints.S - DR0 to DR3: instruction, data and I/O breakpoints, RF, DR6 bits, lengths, DR7.GD, DR4 and DR5 with CR4.DE. SDM vol. 3B, chapter 18. */
 #include "guest.inc"
     .text
     .globl test_main
@@ -8,8 +7,7 @@ test_main:
     GATE idt+8, SEL_CODE32, "offset h_db", 0x8e
     xor eax, eax
     mov dr6, eax
-    /* instruction breakpoint: a fault before; the handler must set RF in the frame itself
-     * (18.3.1.1) */
+    /* instruction breakpoint: a fault before; the handler must set RF in the frame itself (18.3.1.1) */
     mov eax, offset bp1
     mov dr0, eax
     mov eax, 0x401

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* control_regs.S - CR0, CR3, CR4 reserved bits and combinations; RDTSC with TSD, RDPMC, MSRs,
- * CPUID. SDM vol. 3A, 2.5; vol. 2; vol. 4. */
+/* control_regs.S - CR0, CR3, CR4 reserved bits and combinations; RDTSC with TSD, RDPMC, MSRs, CPUID. SDM vol. 3A, 2.5; vol. 2; vol. 4. */
 #include "guest.inc"
     .text
     .globl test_main

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cpu_486.S - what CPUID does not offer is #UD, what it offers is not (SDM vol. 2: "#UD if
- * CPUID.01H:..."); bits of CR4 likewise, by #GP. Runs on several CPU models. What came without a
- * bit goes by the family: 0F 1F with the P6 (vol. 2B, NOP).
+ * cpu_486.S - what CPUID does not offer is #UD, what it offers is not (SDM vol. 2: "#UD if CPUID.01H:..."); bits of CR4 likewise, by
+ * #GP. Runs on several CPU models. What came without a bit goes by the family: 0F 1F with the P6 (vol. 2B, NOP).
  */
 #include "guest.inc"
     .text

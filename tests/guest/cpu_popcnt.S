@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* cpu_popcnt.S - an Atom N270 has neither POPCNT nor SSE4.2: POPCNT and CRC32 are #UD (SDM vol. 2,
- * their pages), while MOVBE, which shares CRC32's opcodes, and BSF, BSR under F3, which other CPUs
-  * take for TZCNT and LZCNT, work. */
+/* cpu_popcnt.S - an Atom N270 has neither POPCNT nor SSE4.2: POPCNT and CRC32 are #UD (SDM vol. 2, their pages), while MOVBE,
+ * which shares CRC32's opcodes, and BSF, BSR under F3, which other CPUs take for TZCNT and LZCNT, work. */
 #include "guest.inc"
     .text
     .globl test_main

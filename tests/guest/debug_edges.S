@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* debug_edges.S - Debug traps together and delayed: TF with a data breakpoint, MOV SS, two
- * breakpoints at once, LEN and alignment, G and L bits, DR6 sticky, DR7 reserved bits, breakpoint in a fault's pushes. SDM vol. 3B, chapter 18. */
+/* debug_edges.S - Debug traps together and delayed: TF with a data breakpoint, MOV SS, two breakpoints at once, LEN and alignment, G and L bits, DR6 sticky, DR7 reserved bits, breakpoint in a fault's pushes. SDM vol. 3B, chapter 18. */
 #include "guest.inc"
     .text
     .globl test_main
@@ -82,8 +81,7 @@ after2:
     xor eax, eax
     mov dr7, eax
     EXPECT "a fault's pushes hit", "dword ptr [hits]", 1
-    /* LOOP, REP SCAS with instruction breakpoint on the REP itself: once per execution, RF keeps
-     * it quiet */
+    /* LOOP, REP SCAS with instruction breakpoint on the REP itself: once per execution, RF keeps it quiet */
     mov eax, offset rep_at
     mov dr0, eax
     mov eax, 0x401

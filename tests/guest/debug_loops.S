@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* debug_loops.S - TF, DR0 to DR3, RF, the shadows of STI and MOV SS, and external interrupts in
- * loops that run without any other event, hot before and after. SDM vol. 3A, 6.8.1, 6.8.3; vol. 3B, 18.2 and 18.3. */
+/* debug_loops.S - TF, DR0 to DR3, RF, the shadows of STI and MOV SS, and external interrupts in loops that run without any other event, hot before and after. SDM vol. 3A, 6.8.1, 6.8.3; vol. 3B, 18.2 and 18.3. */
 #include "guest.inc"
 #include "irq.inc"
 #define TF 0x100
@@ -263,9 +262,8 @@ h_db:
     or dword ptr [esp + 12], 0x10000
     pop eax
     iretd
-    /* Each allows the interrupt, which may wait already, and spins until it came; h_leave takes
-     * those away that look at nothing. (QEMU takes none in LOOP to itself right behind STI.) They
-      * keep EDI. */
+    /* Each allows the interrupt, which may wait already, and spins until it came; h_leave takes those away that look at
+     * nothing. (QEMU takes none in LOOP to itself right behind STI.) They keep EDI. */
 spin_jmp:
     mov dword ptr [leave_to], offset 1f
     GATE idt+0x20*8, SEL_CODE32, "offset h_leave", 0x8e

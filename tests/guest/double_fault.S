@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* double_fault.S - Which pairs of exceptions make a double fault; #DF by a task gate survives a
- * bad stack. SDM vol. 3A, 6.15, table 6-5. */
+/* double_fault.S - Which pairs of exceptions make a double fault; #DF by a task gate survives a bad stack. SDM vol. 3A, 6.15, table 6-5. */
 #include "guest.inc"
     .text
     .globl test_main

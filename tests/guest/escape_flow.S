@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* escape_flow.S - Control flow that predictions do not expect: deep recursion, RETs without CALLs,
- * changed stacks and return addresses, targets in the middle of instructions, 64 KiB apart, at the ends of pages and of the address space, unmapped. SDM vol. 1, 6.4; vol. 2: CALL, RET, JMP. */
+/* escape_flow.S - Control flow that predictions do not expect: deep recursion, RETs without CALLs, changed stacks and return addresses, targets in the middle of instructions, 64 KiB apart, at the ends of pages and of the address space, unmapped. SDM vol. 1, 6.4; vol. 2: CALL, RET, JMP. */
 #include "guest.inc"
 #include "paging.inc"
 #define BIG_STACK 0x1000000
@@ -72,8 +71,7 @@ landing:
     EXPECT "coroutine one", ebx, 15000
     EXPECT "coroutine two", edx, 70000
     EXPECT_ESP "coroutines: esp", "dword ptr [saved]"
-    /* changed return addresses: beyond an instruction, into the middle of one, the same again
-     * without change */
+    /* changed return addresses: beyond an instruction, into the middle of one, the same again without change */
     xor ebx, ebx
     mov ecx, 2000
 1:  mov [skip], ecx

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* escape_leak.S - What code at CPL 3 can read without leave: tables, selectors, flags, upper
- * halves of registers, the FPU's pointers, far pointers. All of it is the guest's, nothing the host's. SDM vol. 3A, 5.9; vol. 1, 8.1.8. */
+/* escape_leak.S - What code at CPL 3 can read without leave: tables, selectors, flags, upper halves of registers, the FPU's pointers, far pointers. All of it is the guest's, nothing the host's. SDM vol. 3A, 5.9; vol. 1, 8.1.8. */
 #include "guest.inc"
     .text
     .globl test_main

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* escape_stale.S - Translations of code whose page is mapped elsewhere, or written through another
- * address, while its blocks are hot and linked: INVLPG, CR3, both between CALL and RET and from within the page. SDM vol. 3A, 4.10.4 and 8.1.3. */
+/* escape_stale.S - Translations of code whose page is mapped elsewhere, or written through another address, while its blocks are hot and linked: INVLPG, CR3, both between CALL and RET and from within the page. SDM vol. 3A, 4.10.4 and 8.1.3. */
 #include "guest.inc"
 #include "paging.inc"
     .text
@@ -145,8 +144,8 @@ test_main:
     EXPECT "unmapped: eip", "dword ptr [fault_eip]", "offset win+(out_add-out_code)"
     EXPECT "unmapped: cr2", "dword ptr [fault_cr2]", "offset win+(out_add-out_code)"
     EXPECT "unmapped: nothing ran", ebx, 0
-    /* without an INVLPG the old translation may be used, but the new one at the latest after it: a
-     * page that was not present needs none */
+    /* without an INVLPG the old translation may be used, but the new one at the latest after it: a page that was
+     * not present needs none */
     mov eax, offset page_b + P_P + P_W
     mov [ebp], eax
     mov eax, offset win + (out_add - out_code)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* escape_syscall.S - Returns of CPL 3 behind a system call, which its host return stack has
- * outlived or not: after calls and recursion in the kernel, with code rewritten or mapped elsewhere by it, with another ESP, EIP or return address. SDM vol. 2, SYSENTER, SYSEXIT; vol. 3A, 4.10.4 and 8.1.3. */
+/* escape_syscall.S - Returns of CPL 3 behind a system call, which its host return stack has outlived or not: after calls and recursion in the kernel, with code rewritten or mapped elsewhere by it, with another ESP, EIP or return address. SDM vol. 2, SYSENTER, SYSEXIT; vol. 3A, 4.10.4 and 8.1.3. */
 #include "guest.inc"
 #include "paging.inc"
 #define ROUNDS 50

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* far_same.S - Far JMP, CALL, RET without a change of privilege: conforming code, call gates,
- * checks and error codes. SDM vol. 3A, 5.8. */
+/* far_same.S - Far JMP, CALL, RET without a change of privilege: conforming code, call gates, checks and error codes. SDM vol. 3A, 5.8. */
 #include "guest.inc"
     .text
     .globl test_main

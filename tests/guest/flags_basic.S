@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* flags_basic.S - arithmetic flags of a few operations at their edges. SDM vol. 1, section
- * 3.4.3.1. */
+/* flags_basic.S - arithmetic flags of a few operations at their edges. SDM vol. 1, section 3.4.3.1. */
 #include "guest.inc"
     .text
     .globl test_main

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* fpu_arith.S - x87 arithmetic samples: constants, rounding, integer and BCD conversion,
- * comparison, FPREM, stack faults. SDM vol. 1, chapter 8. */
+/* fpu_arith.S - x87 arithmetic samples: constants, rounding, integer and BCD conversion, comparison, FPREM, stack faults. SDM vol. 1, chapter 8. */
 #include "guest.inc"
     .text
     .globl test_main

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fpu_device.S - x87, MMX and SSE operands in a device's memory, and across a page's end from RAM
- * into it. The devices: the local APIC's TPR (SDM vol. 3A, 11.8.3.1), the I/O APIC's IOREGSEL
- * (82093AA data sheet, 3.1.1). That they are what is traced must change nothing either: traced.py.
+ * fpu_device.S - x87, MMX and SSE operands in a device's memory, and across a page's end from RAM into it. The devices: the local
+ * APIC's TPR (SDM vol. 3A, 11.8.3.1), the I/O APIC's IOREGSEL (82093AA data sheet, 3.1.1). That they are what is traced must change
+ * nothing either: traced.py.
  */
 #include "guest.inc"
 #include "paging.inc"
@@ -103,8 +103,7 @@ simd:
     mov dword ptr [TPR], 0
     ret
 
-/* The first part in page_a, the second one in the device; only the low byte of IOREGSEL is looked
- * at. */
+/* The first part in page_a, the second one in the device; only the low byte of IOREGSEL is looked at. */
 .macro SECOND name:req, want:req
     movzx eax, byte ptr [page_b]
     EXPECT "\name: in the device", eax, \want

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* fpu_env.S - FNSTENV, FNSAVE, FLDENV, FRSTOR in their four formats; pointers; tags; FXSAVE and
- * FXRSTOR. SDM vol. 1, 8.1.10, 10.5. */
+/* fpu_env.S - FNSTENV, FNSAVE, FLDENV, FRSTOR in their four formats; pointers; tags; FXSAVE and FXRSTOR. SDM vol. 1, 8.1.10, 10.5. */
 #include "guest.inc"
     .text
     .globl test_main

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* fpu_faults.S - #NM by TS, EM, MP; #MF with CR0.NE at the next waiting instruction; IRQ 13
- * without NE; what does not wait. SDM vol. 1, 8.7; vol. 3A, 2.5. */
+/* fpu_faults.S - #NM by TS, EM, MP; #MF with CR0.NE at the next waiting instruction; IRQ 13 without NE; what does not wait. SDM vol. 1, 8.7; vol. 3A, 2.5. */
 #include "guest.inc"
 #include "irq.inc"
     .text

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* fpu_hole.S - x87, MMX and SSE operands at addresses where nobody is: all ones. traced.py: also
- * with -d unimp. SDM vol. 1, 8.1, 10.2. */
+/* fpu_hole.S - x87, MMX and SSE operands at addresses where nobody is: all ones. traced.py: also with -d unimp. SDM vol. 1, 8.1, 10.2. */
 #include "guest.inc"
     .text
     .globl test_main

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* gate_inner.S - Call gates from ring 3 to 0 with parameters, 32- and 16-bit; RETF to the outer
- * ring; the stack from the TSS. SDM vol. 3A, 5.8.4 to 5.8.6. */
+/* gate_inner.S - Call gates from ring 3 to 0 with parameters, 32- and 16-bit; RETF to the outer ring; the stack from the TSS. SDM vol. 3A, 5.8.4 to 5.8.6. */
 #include "guest.inc"
     .text
     .globl test_main

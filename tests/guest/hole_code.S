@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hole_code.S - Code where no memory is: bytes of ones, FF /7, which is no instruction. SDM vol.
- * 2A, section 2.1; vol. 3A, 6.15. */
+/* hole_code.S - Code where no memory is: bytes of ones, FF /7, which is no instruction. SDM vol. 2A, section 2.1; vol. 3A, 6.15. */
 #include "guest.inc"
     .text
     .globl test_main

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* hole_stack.S - Exceptions whose delivery, and the handler's return, go through memory that is
- * not there: pushes are lost, pops read ones. Page tables and descriptor tables there, too. SDM
-  * vol. 3A, sections 6.12.1, 4.3, 7.3. */
+/* hole_stack.S - Exceptions whose delivery, and the handler's return, go through memory that is not there: pushes are lost, pops
+ * read ones. Page tables and descriptor tables there, too. SDM vol. 3A, sections 6.12.1, 4.3, 7.3. */
 #include "guest.inc"
 #include "paging.inc"
 #include "task.inc"

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* int_bad_stack.S - INT from ring 3 with a bad inner stack: #TS and #SS with their codes,
- * delivered by a task gate. SDM vol. 3A, 6.12 to 6.15. */
+/* int_bad_stack.S - INT from ring 3 with a bad inner stack: #TS and #SS with their codes, delivered by a task gate. SDM vol. 3A, 6.12 to 6.15. */
 #include "guest.inc"
     .text
     .globl test_main
 test_main:
-    /* A bad inner stack: the fault itself goes through a task gate, because it has no stack
-     * either. */
+    /* A bad inner stack: the fault itself goes through a task gate, because it has no stack either. */
     DESC SEL_FREE0, "offset ts_tss", 0x67, 0x89, 0
     GATE idt+10*8, SEL_FREE0, 0, 0x85
     GATE idt+12*8, SEL_FREE0, 0, 0x85

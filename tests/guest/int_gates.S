@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* int_gates.S - Interrupt and trap gates: IF, TF, NT, DPL checks for INT n, bad gates and their
- * error codes, inner stacks. SDM vol. 3A, 6.12 and 6.13. */
+/* int_gates.S - Interrupt and trap gates: IF, TF, NT, DPL checks for INT n, bad gates and their error codes, inner stacks. SDM vol. 3A, 6.12 and 6.13. */
 #include "guest.inc"
     .text
     .globl test_main

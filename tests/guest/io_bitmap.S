@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* io_bitmap.S - The I/O permission bitmap: every size, the bits over a byte's edge, the limit,
- * IOPL, V86. SDM vol. 1, 18.5.2. */
+/* io_bitmap.S - The I/O permission bitmap: every size, the bits over a byte's edge, the limit, IOPL, V86. SDM vol. 1, 18.5.2. */
 #include "guest.inc"
     .text
     .globl test_main
@@ -9,8 +8,7 @@ test_main:
     and byte ptr [gdt + 0x48 + 5], 0xfd
     mov ax, SEL_FREE0
     ltr ax
-    /* ports 0x00 to 0x107 are in the map (33 bytes and the ff); 0x80, 0x81, 0x82, 0x83, 0x87, 0x88
-     * are allowed */
+    /* ports 0x00 to 0x107 are in the map (33 bytes and the ff); 0x80, 0x81, 0x82, 0x83, 0x87, 0x88 are allowed */
     mov byte ptr [io_map + 0x10], 0x70
     mov byte ptr [io_map + 0x11], 0xfe
 .macro IO name, label, vector, flags=2

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* iret_forms.S - IRET to the same and outer ring, checks, nulled segments, flags that change; RETF
- * checks. SDM vol. 2, IRET. */
+/* iret_forms.S - IRET to the same and outer ring, checks, nulled segments, flags that change; RETF checks. SDM vol. 2, IRET. */
 #include "guest.inc"
     .text
     .globl test_main

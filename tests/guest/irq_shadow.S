@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* irq_shadow.S - External interrupts: the STI shadow, HLT, POPF, PIC request and in-service,
- * masking, IRQ in REP. SDM vol. 3A, 6.8. */
+/* irq_shadow.S - External interrupts: the STI shadow, HLT, POPF, PIC request and in-service, masking, IRQ in REP. SDM vol. 3A, 6.8. */
 #include "guest.inc"
 #include "irq.inc"
     .text

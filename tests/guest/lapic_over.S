@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* lapic_over.S - The local APIC's page moves onto code that runs, the stack and a page table, and
- * away again. SDM vol. 3A, 10.4.4 and 10.4.5. */
+/* lapic_over.S - The local APIC's page moves onto code that runs, the stack and a page table, and away again. SDM vol. 3A, 10.4.4 and 10.4.5. */
 #include "guest.inc"
 #include "paging.inc"
 #define RAM   0x600000
@@ -61,8 +60,7 @@ all:
     mov eax, CODE
     call eax
     EXPECT "the APIC came over a loop and went", "dword ptr [calls]", 2000
-    /* code puts the APIC onto itself: what is fetched there are zeroes, ADD [EAX], AL, up to the
-     * next page */
+    /* code puts the APIC onto itself: what is fetched there are zeroes, ADD [EAX], AL, up to the next page */
     COPY (CODE+0xf00), burying, burying_end
     mov byte ptr [CODE + 0x1000], 0xc3
     mov edi, 50

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* lar_lsl.S - LAR, LSL, VERR, VERW, ARPL for every type, at CPL 0 and with RPL 3. SDM vol. 2; vol.
- * 3A, table 3-2. */
+/* lar_lsl.S - LAR, LSL, VERR, VERW, ARPL for every type, at CPL 0 and with RPL 3. SDM vol. 2; vol. 3A, table 3-2. */
 #include "guest.inc"
     .text
     .globl test_main
 test_main:
-    /* All sixteen system types and the data/code types, present, DPL 0: bitmap of what each
-     * instruction accepts. */
+    /* All sixteen system types and the data/code types, present, DPL 0: bitmap of what each instruction accepts. */
     xor edi, edi /* bit n: type n */
     mov dword ptr [lar_sys], 0
     xor ecx, ecx

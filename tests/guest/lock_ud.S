@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* lock_ud.S - LOCK where it is allowed and where it is #UD; opcodes that are undefined;
- * instructions over 15 bytes. SDM vol. 2, LOCK, UD, 2.3.11. */
+/* lock_ud.S - LOCK where it is allowed and where it is #UD; opcodes that are undefined; instructions over 15 bytes. SDM vol. 2, LOCK, UD, 2.3.11. */
 #include "guest.inc"
     .text
     .globl test_main

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* nmi.S - NMI through the local APIC: taken with IF clear, blocked until IRET, one is kept. SDM
- * vol. 3A, 6.7. */
+/* nmi.S - NMI through the local APIC: taken with IF clear, blocked until IRET, one is kept. SDM vol. 3A, 6.7. */
 #include "guest.inc"
 #include "irq.inc"
     .text

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* nmi_hlt.S - NMIs that a timer raises end HLT with IF = 0: through the I/O APIC, through LINT0,
- * from the PIT and the RTC. SDM vol. 2A, HLT; vol. 3A, 6.7 and 10.5.1. */
+/* nmi_hlt.S - NMIs that a timer raises end HLT with IF = 0: through the I/O APIC, through LINT0, from the PIT and the RTC. SDM vol. 2A, HLT; vol. 3A, 6.7 and 10.5.1. */
 #include "guest.inc"
 #include "irq.inc"
     .text

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* paging_2level.S - Two-level paging: P, R/W, U/S, WP, error codes, CR2, A and D, table and entry
- * rights combined, 4-MiB pages. SDM vol. 3A, chapter 4. */
+/* paging_2level.S - Two-level paging: P, R/W, U/S, WP, error codes, CR2, A and D, table and entry rights combined, 4-MiB pages. SDM vol. 3A, chapter 4. */
 #include "guest.inc"
 #include "paging.inc"
     .text

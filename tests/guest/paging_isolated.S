@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* paging_isolated.S - Address spaces whose kernel halves differ, as under page-table isolation:
- * after each load of CR3 code and data are those of the new tables, and absent where these have
-  * nothing. SDM vol. 3A, 4.10.4.1. */
+/* paging_isolated.S - Address spaces whose kernel halves differ, as under page-table isolation: after each load of CR3 code and
+ * data are those of the new tables, and absent where these have nothing. SDM vol. 3A, 4.10.4.1. */
 #include "guest.inc"
 #include "paging.inc"
 #define HIGH   0x80000000

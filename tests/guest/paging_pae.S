@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* paging_pae.S - PAE: PDPTEs, 2-MiB pages, NX and its error codes, reserved bits. SDM vol. 3A,
- * 4.4. */
+/* paging_pae.S - PAE: PDPTEs, 2-MiB pages, NX and its error codes, reserved bits. SDM vol. 3A, 4.4. */
 #include "guest.inc"
 #include "paging.inc"
     .text

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* paging_smep_smap.S - SMEP and SMAP, EFLAGS.AC, STAC, CLAC, implicit accesses. SDM vol. 3A, 4.6.
- * */
+/* paging_smep_smap.S - SMEP and SMAP, EFLAGS.AC, STAC, CLAC, implicit accesses. SDM vol. 3A, 4.6. */
 #include "guest.inc"
 #include "paging.inc"
     .text

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* paging_split.S - Accesses over two pages whose second part faults write nothing; CR2 names the
- * faulting page. SDM vol. 3A, 4.7. */
+/* paging_split.S - Accesses over two pages whose second part faults write nothing; CR2 names the faulting page. SDM vol. 3A, 4.7. */
 #include "guest.inc"
 #include "paging.inc"
     .text

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* paging_tlb.S - What the TLB may keep: INVLPG, CR3, global pages, CR4.PGE; A and D are set again
- * after they were cleared. SDM vol. 3A, 4.10. */
+/* paging_tlb.S - What the TLB may keep: INVLPG, CR3, global pages, CR4.PGE; A and D are set again after they were cleared. SDM vol. 3A, 4.10. */
 #include "guest.inc"
 #include "paging.inc"
     .text

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pic_pit.S - board registers: PIC masks, in-service, EOI; PIT channel 2 gate, latch, read-back,
- * mode 2; RTC, PCI mechanism 1. */
+/* pic_pit.S - board registers: PIC masks, in-service, EOI; PIT channel 2 gate, latch, read-back, mode 2; RTC, PCI mechanism 1. */
 #include "guest.inc"
 #include "irq.inc"
     .text

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* precise_state.S - Faults of every class in the middle of runs of pushes and pops: registers,
- * ESP, flags, EIP, error code and CR2 as the SDM says, and the instruction can run again. SDM vol. 3A, 6.5, 6.6 and 6.15. */
+/* precise_state.S - Faults of every class in the middle of runs of pushes and pops: registers, ESP, flags, EIP, error code and CR2 as the SDM says, and the instruction can run again. SDM vol. 3A, 6.5, 6.6 and 6.15. */
 #include "guest.inc"
 #include "paging.inc"
     .text
@@ -18,8 +17,8 @@ test_main:
     mov eax, cr4
     or eax, 0x600
     mov cr4, eax
-    /* PRE is what runs before, in one unit with the instruction; it ends with ESP at saved-delta;
-     * the fault's EIP must be the instruction's and every register and flag as PRE left it. */
+    /* PRE is what runs before, in one unit with the instruction; it ends with ESP at saved-delta; the fault's EIP must be
+     * the instruction's and every register and flag as PRE left it. */
 .macro SEQ name, vector, error, delta, insn:vararg
     mov dword ptr [fault_cr2], 0
     xor eax, eax

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* prefixes.S - prefixes and operand sizes in the corners: POP through ESP, REP orders, 66 on RET,
- * LEAVE, ENTER, MOV sreg, BT; MOVBE, POPCNT, CRC32. SDM vol. 2. */
+/* prefixes.S - prefixes and operand sizes in the corners: POP through ESP, REP orders, 66 on RET, LEAVE, ENTER, MOV sreg, BT; MOVBE, POPCNT, CRC32. SDM vol. 2. */
 #include "guest.inc"
 #include "paging.inc"
     .text

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* prot16.S - 16-bit protected mode: IP and SP wrap, operand sizes, stacks of the other size, calls
- * between sizes. SDM vol. 1, 6.2. */
+/* prot16.S - 16-bit protected mode: IP and SP wrap, operand sizes, stacks of the other size, calls between sizes. SDM vol. 1, 6.2. */
 #include "guest.inc"
     .text
     .globl test_main
@@ -62,8 +61,7 @@ test_main:
     EXPECT "16-bit code: mov ax, imm16", "dword ptr [p_imm]", 0x1234
     EXPECT "16-bit code: addr32 prefix", "dword ptr [p_a32]", 0x1badb002
     EXPECT "16-bit code: jmp short within 64 KiB", "dword ptr [p_ok]", 1
-    /* 16-bit operand in 32-bit code truncates EIP: target beyond the limit of this 1 MiB+ code
-     * would be low memory. */
+    /* 16-bit operand in 32-bit code truncates EIP: target beyond the limit of this 1 MiB+ code would be low memory. */
     mov byte ptr [0x9000 + 0x2000], 0xc3 /* ret at 0xb000 */
     mov ecx, esp
     push offset 1f

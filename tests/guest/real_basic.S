@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* real_basic.S - Real mode: segments, interrupts through the IVT, limits, what is undefined there.
- * SDM vol. 3B, chapter 21. */
+/* real_basic.S - Real mode: segments, interrupts through the IVT, limits, what is undefined there. SDM vol. 3B, chapter 21. */
 #include "guest.inc"
     .text
     .globl test_main

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* real_big.S - Big real mode: segment limits and attributes survive the switch of PE, also big
- * stacks. SDM vol. 3A, 10.9.2. */
+/* real_big.S - Big real mode: segment limits and attributes survive the switch of PE, also big stacks. SDM vol. 3A, 10.9.2. */
 #include "guest.inc"
     .text
     .globl test_main
 test_main:
-    /* The CPU keeps the descriptor caches: REAL loads 64-KiB data, so go by hand with flat DS and
-     * a flat big SS. */
+    /* The CPU keeps the descriptor caches: REAL loads 64-KiB data, so go by hand with flat DS and a flat big SS. */
     mov word ptr [13 * 4], offset b_gp
     mov word ptr [13 * 4 + 2], 0
     mov dword ptr [b_result], 0

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* rep_cut.S - Repeated strings that an engine interrupts: longer than it does at once, and over
- * code that it had decoded. The registers and flags are those of the whole instruction. SDM vol.
-  * 2B, REP ("Operation"); vol. 3A, section 8.1.3. */
+/* rep_cut.S - Repeated strings that an engine interrupts: longer than it does at once, and over code that it had decoded. The
+ * registers and flags are those of the whole instruction. SDM vol. 2B, REP ("Operation"); vol. 3A, section 8.1.3. */
 #include "guest.inc"
     .text
     .globl test_main
 test_main:
-    /* DF = 1: element by element, and more than translated code does at once. All but one compare
-     * as the repetition wants it. */
+    /* DF = 1: element by element, and more than translated code does at once. All but one compare as the repetition wants it. */
     mov edi, offset field
     mov ecx, 0x14000
     xor eax, eax
@@ -37,8 +35,8 @@ test_main:
     EXPECT "repe cmpsw: esi", esi, "offset field+2"
     and ebx, FLAGS_ARITH
     EXPECT "repe cmpsw: flags", ebx, 0x44
-    /* Over pieces of code that have run, in the middle of a stretch of instructions; twice, so
-     * that what overwrites has been decoded as one piece. */
+    /* Over pieces of code that have run, in the middle of a stretch of instructions; twice, so that what overwrites has
+     * been decoded as one piece. */
     mov ebp, 40
 2:  mov edi, offset pieces
     mov ecx, 24

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reset_code.S - code that was changed before a reset is the loaded image's again after it. What
- * had been decoded or translated from the changed bytes must be gone. A byte of the CMOS RAM,
- * which outlives a reset, tells the two boots apart. SDM vol. 3A, section 10.1 (what RESET does to
- * the caches); run.py lets this guest reset.
+ * reset_code.S - code that was changed before a reset is the loaded image's again after it. What had been decoded or
+ * translated from the changed bytes must be gone. A byte of the CMOS RAM, which outlives a reset, tells the two boots apart.
+ * SDM vol. 3A, section 10.1 (what RESET does to the caches); run.py lets this guest reset.
  */
 #include "guest.inc"
 #define CMOS_BOOT 0x50

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* restart.S - Instructions that fault in a later step change nothing and run again: PUSH, POP,
- * CALL, PUSHA, ENTER, XCHG, REP... SDM vol. 3A, 6.5 and 6.6. */
+/* restart.S - Instructions that fault in a later step change nothing and run again: PUSH, POP, CALL, PUSHA, ENTER, XCHG, REP... SDM vol. 3A, 6.5 and 6.6. */
 #include "guest.inc"
 #include "paging.inc"
     .text

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* seg_limit.S - Segment limits at their edges: every access size, expand-up and -down, byte and
- * page granularity, #SS. SDM vol. 3A, 5.3. */
+/* seg_limit.S - Segment limits at their edges: every access size, expand-up and -down, byte and page granularity, #SS. SDM vol. 3A, 5.3. */
 #include "guest.inc"
     .text
     .globl test_main

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* seg_load.S - Loading segment registers: types, DPL and RPL, present, limits of the tables, error
- * codes, nothing changed. SDM vol. 3A, 5.4 to 5.6. */
+/* seg_load.S - Loading segment registers: types, DPL and RPL, present, limits of the tables, error codes, nothing changed. SDM vol. 3A, 5.4 to 5.6. */
 #include "guest.inc"
     .text
     .globl test_main

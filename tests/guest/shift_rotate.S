@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* shift_rotate.S - Shifts and rotates: counts 0, 1, the operand's size and more. SDM vol. 2,
- * SAL/SAR/SHL/SHR, RCL/RCR/ROL/ROR. */
+/* shift_rotate.S - Shifts and rotates: counts 0, 1, the operand's size and more. SDM vol. 2, SAL/SAR/SHL/SHR, RCL/RCR/ROL/ROR. */
 #include "guest.inc"
     .text
     .globl test_main

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* smc_beside.S - Data beside code: writes of all sizes next to code, many times, then onto it:
- * same block, next instruction, other block, other page, through an alias; rights that change meanwhile. SDM vol. 3A, 9.1.3, 4.10.4. */
+/* smc_beside.S - Data beside code: writes of all sizes next to code, many times, then onto it: same block, next instruction, other block, other page, through an alias; rights that change meanwhile. SDM vol. 3A, 9.1.3, 4.10.4. */
 #include "guest.inc"
 #include "paging.inc"
     /* mov eax, imm32; ret, at byte `at` of a page */

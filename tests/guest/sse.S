@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sse.S - SSE: #UD without OSFXSR, with EM; #NM; alignment #GP; #XM and its #UD; MXCSR; arithmetic
- * samples; MMX aliases. SDM vol. 1, chapters 10 to 12. */
+/* sse.S - SSE: #UD without OSFXSR, with EM; #NM; alignment #GP; #XM and its #UD; MXCSR; arithmetic samples; MMX aliases. SDM vol. 1, chapters 10 to 12. */
 #include "guest.inc"
     .text
     .globl test_main

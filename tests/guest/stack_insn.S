@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* stack_insn.S - PUSH POP PUSHA POPA ENTER LEAVE, segment registers, POP to ESP-relative memory.
- * SDM vol. 2. */
+/* stack_insn.S - PUSH POP PUSHA POPA ENTER LEAVE, segment registers, POP to ESP-relative memory. SDM vol. 2. */
 #include "guest.inc"
     .text
     .globl test_main

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* string_ops.S - String instructions: all five, sizes, DF, REP forms, address sizes, flags,
- * segment overrides. SDM vol. 2. */
+/* string_ops.S - String instructions: all five, sizes, DF, REP forms, address sizes, flags, segment overrides. SDM vol. 2. */
 #include "guest.inc"
     .text
     .globl test_main

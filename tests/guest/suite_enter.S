@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* suite_enter.S - ENTER with every operand and stack size: what is pushed, and how much of EBP and
- * ESP changes. SDM vol. 2A. */
+/* suite_enter.S - ENTER with every operand and stack size: what is pushed, and how much of EBP and ESP changes. SDM vol. 2A. */
 #include "guest.inc"
     .text
     .globl test_main

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sysenter.S - SYSENTER and SYSEXIT: what they load, what they check. SDM vol. 2; vol. 3A, 5.8.7.
- * */
+/* sysenter.S - SYSENTER and SYSEXIT: what they load, what they check. SDM vol. 2; vol. 3A, 5.8.7. */
 #include "guest.inc"
     .text
     .globl test_main

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sysregs.S - SGDT SIDT SLDT STR SMSW LMSW CLTS at both levels, UMIP, LGDT operand sizes. SDM vol.
- * 2; vol. 3A, 2.5. */
+/* sysregs.S - SGDT SIDT SLDT STR SMSW LMSW CLTS at both levels, UMIP, LGDT operand sizes. SDM vol. 2; vol. 3A, 2.5. */
 #include "guest.inc"
     .text
     .globl test_main

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* task_16_v86.S - 16-bit TSSs and mixed nesting; a VM86 task; the LDT of the new task; task switch
- * from V86. SDM vol. 3A, 8.6 and 8.7. */
+/* task_16_v86.S - 16-bit TSSs and mixed nesting; a VM86 task; the LDT of the new task; task switch from V86. SDM vol. 3A, 8.6 and 8.7. */
 #include "guest.inc"
     .text
     .globl test_main

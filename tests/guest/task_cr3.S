@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* task_cr3.S - Task switches with paging: CR3 of the new task, its LDT, a TSS over two pages, a
- * #PF inside a switch. SDM vol. 3A, 8.2 and 8.3. */
+/* task_cr3.S - Task switches with paging: CR3 of the new task, its LDT, a TSS over two pages, a #PF inside a switch. SDM vol. 3A, 8.2 and 8.3. */
 #include "guest.inc"
 #include "paging.inc"
     .text
@@ -37,8 +36,7 @@ test_main:
     mov eax, cr3
     EXPECT "our CR3", eax, "offset page_dir"
     EXPECT "CR3 is not saved in the TSS", "dword ptr [tss_b + 0x1c]", "offset dir2"
-    /* The new TSS lies over two pages, the second is missing: #PF in our context, nothing changed.
-     * */
+    /* The new TSS lies over two pages, the second is missing: #PF in our context, nothing changed. */
     pushad
     mov esi, offset tss_b
     mov edi, offset page_c - 0x30

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* task_switch.S - Task switches by JMP, CALL, task gates, INT and IRET: saved state, loaded state,
- * busy bits, NT, link, TS, faults. SDM vol. 3A, chapter 8. */
+/* task_switch.S - Task switches by JMP, CALL, task gates, INT and IRET: saved state, loaded state, busy bits, NT, link, TS, faults. SDM vol. 3A, chapter 8. */
 #include "guest.inc"
     .text
     .globl test_main

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* trap_flag.S - Single step: one #DB behind each instruction; REP, MOV SS, POPF, IRET, INT,
- * faults. SDM vol. 3B, 18.3.1.4. */
+/* trap_flag.S - Single step: one #DB behind each instruction; REP, MOV SS, POPF, IRET, INT, faults. SDM vol. 3B, 18.3.1.4. */
 #include "guest.inc"
     .text
     .globl test_main
@@ -21,8 +20,7 @@ test_main:
     popfd
     EXPECT "\name: traps", "dword ptr [steps]", \count
 .endm
-    /* after popfd sets TF the next instruction runs, then the trap; PUSHFD, AND, POPFD add three:
-     * POPFD that clears TF still traps */
+    /* after popfd sets TF the next instruction runs, then the trap; PUSHFD, AND, POPFD add three: POPFD that clears TF still traps */
     STEP "nop", 4, 0, "nop"
     mov eax, dr6
     and eax, 0xf00f
@@ -45,8 +43,7 @@ test_main:
     EXPECT_FLAGS "TF is off", 0x100, 0
     and eax, 0x100
     EXPECT "pushf shows TF", eax, 0x100
-    /* INT clears TF inside: nothing traps in the handler; IRET restores, the trap comes after the
-     * instruction behind it */
+    /* INT clears TF inside: nothing traps in the handler; IRET restores, the trap comes after the instruction behind it */
     GATE idt+0x40*8, SEL_CODE32, "offset h_int", 0x8f
     STEP "int n itself has none", 3, 0, "int 0x40"
     STEP "int n, nop", 4, 0, "int 0x40", "nop"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* v86_basic.S - Virtual-8086 mode: entry and exit, IOPL 3 and 0, what faults, interrupt frames.
- * SDM vol. 3B, chapter 21. */
+/* v86_basic.S - Virtual-8086 mode: entry and exit, IOPL 3 and 0, what faults, interrupt frames. SDM vol. 3B, chapter 21. */
 #include "guest.inc"
     .text
     .globl test_main

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* v86_paging.S - V86 with paging: linear addresses up to 10ffef, user rights, page faults with U
- * set; single step. SDM vol. 3B, 21.2.7. */
+/* v86_paging.S - V86 with paging: linear addresses up to 10ffef, user rights, page faults with U set; single step. SDM vol. 3B, 21.2.7. */
 #include "guest.inc"
 #include "paging.inc"
     .text

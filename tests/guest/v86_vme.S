@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* v86_vme.S - CR4.VME: interrupt redirection bitmap, VIF and VIP at IOPL 0, POPF of TF; CR4.PVI at
- * CPL 3. SDM vol. 3B, 21.3 and 21.4. */
+/* v86_vme.S - CR4.VME: interrupt redirection bitmap, VIF and VIP at IOPL 0, POPF of TF; CR4.PVI at CPL 3. SDM vol. 3B, 21.3 and 21.4. */
 #include "guest.inc"
     .text
     .globl test_main

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bare.S - the multiboot kernel around the test: descriptor tables, exceptions, and the two Linux
- * system calls that the test uses (write and exit).
+ * bare.S - the multiboot kernel around the test: descriptor tables, exceptions, and the two Linux system calls that
+ * the test uses (write and exit).
  *
- * Promises   An exception at CPL 3 is recorded in `fault` and continues at exit_fault with all
- *            other registers kept, as native.c does with signals.
+ * Promises   An exception at CPL 3 is recorded in `fault` and continues at exit_fault with all other registers kept,
+ *            as native.c does with signals.
  */
 #include "user.h"
     .intel_syntax noprefix

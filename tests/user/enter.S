@@ -2,8 +2,7 @@
 /*
  * enter.S - program entry for both worlds, and the way into and out of one test case.
  *
- * ASSUMES    exit_* may run with any register, flag and segment register but CS and SS; they write
- * through SS.
+ * ASSUMES    exit_* may run with any register, flag and segment register but CS and SS; they write through SS.
  */
 #include "user.h"
     .intel_syntax noprefix

@@ -93,8 +93,7 @@ test_abort: /* an unexpected fault: say which, and end */
 4:  hlt
     jmp 4b
 
-/* [esp]: return, [esp+4]: address of the name, [esp+8]: value, [esp+12]: want. Pops its arguments.
- * */
+/* [esp]: return, [esp+4]: address of the name, [esp+8]: value, [esp+12]: want. Pops its arguments. */
     .globl expect32
 expect32:
     cld
