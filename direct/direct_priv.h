@@ -17,17 +17,9 @@ enum page_state {
 };
 
 #define SCAN_PREFIXES 4u
-#define GRANTS        2048u
 #define REFUSALS      64u
 #define TRAP_COUNTS   64u
 #define BUSY_PAGES    64u
-
-/* A place where a page was made executable. */
-struct grant {
-    gpa_t page;
-    gla_t gla;
-    uint8_t window;
-};
 
 struct busy_page {
     gpa_t page;
@@ -40,8 +32,6 @@ struct direct {
     /* What 0F xx /modrm is after each mandatory prefix: enum verdict, 0: not looked at yet
      * (scan.c). */
     uint8_t verdict[SCAN_PREFIXES][256][256];
-    struct grant grant[GRANTS];
-    unsigned grant_count;
     /* Pages by linear address that direct code may not run at: refusal_word(). */
     uint32_t refused[REFUSALS];
     uint32_t generation; /* counts what may make a refused page clean */

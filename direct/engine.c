@@ -7,6 +7,7 @@
 #include "monitor/cpu/fpu_image.h"
 #include "monitor/cpu/vm.h"
 #include "monitor/interp/interp.h"
+#include "shadow-mmu/mmu.h"
 #include "shadow-mmu/window.h"
 
 #define ERROR_WRITE     2u
@@ -78,7 +79,7 @@ static bool state_give(struct vcpu *v, struct direct *d)
     memcpy(r->gpr, v->gpr, sizeof r->gpr);
     r->eip = v->eip;
     r->eflags = v->eflags;
-    r->window = (uint8_t)window_present(v);
+    r->window = v->bt.window[v->cpl == 3];
     r->cpl = v->cpl == 3 ? 3 : 1;
     r->fpu_off = v->cr0 & (CR0_EM | CR0_TS);
     r->cr4_sse = v->cr4 & (CR4_OSFXSR | CR4_OSXMMEXCPT);
@@ -129,7 +130,7 @@ static bool page_fault(struct vcpu *v, struct direct *d)
             pages_refuse(v, d, v->eip);
             return false;
         }
-    } else if (window_fill(v, r->addr, r->error & ERROR_WRITE)) {
+    } else if (window_fill(v, r->addr, r->error & ERROR_WRITE ? MMU_WRITE : MMU_READ)) {
         v->stats.hidden_faults++;
         return true;
     }
@@ -164,7 +165,7 @@ static bool may_go_on(const struct vcpu *v)
 
 static void run(struct vcpu *v)
 {
-    const struct vmm_host *h = v->vm->host;
+    const struct vcpu_host *h = v->host;
     struct direct *d = direct_of(v);
 
     do {

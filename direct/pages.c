@@ -6,11 +6,11 @@
  *            more than it computes, goes to the translator; the latter comes back after a while.
  */
 #include "direct/direct_priv.h"
+#include "monitor/cpu/listener.h"
 #include "monitor/memory/page.h"
 #include "shadow-mmu/access.h"
 #include "shadow-mmu/window.h"
 
-#define EVERY_PAGE UINT64_MAX
 /* So many traps in so much time, and the page is busy for so long: a trap costs as much as some
  * hundred instructions. */
 #define BUSY_TRAPS  100u
@@ -24,28 +24,13 @@ static uint8_t *state_of(struct direct *d, gpa_t page, enum role role)
 
 /* ---- rights to execute ---- */
 
-static void revoke(struct vcpu *v, struct direct *d, gpa_t page)
-{
-    const struct vmm_host *h = v->vm->host;
-
-    for (unsigned n = 0; n < d->grant_count;) {
-        struct grant *g = &d->grant[n];
-        if (page != EVERY_PAGE && g->page != page) {
-            n++;
-            continue;
-        }
-        h->direct_allow(h->opaque, g->window, g->gla, false);
-        *g = d->grant[--d->grant_count];
-    }
-}
-
 static void written(void *self, gpa_t page, unsigned first, unsigned last)
 {
     struct vcpu *v = self;
     struct direct *d = direct_of(v);
 
     (void)first, (void)last;
-    revoke(v, d, page);
+    mmu_flush_gpa(v->vm, page); /* the right to execute it ends */
     for (unsigned role = 0; role < ROLE_COUNT; role++) {
         uint8_t *p = state_of(d, page, role);
         if ((*p & PAGE_STATE_BITS) == PAGE_CLEAN && *p < PAGE_CHURN_MOST)
@@ -91,18 +76,11 @@ static bool is_clean(struct vcpu *v, struct direct *d, gpa_t page, const uint8_t
 
 bool pages_allow(struct vcpu *v, struct direct *d, gla_t gla)
 {
-    const struct vmm_host *h = v->vm->host;
-    gla_t at = gla & ~GUEST_PAGE_MASK;
     gpa_t page;
     const uint8_t *bytes = lin_fetch_page(v, gla, &page);
 
-    if (!bytes || !is_clean(v, d, page, bytes, gla & GUEST_PAGE_MASK) || !window_fill(v, at, false))
-        return false;
-    if (d->grant_count == GRANTS)
-        revoke(v, d, EVERY_PAGE);
-    uint8_t window = (uint8_t)window_present(v);
-    d->grant[d->grant_count++] = (struct grant){.page = page, .gla = at, .window = window};
-    return h->direct_allow(h->opaque, window, at, true) == 0;
+    return bytes && page < v->vm->ram_size && is_clean(v, d, page, bytes, gla & GUEST_PAGE_MASK) &&
+           window_fill(v, gla, MMU_EXEC);
 }
 
 /* ---- refusals, by linear address ---- */
@@ -163,24 +141,23 @@ static void make_busy(struct vcpu *v, struct direct *d, gpa_t page, ns_t now)
     if (b->until < d->busy_ends)
         d->busy_ends = b->until;
     *p = (uint8_t)((*p & ~PAGE_STATE_BITS) | PAGE_BUSY);
-    revoke(v, d, page);
+    mmu_flush_gpa(v->vm, page);
     v->stats.direct_busy++;
 }
 
 void pages_trapped(struct vcpu *v, struct direct *d)
 {
     ns_t now = vm_now(v->vm);
-    uint32_t len;
-    const uint8_t *at = lin_run(v, v->eip, lin_how(v), &len);
+    struct mmu_walk w;
 
-    if (!at)
+    if (!mmu_walk(v, v->eip, lin_how(v) | MMU_READ | MMU_PROBE, &w) || w.gpa >= v->vm->ram_size)
         return;
     if (now - d->counting > BUSY_WITHIN) {
         for (unsigned n = 0; n < TRAP_COUNTS; n++)
             d->traps[n] = 0;
         d->counting = now;
     }
-    gpa_t page = (gpa_t)(at - v->vm->ram) & ~(gpa_t)GUEST_PAGE_MASK;
+    gpa_t page = w.gpa & ~(gpa_t)GUEST_PAGE_MASK;
     uint8_t *count = &d->traps[page >> GUEST_PAGE_SHIFT & (TRAP_COUNTS - 1)];
     if (++*count < BUSY_TRAPS)
         return;

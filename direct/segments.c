@@ -74,8 +74,8 @@ bool segments_shadow(struct vcpu *v, struct direct *d)
             (s->attr & (SEGA_S | SEGA_P)) != (SEGA_S | SEGA_P))
             return false;
         d->regs.desc[n] = descriptor_of(s);
-        if (!guest_descriptor(v, s->sel, &table) ||
-            ((table ^ d->regs.desc[n]) & MEANINGFUL) != 0 || !raise(v, d, n))
+        if (!guest_descriptor(v, s->sel, &table) || ((table ^ d->regs.desc[n]) & MEANINGFUL) != 0 ||
+            !raise(v, d, n))
             return false;
     }
     return true;

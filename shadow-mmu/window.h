@@ -53,9 +53,6 @@ uint64_t window_mode(const struct vcpu *v);
  * permission ends with the mapping, with a store through it, and with mmu_flush_gpa(). */
 bool window_fill(struct vcpu *v, gla_t gla, unsigned access);
 
-/* The window of the present address space and CPL. */
-unsigned window_present(const struct vcpu *v);
-
 /* Sets v->bt.window[] for the present CR3. The flushes do so by themselves. */
 void window_select(struct vcpu *v);
 

@@ -46,11 +46,6 @@ void window_select(struct vcpu *v)
     v->bt.window[1] = h->window_base[ws->current];
 }
 
-unsigned window_present(const struct vcpu *v)
-{
-    return v->cpl == 3 ? v->windows->current : v->windows->super;
-}
-
 void window_claim(struct vcpu *v)
 {
     struct windows *ws = v->windows;

@@ -36,11 +36,12 @@ _Static_assert(offsetof(struct vcpu, bt.monitor_rsp) % LINE == 0, "the second gr
 HOT_BT(bt.monitor_rsp, 0, 0)
 HOT_BT(bt.return_rsp, 0, 8)
 HOT_BT(bt.return_base, 0, 24)
-HOT_BT(bt.jump_now, 1, 8)
-HOT_BT(bt.window_now, 1, 24)
-HOT_BT(bt.interrupt_flag, 1, 56)
-HOT_BT(bt.in_cache, 1, 57)
-HOT_BT(bt.shift, 2, 24)
+HOT_BT(bt.jump_now, 0, 32)
+HOT_BT(bt.window_now, 0, 40)
+HOT_BT(bt.exit_arg, 0, 52)
+HOT_BT(bt.interrupt_flag, 0, 56)
+HOT_BT(bt.in_cache, 0, 57)
+HOT_BT(bt.shift, 1, 16)
 
 /* Of an entry of the software TLB, the tags and the addend lie in one line. */
 #define IN_LINE(field) (offsetof(struct vcpu, field) % (LINE / 2))
@@ -49,7 +50,6 @@ _Static_assert(IN_LINE(tlb.entry[0][0].tag_r) < IN_LINE(tlb.entry[0][0].tag_w) &
                    IN_LINE(tlb.entry[0][0].addend) <= LINE / 2 - 8,
                "an access takes one line of the TLB");
 
-COLD(bt.exit_arg)
 COLD(bt.write_gla)
 COLD(bt.write_missed)
 COLD(bt.write_shift)

@@ -87,12 +87,11 @@ static struct bt_site *site_now(struct tu *t)
 static void keep_flags(struct tu *t, const struct insn *i, unsigned reg)
 {
     VMM_CHECK(reg >= R8);
-    if (!repeated(i) || !compares(i) || !t->v->vm->host->host_rep_flags)
+    if (!insn_repeats(i) || !compares(i) || !t->v->vm->host->host_rep_flags)
         return;
     site_now(t)->rebased |= BT_KEPT_FLAGS;
-    emit8(&t->e, 0x9c); /* pushfq; pop */
-    emit8(&t->e, 0x41);
-    emit8(&t->e, (uint8_t)(0x58 | (reg & 7)));
+    emit_pushfq(&t->e);
+    emit_pop_r64(&t->e, reg);
 }
 
 static void string_element(struct tu *t, const struct insn *i, struct string_use use)

@@ -39,15 +39,8 @@ void metal_flush(struct metal *m)
 
 static void serve(struct metal *m)
 {
-    uint8_t buf[16];
-    unsigned room = pc_serial_room(m->pc, 0);
-
     pc_flush(m->pc);
     metal_flush(m);
-    uint64_t len =
-        nucleus_call(SERVICE_TAKE, (uint64_t)buf, room < sizeof buf ? room : sizeof buf, 0, 0);
-    if (len)
-        pc_serial_receive(m->pc, 0, buf, (unsigned)len, vm_now(&m->vm));
 }
 
 static void wait(struct metal *m, ns_t until)

@@ -75,6 +75,7 @@ static int create_vm(struct metal *m, const char **why)
     if (!page || !interp || !m->pc)
         return -1;
     vm_assemble(&m->vm, &(struct vm_parts){.host = &m->host,
+                                           .cpu_host = &m->cpu,
                                            .ram = frame_at(m->ram),
                                            .ram_size = m->cfg.memory,
                                            .page = page,

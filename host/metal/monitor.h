@@ -18,6 +18,7 @@
 #include "boot/boot.h"
 #include "devices/pc.h"
 #include "include/ring1/host.h"
+#include "include/ring1/vcpu_host.h"
 #include "monitor/cpu/vm.h"
 
 struct bootinfo;
@@ -43,6 +44,7 @@ const char *metal_config_read(struct metal_config *c, const char *cmdline);
 struct metal {
     struct metal_config cfg;
     struct vmm_host host;
+    struct vcpu_host cpu;
     struct vm vm;
     struct vcpu *vcpu;
     struct pc *pc;

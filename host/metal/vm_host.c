@@ -20,8 +20,10 @@
 #define ARENA_SPACE  (1ull << 30) /* below the vCPU */
 #define RETURN_STACK (64ull << 10)
 #define CODE_ARENA   (4ull << 20)
-#define RDRAND       (1u << 30)
-#define FSGSBASE     1u
+/* Of pages with the same rights: what their tables take is bounded by it. */
+#define WINDOW_RUNS 32768u
+#define RDRAND      (1u << 30)
+#define FSGSBASE    1u
 
 static uint64_t heap_next = HEAP_BASE;
 
@@ -75,6 +77,17 @@ static bool host_random(void *opaque, uint32_t *out)
     return ok;
 }
 
+static bool host_next_event(void *opaque, const struct host_room *room, struct host_event *e)
+{
+    if (!room->serial[0])
+        return false;
+    e->at = host_now(opaque);
+    e->kind = HOST_SERIAL_INPUT;
+    e->unit = 0;
+    e->len = (uint8_t)nucleus_call(SERVICE_TAKE, (uint64_t)e->bytes, room->serial[0], 0, 0);
+    return e->len;
+}
+
 unsigned metal_fpu_call(void *opaque, const void *stub, struct fpu_io *io);
 
 static void host_trace(void *opaque, unsigned stage, const char *text)
@@ -93,22 +106,22 @@ static void host_arm(void *opaque, ns_t at)
 
 static uint64_t window_at(struct metal *m, unsigned n, gla_t gla)
 {
-    return m->host.window_base[n] + gla;
+    return m->cpu.window_base[n] + gla;
 }
 
-/* Windows of programs can be reached at CPL 3. */
-static unsigned rights_of(unsigned n, bool writable)
+static unsigned rights_of(unsigned rights)
 {
-    return (writable ? PAGES_WRITE : 0) | (n >= WINDOW_SUPERS ? PAGES_USER : 0);
+    return (rights & HOST_MAP_WRITE ? PAGES_WRITE : 0) | (rights & HOST_MAP_USER ? PAGES_USER : 0) |
+           (rights & HOST_MAP_EXEC ? PAGES_EXEC : 0);
 }
 
-static int host_window_map(void *opaque, unsigned n, gla_t gla, gpa_t gpa, uint64_t len,
-                           bool writable)
+static int host_window_map(void *opaque, unsigned n, gla_t gla, uint64_t at, uint64_t len,
+                           unsigned rights)
 {
     struct metal *m = opaque;
 
-    return (int)nucleus_call(SERVICE_MAP, window_at(m, n, gla), m->ram + gpa, len,
-                             rights_of(n, writable));
+    return (int)nucleus_call(SERVICE_MAP, window_at(m, n, gla), m->ram + at, len,
+                             rights_of(rights));
 }
 
 static int host_window_unmap(void *opaque, unsigned n, gla_t gla, uint64_t len)
@@ -117,10 +130,9 @@ static int host_window_unmap(void *opaque, unsigned n, gla_t gla, uint64_t len)
     return 0;
 }
 
-static int host_window_protect(void *opaque, unsigned n, gla_t gla, uint64_t len, bool writable)
+static int host_window_protect(void *opaque, unsigned n, gla_t gla, uint64_t len, unsigned rights)
 {
-    return (int)nucleus_call(SERVICE_PROTECT, window_at(opaque, n, gla), len,
-                             rights_of(n, writable), 0);
+    return (int)nucleus_call(SERVICE_PROTECT, window_at(opaque, n, gla), len, rights_of(rights), 0);
 }
 
 static int jump_map_open(void *opaque, uint64_t at, uint64_t bytes)
@@ -152,7 +164,7 @@ static bool arena(struct host_code_arena *a, uint64_t size, uint64_t rx)
     return rw && region(rx, pages_of(size), LAZY_VIEW, (uint64_t)rw);
 }
 
-static bool jump_maps(struct vmm_host *h)
+static bool jump_maps(struct vcpu_host *h)
 {
     for (unsigned n = 0; n < HOST_JUMP_MAPS; n++) {
         h->jump_map[n] = JUMP_BASE + n * JUMP_STEP;
@@ -171,13 +183,7 @@ static unsigned host_direct_run(void *opaque, struct direct_regs *r)
     return (unsigned)nucleus_call(SERVICE_DIRECT, (uint64_t)r, 0, 0, 0);
 }
 
-static int host_direct_allow(void *opaque, unsigned n, gla_t gla, bool allow)
-{
-    (void)opaque;
-    return (int)nucleus_call(SERVICE_EXECUTE, windows_base(n) + gla, allow, 0, 0);
-}
-
-static bool windows(struct vmm_host *h)
+static bool windows(struct vcpu_host *h)
 {
     for (unsigned n = 0; n < HOST_WINDOWS; n++) {
         h->window_base[n] = windows_base(n);
@@ -185,8 +191,8 @@ static bool windows(struct vmm_host *h)
             return false;
     }
     h->direct_run = host_direct_run;
-    h->direct_allow = host_direct_allow;
     h->window_count = HOST_WINDOWS;
+    h->window_runs = WINDOW_RUNS;
     h->window_map = host_window_map;
     h->window_unmap = host_window_unmap;
     h->window_protect = host_window_protect;
@@ -199,10 +205,10 @@ static bool vcpu_memory(struct metal *m)
     uint64_t at = VCPU_BASE + ARENA_SPACE, size = pages_of(sizeof *m->vcpu);
 
     m->vcpu = (struct vcpu *)at;
-    m->host.return_limit = at + size + PAGE;
-    m->host.return_top = m->host.return_limit + RETURN_STACK;
+    m->cpu.return_limit = at + size + PAGE;
+    m->cpu.return_top = m->cpu.return_limit + RETURN_STACK;
     return region(at, size, LAZY_ZERO, 0) &&
-           region(m->host.return_limit, RETURN_STACK, LAZY_ZERO, 0);
+           region(m->cpu.return_limit, RETURN_STACK, LAZY_ZERO, 0);
 }
 
 int metal_host_init(struct metal *m, const char **why)
@@ -212,23 +218,27 @@ int metal_host_init(struct metal *m, const char **why)
     m->host = (struct vmm_host){
         .opaque = m,
         .now_ns = host_now,
-        .fpu_call = metal_fpu_call,
         .random32 = host_random,
         .wall_seconds = host_wall,
         .trace = host_trace,
-        .arm_timer = host_arm,
+        .next_event = host_next_event,
         .guest_tsc_khz = clock_tsc_khz(),
         .host_feat_1_ecx = one.c,
         .host_feat_1_edx = one.d,
         .host_feat_7_ebx = cpuid(0, 0).a >= 7 ? cpuid(7, 0).b : 0,
     };
+    m->cpu = (struct vcpu_host){
+        .opaque = m,
+        .fpu_call = metal_fpu_call,
+        .arm_timer = host_arm,
+    };
     *why = "the nucleus has no room for the monitor's memory regions";
-    if (!vcpu_memory(m) || !jump_maps(&m->host) ||
-        !arena(&m->host.code, CODE_ARENA, heap_space(CODE_ARENA)))
+    if (!vcpu_memory(m) || !jump_maps(&m->cpu) ||
+        !arena(&m->cpu.stubs, CODE_ARENA, heap_space(CODE_ARENA)))
         return -1;
     if (m->cfg.interpret)
         return 0;
-    if (!arena(&m->host.cache, m->cfg.cache, VCPU_BASE) || !windows(&m->host))
+    if (!arena(&m->cpu.cache, m->cfg.cache, VCPU_BASE) || !windows(&m->cpu))
         return -1;
     return 0;
 }

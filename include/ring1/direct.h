@@ -26,7 +26,7 @@ struct direct_regs {
     uint16_t sel[6];
     uint64_t desc[6];
     uint8_t cpl;      /* 3, or 1 for a guest's kernel */
-    uint8_t window;   /* whose mappings are the linear addresses */
+    uint64_t window;  /* where the host shows the linear addresses (vcpu_host.window_base) */
     uint32_t cr4_sse; /* of CR4: OSFXSR and OSXMMEXCPT, as the guest has them */
     bool fpu_off;     /* x87 and SSE instructions raise #NM */
     /* Out, of an exception: its error code, 0 without; of #PF the address; of #DB what it set in

@@ -73,44 +73,47 @@ enum bt_exit {
 struct bt_jump_map;
 
 struct bt_cpu {
-    uint32_t exit_arg;    /* see enum bt_exit */
-    uint64_t monitor_rsp; /* the C stack, while translated code runs */
-    uint64_t return_rsp;  /* the host return stack's pointer, while C code runs */
+    /* One cache line: what each way into the cache and out of it touches. */
+    _Alignas(64) uint64_t monitor_rsp; /* the C stack, while translated code runs */
+    uint64_t return_rsp;               /* the host return stack's pointer, while C code runs */
     /* Its value when empty. 4 GiB from return_top + BT_RETURN_LAST + 1 on are inaccessible: see
      * bt/translate/return_check.c. */
     uint64_t return_top;
     /* Its value when the present privilege class has nothing on it: there lies the address of that
      * class's miss stub. Above it, in a system call, is what CPL 3 left there. */
     uint64_t return_base;
-    uint64_t user_return_rsp;        /* return_rsp of that; 0: there is nothing */
-    uint32_t user_context, user_esp; /* of then */
-    bool user_calls;                 /* a callout is about to leave CPL 3 at user_esp */
-    uint64_t return_limit;           /* lowest usable address; a guard page lies below */
-    uint64_t jump_miss;  /* host address of the stub that an empty entry of jump[] leads to */
     uint64_t jump_now;   /* r13: jump[].entry of the present context */
-    unsigned jump_index; /* which of jump[] that is */
     uint64_t window_now; /* the one of the present context */
-    bool windowed;       /* window_usable() (shadow-mmu/window.h); constant between flushes */
-    unsigned super;      /* which supervisor window is window[0]; set by window_select() */
-    uint64_t window[2];  /* host address of guest linear 0 for CPL 0-2 and for CPL 3; r14 */
+    unsigned jump_index; /* which of jump[] jump_now is of */
+    uint32_t exit_arg;   /* see enum bt_exit */
     /* EFLAGS.IF as 0 or 1 while translated code runs (CLI is one store that keeps the flags live);
      * vcpu.eflags' bit 9 is exact whenever C code runs. */
     uint8_t interrupt_flag;
     /* Translated code runs: general registers are in the host's. While it is clear, whatever runs
      * looks at vcpu.attention before the next guest instruction. */
     bool in_cache;
-    bool stepping;      /* TF is set in the host's flags: see bt_break_in() */
-    bool break_in_rep;  /* BT_EXIT_BREAK: within a repetition, which has begun perhaps */
+    bool windowed;     /* window_usable() (shadow-mmu/window.h); constant between flushes */
+    bool user_calls;   /* a callout is about to leave CPL 3 at user_esp */
+    bool stepping;     /* TF is set in the host's flags: see bt_break_in() */
+    bool break_in_rep; /* BT_EXIT_BREAK: within a repetition, which has begun perhaps */
+
+    /* The next line. */
+    uint64_t window[2];              /* host address of guest linear 0 for CPL 0-2, CPL 3; r14 */
+    uint64_t shift;                  /* scratch of shifts that keep the flags (operand.c) */
+    uint64_t user_return_rsp;        /* CPL 3's return_rsp in a system call; 0: nothing is there */
+    uint32_t user_context, user_esp; /* of then */
+    unsigned super; /* which supervisor window is window[0]; set by window_select() */
+    /* Mirrors of state that blocks were found under; see bt_run(). */
+    uint32_t context, generation_all, generation_fetch;
+
+    uint64_t return_limit; /* lowest usable address; a guard page lies below */
+    uint64_t jump_miss;    /* host address of the stub that an empty entry of jump[] leads to */
     uint8_t trap_kind;  /* enum trap_kind (engine.h), set by bt_host_trap() */
     uint64_t trap_addr; /* host address whose access trapped */
     ns_t break_at;      /* when a signal asked translated code to come back; 0: none does */
     /* Sites (their numbers + 1; 0: none) whose x87 pointers vcpu.fpu does not show yet, first that
      * which determines all of them: bt/translate/x87_pointers.c. */
     uint32_t x87_full, x87_bare;
-    uint64_t shift; /* scratch of shifts that keep the flags (bt/translate/operand.c) */
-    /* Mirrors of state that blocks were found under; see bt_run(). */
-    uint32_t context;
-    uint32_t generation_all, generation_fetch;
     struct bt_jump_map *jump; /* HOST_JUMP_MAPS of them (bt/cache/cache.h) */
     bool write_missed;        /* the write at write_gla must take the slow path */
     uint8_t write_shift;      /* 64 - size of the write in question */

@@ -12,7 +12,7 @@
 #include <criterion/criterion.h>
 
 #include "bt/run/run_priv.h"
-#include "tests/unit/xorshift.h"
+#include "tests/rig/xorshift.h"
 
 #define RAM     (64u << 10)
 #define GDT     0x1000u
@@ -124,7 +124,7 @@ static void reset(struct bt_rig *r)
     uint8_t *ram = r->vm.ram;
 
     if (v->translator && adaptive)
-        r->now += xorshift(&adaptive_seed) % RESET_NS;
+        r->world.now += xorshift(&adaptive_seed) % RESET_NS;
     else if (v->translator)
         forget_traps(&v->translator->adapt);
     bt_rig_flat(r, 0);
@@ -175,7 +175,7 @@ static void restart(void)
     if (!adaptive)
         return;
     reset(t.interpreted);
-    t.interpreted->now = t.translated->now;
+    t.interpreted->world.now = t.translated->world.now;
     cr_assert(run(t.interpreted));
 }
 

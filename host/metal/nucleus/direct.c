@@ -7,7 +7,6 @@
 #include "host/metal/nucleus/pages.h"
 #include "host/metal/nucleus/segments.h"
 #include "host/metal/nucleus/service.h"
-#include "host/metal/nucleus/windows.h"
 #include "include/ring1/direct.h"
 #include "monitor/cpu/vcpu.h"
 
@@ -87,7 +86,7 @@ void direct_enter(struct trap_frame *f)
         f->gpr[0] = DIRECT_REFUSED;
         return;
     }
-    pages_low(windows_base(r->window));
+    pages_low(r->window);
     if (r->cpl == 1)
         segments_hide_ring1(true);
     dx.caller = *f;

@@ -236,17 +236,6 @@ void pages_low(uint64_t window)
     write_cr3(read_cr3());
 }
 
-int pages_execute(uint64_t va, bool allow)
-{
-    uint64_t *e = pages_lookup(va) == NO_FRAME ? NULL : entry_of(va, 0, false);
-
-    if (!e || !(*e & E_PRESENT) || (allow && (*e & E_WRITE)))
-        return -1;
-    *e = allow ? *e & ~E_NX : *e | E_NX;
-    forget(va, FRAME);
-    return 0;
-}
-
 bool pages_init(void)
 {
     const struct {

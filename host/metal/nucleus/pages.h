@@ -40,8 +40,5 @@ uint64_t pages_lookup(uint64_t va);
 int pages_pin(uint64_t window);
 /* The lower 4 GiB of linear addresses are those of the pinned window. */
 void pages_low(uint64_t window);
-/* Makes the small page at va, which must not be writable, executable or not. Returns 0, or -1 when
- * it is not mapped or may be written. */
-int pages_execute(uint64_t va, bool allow);
 
 #endif

@@ -72,8 +72,6 @@ static uint64_t serve(struct trap_frame *f)
         return 0;
     case SERVICE_PIN:
         return (uint64_t)pages_pin(a);
-    case SERVICE_EXECUTE:
-        return (uint64_t)pages_execute(a, b);
     case SERVICE_DIRECT:
         break; /* service() */
     case SERVICE_POWER_OFF:

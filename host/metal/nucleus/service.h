@@ -27,7 +27,6 @@ enum service {
     SERVICE_VCPU,      /* struct vcpu *: whose traps are to be served */
     SERVICE_PIN,       /* va: pages_pin() */
     SERVICE_DIRECT,    /* struct direct_regs *: direct_enter() */
-    SERVICE_EXECUTE,   /* va, bool: pages_execute() */
     SERVICE_POWER_OFF, /* ends; does not come back */
     SERVICE_PANIC,     /* text */
 };

@@ -11,23 +11,28 @@
 #include "host/metal/nucleus/lazy.h"
 #include "host/metal/nucleus/service.h"
 #include "include/ring1/direct.h"
+#include "monitor/cpu/engine.h"
+#include "monitor/cpu/vcpu.h"
 
 #define ERROR_PRESENT 1u
 #define ERROR_WRITE   2u
+#define ERROR_FETCH   16u
 
 /* Labels in fpu_call.S, not functions. */
 extern const uint8_t fpu_call_return[], fpu_call_fault[];
 
-static void regs_get(struct bt_host_regs *r, const struct trap_frame *f)
+static void regs_get(struct host_regs *r, const struct trap_frame *f)
 {
     for (unsigned n = 0; n < 16; n++)
         r->gpr[n] = f->gpr[n];
     r->gpr[4] = f->rsp;
     r->rip = f->rip;
     r->rflags = f->rflags;
+    r->cs = (uint16_t)f->cs;
+    r->ss = (uint16_t)f->ss;
 }
 
-static void regs_set(struct trap_frame *f, const struct bt_host_regs *r)
+static void regs_set(struct trap_frame *f, const struct host_regs *r)
 {
     for (unsigned n = 0; n < 16; n++)
         f->gpr[n] = r->gpr[n];
@@ -36,23 +41,27 @@ static void regs_set(struct trap_frame *f, const struct bt_host_regs *r)
     f->rflags = r->rflags;
 }
 
-static bool translated(struct vcpu *v, const struct trap_frame *f)
+static enum trap_kind kind_of(const struct trap_frame *f)
 {
-    return v && v->translator && (f->cs & 3) == 1 && bt_owns(v, f->rip);
+    if (f->vector == VEC_DB)
+        return TRAP_STEP;
+    if (f->vector != VEC_PF)
+        return TRAP_OTHER;
+    if (f->error & ERROR_FETCH)
+        return TRAP_FETCH;
+    return f->error & ERROR_WRITE ? TRAP_WRITE : TRAP_READ;
 }
 
-static bool trap_of_translated(struct trap_frame *f)
+/* Asks the engines whether the trap was their code's. */
+static bool trap_of_engine(struct trap_frame *f)
 {
     struct vcpu *v = service_vcpu();
-    struct bt_host_regs r;
-    enum bt_trap_kind kind = BT_TRAP_OTHER;
+    struct host_regs r;
 
-    if (!translated(v, f))
+    if (!v || (f->cs & 3) != 1)
         return false;
-    if (f->vector == VEC_PF)
-        kind = f->error & ERROR_WRITE ? BT_TRAP_MEMORY_WRITE : BT_TRAP_MEMORY;
     regs_get(&r, f);
-    if (!bt_host_trap(v, &r, kind, read_cr2()))
+    if (!engines_host_trap(v, &r, kind_of(f), read_cr2()))
         return false;
     regs_set(f, &r);
     return true;
@@ -69,24 +78,17 @@ static bool trap_of_stub(struct trap_frame *f)
     return true;
 }
 
+/* Whose it was has left meanwhile, perhaps. */
 static void debug_trap(struct trap_frame *f)
 {
-    struct vcpu *v = service_vcpu();
-    struct bt_host_regs r;
-
-    if (!v || !v->translator) {
+    if (!trap_of_engine(f))
         f->rflags &= ~(uint64_t)EFL_TF;
-        return;
-    }
-    regs_get(&r, f);
-    bt_single_step(v, &r);
-    regs_set(f, &r);
 }
 
 static void break_in(struct trap_frame *f, uint32_t why)
 {
     struct vcpu *v = service_vcpu();
-    struct bt_host_regs r;
+    struct host_regs r;
 
     if (!v)
         return;
@@ -95,10 +97,10 @@ static void break_in(struct trap_frame *f, uint32_t why)
         direct_leave(f, DIRECT_ASKED);
         return;
     }
-    if (!v->translator || (f->cs & 3) != 1)
+    if ((f->cs & 3) != 1)
         return;
     regs_get(&r, f);
-    if (bt_break_in(v, &r))
+    if (engines_break_in(v, &r))
         regs_set(f, &r);
 }
 
@@ -149,13 +151,13 @@ void trap(struct trap_frame *f)
         if (!(f->error & ERROR_PRESENT) || (f->error & ERROR_WRITE))
             if (lazy_fault(read_cr2(), f->error & ERROR_WRITE))
                 return;
-        if (trap_of_translated(f))
+        if (trap_of_engine(f))
             return;
         break;
     case VEC_NMI:
         panic(f, "a non-maskable interrupt came");
     default:
-        if (trap_of_translated(f) || trap_of_stub(f))
+        if (trap_of_engine(f) || trap_of_stub(f))
             return;
     }
     panic(f, "a trap that nobody expected");

@@ -2,7 +2,7 @@
 /* uses: shadow-mmu monitor/arch/debugreg.c monitor/cpu/cpuid.c devices/bus.c */
 /* window_rights.c - what a host is told of the pages of its windows: who may access them, for what,
  * and whether they stay in TLBs. A host with real page tables depends on it. */
-#include "tests/unit/window_rig.h"
+#include "tests/rig/window_rig.h"
 
 #define WRITE HOST_MAP_WRITE
 #define USERS HOST_MAP_USER

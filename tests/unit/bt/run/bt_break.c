@@ -150,8 +150,8 @@ static void run_translated(unsigned us)
     struct vcpu *v = t.translated->cpu;
 
     if (adaptive) {
-        t.translated->now += TURN_NS;
-        t.interpreted->now += TURN_NS;
+        t.translated->world.now += TURN_NS;
+        t.interpreted->world.now += TURN_NS;
     }
     __atomic_store_n(&v->attention, 0, __ATOMIC_SEQ_CST);
     bt_rig_running = t.translated;

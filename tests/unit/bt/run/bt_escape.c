@@ -378,7 +378,7 @@ static void prepare(struct bt_rig *r, const struct program *p, const struct op *
     make_state(r, o, cpl);
     r->cpu->eip = at;
     if (adaptive)
-        r->now += 20000;
+        r->world.now += 20000;
     else if (r->translator) { /* CPL 3 uses its window without having run for a while */
         struct adapt *a = &r->cpu->translator->adapt;
         a->known_valid = a->known_hot = true;

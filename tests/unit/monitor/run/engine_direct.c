@@ -9,7 +9,7 @@
  *            of CPL 3 runs directly; every trap, and whatever breaks in, leaves at that
  *            instruction, and the interpreter goes on.
  */
-#include "tests/unit/bt_rig.h"
+#include "tests/rig/bt_rig.h"
 
 #include <criterion/criterion.h>
 #include <sys/time.h>
@@ -138,7 +138,7 @@ static void on_alarm(int sig, siginfo_t *info, void *context)
     (void)sig, (void)info;
     if (!bt_rig_running)
         return;
-    rig->now += NS_PER_SEC / 10; /* after ten of them the slice is over */
+    rig->world.now += NS_PER_SEC / 10; /* after ten of them the slice is over */
     vcpu_attend(bt_rig_running->cpu, ATT_KICK);
     host_trap_break_in(bt_rig_running->cpu, context);
 }

@@ -5,8 +5,8 @@
  * uses: devices/vga.c devices/vga_vbe.c devices/vga_mem.c devices/vga_screen.c devices/vga_text.c
  * devices/vga_draw.c
  */
-#include "tests/unit/vga_fixture.h"
-#include "tests/unit/xorshift.h"
+#include "tests/rig/vga_fixture.h"
+#include "tests/rig/xorshift.h"
 
 #define WIDTH  640u
 #define HEIGHT 50u

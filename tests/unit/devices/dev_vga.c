@@ -4,7 +4,7 @@
  * protection, the DAC's two states, retrace from the timing, the VBE registers, the card on PCI.
  * uses: devices/vga.c devices/vga_vbe.c devices/vga_screen.c
  */
-#include "tests/unit/vga_fixture.h"
+#include "tests/rig/vga_fixture.h"
 
 #define MS 1000000ull
 

@@ -6,7 +6,7 @@
 #include "devices/i8237.h"
 #include "monitor/memory/dirty.h"
 #include "monitor/memory/page.h"
-#include "tests/unit/mmu_fixture.h"
+#include "tests/rig/mmu_fixture.h"
 
 #define CODE 0x04u
 

@@ -5,7 +5,7 @@
  * code in ROM, code that is written to a frame buffer and runs there, what a move takes away and
  * what it leaves, who hears, the log, DMA.
  */
-#include "tests/unit/bt_rig.h"
+#include "tests/rig/bt_rig.h"
 
 #include <criterion/criterion.h>
 

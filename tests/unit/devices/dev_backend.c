@@ -7,8 +7,8 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 
-#include "tests/unit/backends.h"
-#include "tests/unit/pc_fixture.h"
+#include "tests/rig/backends.h"
+#include "tests/rig/pc_fixture.h"
 
 struct trail {
     struct completion_queue q;

@@ -6,7 +6,7 @@
  */
 #include <unistd.h>
 
-#include "tests/unit/vga_fixture.h"
+#include "tests/rig/vga_fixture.h"
 
 #define SEQ   0x3c4
 #define GC    0x3ce

@@ -4,8 +4,8 @@
  * and read modes, all against a model that goes bit by bit.
  * uses: devices/vga_mem.c
  */
-#include "tests/unit/vga_fixture.h"
-#include "tests/unit/xorshift.h"
+#include "tests/rig/vga_fixture.h"
+#include "tests/rig/xorshift.h"
 
 #define SEQ 0x3c4
 #define GC  0x3ce
