@@ -24,9 +24,12 @@ struct fxsave_bytes {
     uint8_t byte[FXSAVE_SIZE];
 };
 
+/* The guest's CPU is Intel's: its MXCSR has no bit above 15, whatever the host's has. (AMD's has
+ * MM, bit 17, with which nothing misaligned is #GP: AMD64 APM vol. 1, 4.2.2.) */
 static void area_save(uint8_t *area)
 {
     __asm__ volatile("fxsave %0" : "=m"(*(struct fxsave_bytes *)area));
+    image_put16(area, FX_MXCSR_MASK + 2, 0);
 }
 
 void fpu_reset(struct vcpu *v)

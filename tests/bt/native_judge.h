@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * native_judge.h - between native.c, which runs cases on the CPU, and native_rules.c, which knows
- * where the CPU may differ.
+ * native_judge.h - between native.c, which runs cases on the CPU, and native_rules.c and
+ * native_vendor.c, which know where the CPU may differ.
  *
  * A unit is one instruction of a case, or the end of one: both judges begin it in the same state,
  * and the guest goes on behind it or ends there with an exception.
@@ -26,6 +26,7 @@ struct unit {
     const struct snapshot *before, *after;
     uint32_t vector, error, cr2; /* the guest's; vector NATIVE_STOPPED: it goes on */
     const struct native_io *io;  /* the CPU's */
+    const uint8_t *ram;          /* the CPU's */
     bool have_insn;              /* else the bytes are none to the decoder, or out of reach */
     struct insn i;
 };
@@ -37,10 +38,20 @@ struct allowance {
     uint32_t gpr, eflags; /* bits; gpr by number */
     struct {
         uint32_t at, bytes; /* linear; a page may be mapped twice */
-    } ram[2];
+    } ram[3];
 };
 
+#define VENDOR_RAM 2 /* the one of ram[] that vendor_differs() fills */
+
 uint32_t native_frame_of(const struct native_io *io, uint32_t at);
+
+/* Its memory operand, or NULL; that one's linear address. */
+const struct operand *unit_memory(const struct unit *u);
+uint32_t unit_address(const struct unit *u);
+
+/* Is it an instruction that CPUs of the judge's vendor do otherwise than Intel's, and was that to
+ * be seen? *a is what of it, or nothing. (native_vendor.c) */
+bool vendor_differs(const struct unit *u, struct allowance *a);
 
 /* The rule that excuses what the unit does differently by *a; the caller tries the next one when
  * more differs than that. NULL: none from *next on. */

@@ -21,7 +21,7 @@ static uint32_t reg_of(const struct unit *u, unsigned reg)
     return u->before->s.gpr[reg];
 }
 
-static const struct operand *memory(const struct unit *u)
+const struct operand *unit_memory(const struct unit *u)
 {
     for (unsigned k = 0; u->have_insn && k < u->i.nops && k < 4; k++)
         if (u->i.operand[k].kind == OPK_MEM)
@@ -70,7 +70,7 @@ static uint32_t offset_of(const struct unit *u)
     return i->addr_size == 2 ? at & 0xffff : at;
 }
 
-static uint32_t address_of(const struct unit *u)
+uint32_t unit_address(const struct unit *u)
 {
     return u->before->base[u->i.seg] + offset_of(u);
 }
@@ -113,7 +113,7 @@ static void allow_mmx(const struct unit *u, struct allowance *a)
 /* What a CPU may have done of this instruction when it faults. False: nothing. */
 static bool allow_part(const struct unit *u, struct allowance *a)
 {
-    const struct operand *o = memory(u);
+    const struct operand *o = unit_memory(u);
     uint32_t esp = stack_at(u), frame;
 
     if (!u->have_insn)
@@ -142,7 +142,7 @@ static bool allow_part(const struct unit *u, struct allowance *a)
         return true;
     case OP_fnsave:
     case OP_fnstenv:
-        allow_ram(a, 0, address_of(u), 108);
+        allow_ram(a, 0, unit_address(u), 108);
         return true;
     case OP_fxrstor:
         a->fpu = a->xmm = true;
@@ -156,7 +156,7 @@ static bool allow_part(const struct unit *u, struct allowance *a)
     }
     if (o && o->size == 10) {
         if (o->act & ACT_W)
-            allow_ram(a, 0, address_of(u), 10);
+            allow_ram(a, 0, unit_address(u), 10);
         return true;
     }
     return is_mmx(u);
@@ -181,13 +181,13 @@ static bool half_done(const struct unit *u, struct allowance *a)
 /* Is some address that it may use misaligned? */
 static bool misaligned(const struct unit *u)
 {
-    const struct operand *o = memory(u);
+    const struct operand *o = unit_memory(u);
 
     if (!u->have_insn || !(u->before->s.eflags & EFL_AC))
         return false;
     if (u->i.op == OP_enter && (u->i.imm & 3)) /* where it leaves ESP is looked at, too */
         return true;
-    return (o && (address_of(u) & 15)) || (stack_at(u) & 3) ||
+    return (o && (unit_address(u) & 15)) || (stack_at(u) & 3) ||
            ((reg_of(u, EBP) | reg_of(u, ESI) | reg_of(u, EDI)) & 15);
 }
 
@@ -207,7 +207,7 @@ static bool alignment(const struct unit *u, struct allowance *a)
 /* Does the explicit operand go beyond offset 4 GiB? */
 static bool operand_wraps(const struct unit *u)
 {
-    const struct operand *o = memory(u);
+    const struct operand *o = unit_memory(u);
 
     return o && offset_of(u) > 0u - size_of(o);
 }
@@ -274,8 +274,8 @@ static bool other(const struct unit *u, struct allowance *a)
 {
     a->gpr = 0xffu & ~(1u << ESP);
     a->eflags = EFL_ARITH;
-    if (memory(u))
-        allow_ram(a, 0, address_of(u), 512);
+    if (unit_memory(u))
+        allow_ram(a, 0, unit_address(u), 512);
     return u->have_insn && (!native_able(&u->i) || gen_excluded(u->i.op));
 }
 
@@ -297,7 +297,7 @@ static bool selector(const struct unit *u, struct allowance *a)
     if (move && i->operand[0].kind == OPK_GPR)
         a->gpr = 1u << i->operand[0].reg;
     if (move && i->operand[0].kind == OPK_MEM)
-        allow_ram(a, 0, address_of(u), 2);
+        allow_ram(a, 0, unit_address(u), 2);
     return (sel & 3) != 3 || sel == 3;
 }
 
@@ -381,14 +381,14 @@ static bool masked_store(const struct unit *u, struct allowance *a)
 /* An x87 operand of several parts, on both sides of 64 KiB. */
 static bool part_wrap(const struct unit *u, struct allowance *a)
 {
-    const struct operand *o = memory(u);
+    const struct operand *o = unit_memory(u);
 
     if (!o || u->i.addr_size != 2 || (o->size != 10 && o->size != 0) ||
         offset_of(u) <= 0x10000u - (o->size ? 10 : 108))
         return false;
     a->vector = a->error = a->cr2 = a->eip = a->fpu = true;
     if (o->act & ACT_W) {
-        allow_ram(a, 0, address_of(u), 108);
+        allow_ram(a, 0, unit_address(u), 108);
         allow_ram(a, 1, u->before->base[u->i.seg], 108);
     }
     return true;
@@ -396,11 +396,16 @@ static bool part_wrap(const struct unit *u, struct allowance *a)
 
 static bool bus_lock(const struct unit *u, struct allowance *a)
 {
-    const struct operand *o = memory(u);
+    const struct operand *o = unit_memory(u);
 
     a->everything = true;
     return u->io->vector == NO_VECTOR && o && native_locks(&u->i) &&
-           address_of(u) % CACHE_LINE + o->size > CACHE_LINE;
+           unit_address(u) % CACHE_LINE + o->size > CACHE_LINE;
+}
+
+static bool vendor(const struct unit *u, struct allowance *a)
+{
+    return vendor_differs(u, a);
 }
 
 /* ---- all of them ---- */
@@ -411,6 +416,7 @@ static struct {
     unsigned long long count;
 } rules[] = {
     {"alias", "a REP MOVS between two mappings of the same bytes: moved in pieces", alias, 0},
+    {"vendor", "the CPU is not Intel's: native_vendor.c", vendor, 0},
     {"system call", "the case came to a system call of the host", system_call, 0},
     {"64-bit code", "selector 33h is 64-bit code on the host", code64, 0},
     {"companion", "the address belongs to the 32-bit program", companion, 0},
@@ -434,7 +440,7 @@ static struct {
 const char *rule_next(const struct unit *u, unsigned *next, struct allowance *a)
 {
     for (; *next < ARRAY_LEN(rules); ++*next) {
-        *a = (struct allowance){.everything = false};
+        vendor_differs(u, a); /* what any other rule allows comes on top of it */
         if (rules[*next].applies(u, a))
             return rules[*next].name;
     }

@@ -22,6 +22,9 @@ test_main:
     OP "aad 16", 0x0f0f, 0, 0, ".byte 0xd5, 16", 0x00ff, 0xc4, 0x84
     OP "aad 0", 0x1234, 0, 0, ".byte 0xd5, 0", 0x0034, 0xc4, 0
     OP "aam 1", 0x12ff, 0, 0, ".byte 0xd4, 1", 0xff00, 0xc4, 0x44
+    /* What AMD's CPUs do otherwise: the flags that the SDM leaves undefined, as current Intel CPUs have them. */
+    OP "aaa: all flags", 0x00ff, 0, 0xc4, "aaa", 0x0205, 0x8d5, 0x15
+    OP "aas: all flags", 0x0203, 0, 0xd4, "aas", 0x000d, 0x8d5, 0x11
     /* Every BCD sum a + b is right. */
     xor ebx, ebx
 1:  mov eax, ebx

@@ -104,6 +104,10 @@ fip_at:
     FAULT "fxrstor: reserved bit of MXCSR", 13, 0, fxrstor [fx]
     mov dword ptr [out], 0x80000000
     FAULT "ldmxcsr: reserved bit", 13, 0, ldmxcsr [out]
+    mov dword ptr [out], 0x21f80
+    FAULT "ldmxcsr: reserved bit 17, AMD's MM", 13, 0, ldmxcsr [out]
+    fxsave [fx]
+    EXPECT16 "no bit of MXCSR above 15", "word ptr [fx+30]", 0
     mov eax, cr0
     or eax, 8
     mov cr0, eax

@@ -21,6 +21,13 @@ test_main:
     EXPECT_ESP "esp kept", edx
     pop eax
     call paging_off
+    /* What AMD's CPUs do otherwise: F3 decides about LOOPNE, 0F 0D with a register is #UD. */
+    mov ecx, 2
+    cmp ecx, 0
+    .byte 0xf3, 0xe0, 1 /* repe loopne over the next */
+    inc ecx
+    EXPECT "f3 loopne is loopne", ecx, 1
+    NOFAULT "0f 0d c0 is a nop", .byte 0x0f, 0x0d, 0xc0
     /* REP with segment override prefixes in both orders, 66 between */
     DESC SEL_FREE0, "offset box", 0xfffff, 0x93, DESC_32G
     mov ax, SEL_FREE0

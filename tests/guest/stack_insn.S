@@ -37,8 +37,11 @@ test_main:
     mov dword ptr [esp - 4], 0xffffffff
     push ds
     mov eax, [esp]
+    mov ecx, eax
+    shr ecx, 16
     and eax, 0xffff
     EXPECT "push ds", eax, SEL_DATA32
+    EXPECT "push ds leaves the upper half alone", ecx, 0xffff
     mov eax, ebx
     sub eax, esp
     EXPECT "push ds takes 4 bytes", eax, 4
