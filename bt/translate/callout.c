@@ -26,25 +26,31 @@ void t_callout(struct tu *t, const struct insn *i)
     tu_callout(t);
 }
 
-static uint32_t far_stub(const struct tu *t)
-{
-    switch (t->x->insn.op) {
-    case OP_sysenter:
-        return t->bt->stubs.sysenter;
-    case OP_sysexit:
-        return t->bt->stubs.sysexit;
-    default:
-        return t->bt->stubs.callout_far;
-    }
-}
-
 /* Nothing comes back, so no CALL, which would put the host's own return predictions out of step. */
-void tu_callout_far(struct tu *t)
+static void leave_through(struct tu *t, uint32_t stub)
 {
     tu_flush_esp(t);
     emit_mov_ri32(&t->e, R8, current_site(t));
-    emit_jmp(&t->e, far_stub(t));
+    emit_jmp(&t->e, stub);
     t->done = true;
+}
+
+void tu_callout_far(struct tu *t)
+{
+    leave_through(t, t->bt->stubs.callout_far);
+}
+
+/* Stubs of their own: the host's CPU predicts where they lead. */
+void t_sysenter(struct tu *t, const struct insn *i)
+{
+    (void)i;
+    leave_through(t, t->bt->stubs.sysenter);
+}
+
+void t_sysexit(struct tu *t, const struct insn *i)
+{
+    (void)i;
+    leave_through(t, t->bt->stubs.sysexit);
 }
 
 static void add_to_esp(struct tu *t, int32_t delta)

@@ -96,6 +96,12 @@ enum vector {
 #define DR6_BT     (1u << 15) /* task switch */
 #define DR7_LOCAL  0x155u     /* L0-L3, LE */
 #define DR7_GD     (1u << 13)
+/* What reads as one, and what a write changes (SDM vol. 3B, figure 18-1). */
+#define DR6_ONES     0xffff0ff0u
+#define DR6_WRITABLE 0x0000e00fu
+#define DR7_ONES     0x00000400u
+#define DR7_WRITABLE 0xffff23ffu
+#define DR7_ENABLES  0x000000ffu
 
 /* Entries of page directories and tables (SDM vol. 3A, section 4.3, tables 4-4 to 4-6, 4-8 to
  * 4-12). */

@@ -10,12 +10,6 @@
 #include "monitor/cpu/fault.h"
 #include "shadow-mmu/mmu.h"
 
-#define DR6_ONES     0xffff0ff0u
-#define DR6_WRITABLE 0x0000e00fu
-#define DR7_ONES     0x00000400u
-#define DR7_WRITABLE 0xffff23ffu
-#define DR7_ENABLES  0x000000ffu
-
 /* Resolves the DR4 and DR5 aliases and makes the checks common to reads and writes. */
 static unsigned dr_check(struct vcpu *v, unsigned n)
 {

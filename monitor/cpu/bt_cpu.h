@@ -108,9 +108,9 @@ struct bt_cpu {
 
     uint64_t return_limit; /* lowest usable address; a guard page lies below */
     uint64_t jump_miss;    /* host address of the stub that an empty entry of jump[] leads to */
-    uint8_t trap_kind;  /* enum trap_kind (engine.h), set by bt_host_trap() */
-    uint64_t trap_addr; /* host address whose access trapped */
-    ns_t break_at;      /* when a signal asked translated code to come back; 0: none does */
+    uint8_t trap_kind;     /* enum trap_kind (engine.h), set by bt_host_trap() */
+    uint64_t trap_addr;    /* host address whose access trapped */
+    ns_t break_at;         /* when a signal asked translated code to come back; 0: none does */
     /* Sites (their numbers + 1; 0: none) whose x87 pointers vcpu.fpu does not show yet, first that
      * which determines all of them: bt/translate/x87_pointers.c. */
     uint32_t x87_full, x87_bare;

@@ -29,7 +29,7 @@
 #define PAGE_DIRECT     0x80u /* the CPU runs it directly, or it was found that it may not */
 #define PAGE_KINDS      (PAGE_MMIO | PAGE_ROM | PAGE_OVER | PAGE_UNDER)
 /* Set by watchers: page.h. */
-#define PAGE_MARKS      (PAGE_CODE | PAGE_TRANSLATED | PAGE_LOGGED | PAGE_DIRECT)
+#define PAGE_MARKS (PAGE_CODE | PAGE_TRANSLATED | PAGE_LOGGED | PAGE_DIRECT)
 
 #define VM_CPUS    8u
 #define VM_REGIONS 12u

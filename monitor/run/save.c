@@ -127,6 +127,9 @@ static bool possible(const struct vcpu *v)
         return false;
     if (!(v->eflags & EFL_FIXED1) || (v->eflags & EFLAGS_NEVER))
         return false;
+    if ((v->dr[6] & ~DR6_WRITABLE) != DR6_ONES || (v->dr[7] & ~DR7_WRITABLE) != DR7_ONES ||
+        (v->dr6_pending & ~DR6_WRITABLE))
+        return false;
     if (real && ((v->cr0 & CR0_PG) || (v->eflags & EFL_VM) || v->cpl != 0))
         return false;
     return !(v->eflags & EFL_VM) || v->cpl == 3;
@@ -160,7 +163,7 @@ bool cpu_load(struct vcpu *v, struct snapshot *s)
     if (!whole || !possible(v))
         return refuse_cpu(v, s);
     v->next_eip = v->eip;
-    v->dr_armed = v->dr[7] & 0xff;
+    v->dr_armed = v->dr[7] & DR7_ENABLES;
     v->outcome = 0;
     v->delivering = 0xff;
     v->exit_reason = EXIT_NONE;

@@ -113,7 +113,8 @@ static inline void bt_rig_windows(struct bt_rig *r)
 static inline void bt_rig_translator(struct bt_rig *r)
 {
     if (code_arena_create_near(&r->world.cpu_host.cache, BT_RIG_ARENA, r->cpu) ||
-        return_stack_create(&r->world.cpu_host, r->cpu, sizeof *r->cpu) || jump_maps_create(&r->world.cpu_host))
+        return_stack_create(&r->world.cpu_host, r->cpu, sizeof *r->cpu) ||
+        jump_maps_create(&r->world.cpu_host))
         bt_rig_no_memory();
     r->translator_bytes = bt_size(r->world.cpu_host.cache.size);
     r->translator = bt_rig_zeroed(r->translator_bytes);
@@ -127,7 +128,8 @@ static inline void bt_rig_create(struct bt_rig *r, uint64_t ram_bytes, bool tran
     struct error e;
 
     r->host = null_host(&r->world);
-    if (code_arena_create(&r->world.cpu_host.stubs, 1u << 18) || guest_ram_create(&r->ram, ram_bytes, &e))
+    if (code_arena_create(&r->world.cpu_host.stubs, 1u << 18) ||
+        guest_ram_create(&r->ram, ram_bytes, &e))
         bt_rig_no_memory();
     r->cpu = translated ? vcpu_memory_create(sizeof *r->cpu) : bt_rig_zeroed(sizeof *r->cpu);
     if (!r->cpu)

@@ -30,15 +30,15 @@
 
 struct null_world {
     struct vcpu_host cpu_host; /* of the one vCPU; a test adds arenas and windows */
-    ns_t now, step;        /* each look at the clock moves it by `step` */
-    uint32_t random;       /* RDRAND's next number comes from this one */
-    unsigned looks;        /* at the clock */
-    unsigned randoms;      /* numbers given */
-    unsigned traced;       /* lines */
-    bool ferr;             /* level of FERR# */
-    unsigned ferr_calls;   /* how often it was set */
-    uint64_t apic_base;    /* IA32_APIC_BASE and IA32_TSC_DEADLINE as the board heard of them */
-    uint64_t tsc_deadline; /* last */
+    ns_t now, step;            /* each look at the clock moves it by `step` */
+    uint32_t random;           /* RDRAND's next number comes from this one */
+    unsigned looks;            /* at the clock */
+    unsigned randoms;          /* numbers given */
+    unsigned traced;           /* lines */
+    bool ferr;                 /* level of FERR# */
+    unsigned ferr_calls;       /* how often it was set */
+    uint64_t apic_base;        /* IA32_APIC_BASE and IA32_TSC_DEADLINE as the board heard of them */
+    uint64_t tsc_deadline;     /* last */
 };
 
 static inline ns_t null_now(void *opaque)

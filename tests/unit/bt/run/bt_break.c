@@ -386,8 +386,9 @@ static void walks(bool soft_only)
         prepare(t.translated, &programs[n]);
         for (unsigned k = 0; k < BREAKS; k++) {
             run_translated(50);
-            cr_assert(!walk.wrong, "%s: at arena offset %llx", programs[n].name,
-                      (unsigned long long)(walk.rip - (uintptr_t)t.translated->world.cpu_host.cache.rx));
+            cr_assert(
+                !walk.wrong, "%s: at arena offset %llx", programs[n].name,
+                (unsigned long long)(walk.rip - (uintptr_t)t.translated->world.cpu_host.cache.rx));
         }
     }
     cr_expect(walk.checked > 20000, "only %u", walk.checked);
