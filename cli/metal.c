@@ -145,7 +145,7 @@ static void image_words(const struct medium *m, char *out, size_t size)
 
 /* ---- programs ---- */
 
-/* Runs it and waits. quiet: its output goes nowhere. Returns its status, 127 when it is not there. */
+/* Runs it and waits. quiet: its output goes nowhere. Returns its status; 127: it is not there. */
 static int spawn(char *const *argv, bool quiet)
 {
     int status;

@@ -2,10 +2,10 @@
 /*
  * direct.h - direct execution: guest code on the bare CPU.
  *
- * Promises   What runs directly does what the interpreter would do with it. User code runs at CPL 3,
- *            a guest's kernel at CPL 1, in 32-bit segments made from the guest's hidden descriptors,
- *            in the window of its address space; whatever traps is executed by the interpreter, one
- *            instruction, which raises what the guest is to see.
+ * Promises   What runs directly does what the interpreter would do with it. User code runs at CPL
+ *            3, a guest's kernel at CPL 1, in 32-bit segments made from the guest's hidden
+ *            descriptors, in the window of its address space; whatever traps is executed by the
+ *            interpreter, one instruction, which raises what the guest is to see.
  * Invariant  A page is executable in a window only while the scan found it clean and it has
  *            PAGE_DIRECT: whoever writes to it takes the right away first.
  * Not here   Entering and leaving the guest's state (the host: include/ring1/direct.h).

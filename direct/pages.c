@@ -2,8 +2,9 @@
 /*
  * pages.c - which pages run directly.
  *
- * Promises   A page is executable only while it is clean. One that is written while it runs, or traps
- *            more than it computes, goes to the translator; the latter comes back after a while.
+ * Promises   A page is executable only while it is clean. One that is written while it runs, or
+ *            traps more than it computes, goes to the translator; the latter comes back after a
+ *            while.
  */
 #include "direct/direct_priv.h"
 #include "monitor/cpu/listener.h"

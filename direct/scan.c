@@ -163,8 +163,8 @@ static bool end_fine(struct vcpu *v, struct direct *d, const uint8_t *bytes)
            (!is_long(end[-2]) && escape_fine(v, d, bytes, GUEST_PAGE_SIZE - 3));
 }
 
-/* What a kernel at CPL 1 would find out, or lose, without a trap: the IF and IOPL that PUSHF reads and
- * POPF and IRET load, the RPL of CS and SS. */
+/* What a kernel at CPL 1 would find out, or lose, without a trap: the IF and IOPL that PUSHF reads
+ * and POPF and IRET load, the RPL of CS and SS. */
 static bool is_kernel_hole(const struct direct *d, const struct insn *i)
 {
     switch (i->op) {

@@ -75,8 +75,8 @@ struct vcpu_host {
      * code sets it to the window's. */
     bool gs_base_free;
 
-    /* Direct execution (direct/): NULL: none. Runs guest code on the bare CPU, with what windows map
-     * as HOST_MAP_EXEC, until it traps or attention is asked for (include/ring1/direct.h). The
+    /* Direct execution (direct/): NULL: none. Runs guest code on the bare CPU, with what windows
+     * map as HOST_MAP_EXEC, until it traps or attention is asked for (include/ring1/direct.h). The
      * guest's FPU registers are live. */
     unsigned (*direct_run)(void *opaque, struct direct_regs *r);
 
