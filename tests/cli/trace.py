@@ -20,7 +20,7 @@ X8, X16, X32, X64 = (r"0x[0-9a-f]{%d}" % n for n in (2, 4, 8, 16))
 AT = rf"at {X16}:{X32}"
 LINE = {
     "fetch": rf"page {X32} {AT}",
-    "decode": rf"{X32} +[0-9a-f]+ +(IDENTICAL|MEMORY|STACK|CONTROL|PRIVILEGED|SENSITIVE|INVALID64) +\S.*",
+    "decode": rf"{X32} +[0-9a-f]+ +(IDENTICAL|MEMORY|STACK|CONTROL|PRIVILEGED|IOPL|SENSITIVE|INVALID64) +\S.*",
     "bt": rf"{X32} gpa {X32} ctx {X32} guest \d+ bytes \d+ insns host {X32} \d+ bytes \d+ cold",
     "emit": rf"{X32} \S.*|    {X32} [0-9a-f]+ +[^\s(].*|cold part of {X32}",
     "exec": rf"{X16}:{X32}( e[a-d]x={X32}| e[bs]p={X32}| e[sd]i={X32}){{8}} eflags={X32} cpl=[0-3]  \S.*",
