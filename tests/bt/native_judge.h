@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * native_judge.h - between native.c, which runs cases on the CPU, and native_rules.c and
- * native_vendor.c, which know where the CPU may differ.
+ * native_vendor.c, which know where the CPU may differ. tests/user/judge.c asks native_vendor.c,
+ * too, and has a native_frame_of() of its own.
  *
  * A unit is one instruction of a case, or the end of one: both judges begin it in the same state,
  * and the guest goes on behind it or ends there with an exception.
@@ -35,7 +36,7 @@ struct unit {
 struct allowance {
     bool everything, vector, error, cr2, eip, fpu, xmm;
     bool mmx;             /* the CPU has turned to MMX: TOP = 0, and perhaps no empty register */
-    uint32_t gpr, eflags; /* bits; gpr by number */
+    uint32_t gpr, seg, eflags; /* bits; gpr and seg by number */
     struct {
         uint32_t at, bytes; /* linear; a page may be mapped twice */
     } ram[3];
@@ -45,13 +46,17 @@ struct allowance {
 
 uint32_t native_frame_of(const struct native_io *io, uint32_t at);
 
-/* Its memory operand, or NULL; that one's linear address. */
+/* Its memory operand, or NULL; that one's offset in its segment; its linear address.
+ * (native_unit.c) */
 const struct operand *unit_memory(const struct unit *u);
+uint32_t unit_offset(const struct unit *u);
 uint32_t unit_address(const struct unit *u);
 
 /* Is it an instruction that CPUs of the judge's vendor do otherwise than Intel's, and was that to
  * be seen? *a is what of it, or nothing. (native_vendor.c) */
 bool vendor_differs(const struct unit *u, struct allowance *a);
+/* Can it be? False where the judge is Intel's. */
+bool vendor_judges(void);
 
 /* The rule that excuses what the unit does differently by *a; the caller tries the next one when
  * more differs than that. NULL: none from *next on. */

@@ -21,14 +21,6 @@ static uint32_t reg_of(const struct unit *u, unsigned reg)
     return u->before->s.gpr[reg];
 }
 
-const struct operand *unit_memory(const struct unit *u)
-{
-    for (unsigned k = 0; u->have_insn && k < u->i.nops && k < 4; k++)
-        if (u->i.operand[k].kind == OPK_MEM)
-            return &u->i.operand[k];
-    return NULL;
-}
-
 static bool is_mmx(const struct unit *u)
 {
     for (unsigned k = 0; k < u->i.nops && k < 4; k++)
@@ -45,34 +37,6 @@ static bool is_op(const struct unit *u, unsigned op)
 static bool is_masked(const struct unit *u)
 {
     return is_op(u, OP_maskmovq) || is_op(u, OP_maskmovdqu);
-}
-
-/* How far from its operand BT and its like go for the bit that a register names. */
-static uint32_t bit_offset(const struct unit *u)
-{
-    const struct insn *i = &u->i;
-    bool bits = i->op == OP_bt || i->op == OP_bts || i->op == OP_btr || i->op == OP_btc;
-
-    if (!bits || i->operand[1].kind != OPK_GPR)
-        return 0;
-    uint32_t bit = reg_of(u, i->operand[1].reg);
-    return i->opsize == 2 ? (uint32_t)((int16_t)bit >> 4) * 2 : (uint32_t)((int32_t)bit >> 5) * 4;
-}
-
-/* Offset of the memory operand in its segment. */
-static uint32_t offset_of(const struct unit *u)
-{
-    const struct insn *i = &u->i;
-    uint32_t at = (uint32_t)i->disp + bit_offset(u);
-
-    at += i->base != INSN_NO_REG ? reg_of(u, i->base) : 0;
-    at += i->index != INSN_NO_REG ? reg_of(u, i->index) << i->scale : 0;
-    return i->addr_size == 2 ? at & 0xffff : at;
-}
-
-uint32_t unit_address(const struct unit *u)
-{
-    return u->before->base[u->i.seg] + offset_of(u);
 }
 
 /* Whole environments and states have none. */
@@ -209,7 +173,7 @@ static bool operand_wraps(const struct unit *u)
 {
     const struct operand *o = unit_memory(u);
 
-    return o && offset_of(u) > 0u - size_of(o);
+    return o && unit_offset(u) > 0u - size_of(o);
 }
 
 static bool four_gib(const struct unit *u, struct allowance *a)
@@ -384,7 +348,7 @@ static bool part_wrap(const struct unit *u, struct allowance *a)
     const struct operand *o = unit_memory(u);
 
     if (!o || u->i.addr_size != 2 || (o->size != 10 && o->size != 0) ||
-        offset_of(u) <= 0x10000u - (o->size ? 10 : 108))
+        unit_offset(u) <= 0x10000u - (o->size ? 10 : 108))
         return false;
     a->vector = a->error = a->cr2 = a->eip = a->fpu = true;
     if (o->act & ACT_W) {

@@ -104,6 +104,51 @@ static bool slot_written_whole(const struct unit *u, struct allowance *a)
     return false;
 }
 
+/* The two bytes above the selector are read, too, before it is looked at. */
+static bool slot_read_whole(const struct unit *u, struct allowance *a)
+{
+    uint32_t at = u->before->base[SEG_SS] + u->before->s.gpr[ESP];
+
+    a->vector = a->eip = true;
+    a->gpr = 1u << ESP;
+    a->seg = 1u << u->i.operand[0].reg;
+    return u->i.opsize == 4 && (at & 0xfff) == 0xffe && u->io->vector == VEC_PF &&
+           u->io->cr2 == at + 2 && u->io->out.eip == u->before->s.eip &&
+           (u->vector == NATIVE_STOPPED || u->vector == VEC_GP || u->vector == VEC_NP ||
+            u->vector == VEC_SS);
+}
+
+/* With an RPL other than CPL the outer SS:ESP is read, and only then the selector looked at. */
+static bool outer_stack_first(const struct unit *u, struct allowance *a)
+{
+    uint32_t cs = u->before->base[SEG_SS] + u->before->s.gpr[ESP] + u->i.opsize;
+    uint32_t outer = cs + u->i.opsize + (u->i.opcode & 1 ? 0 : u->i.imm & 0xffff);
+    uint32_t frame = native_frame_of(u->io, cs);
+
+    a->vector = true;
+    return frame < RAM_BYTES && (u->before->ram[frame] & 3) < 3 && u->vector == VEC_GP &&
+           u->io->vector == VEC_PF && u->io->cr2 - outer < 2u * u->i.opsize &&
+           u->io->out.eip == u->before->s.eip && u->after->s.eip == u->before->s.eip;
+}
+
+/* The upper bound is read before the index is compared with the lower one. */
+static bool bounds_first(const struct unit *u, struct allowance *a)
+{
+    uint32_t upper = unit_address(u) + u->i.opsize;
+
+    a->vector = true;
+    return u->vector == VEC_BR && u->io->vector == VEC_PF && u->io->cr2 - upper < u->i.opsize &&
+           u->io->out.eip == u->before->s.eip && u->after->s.eip == u->before->s.eip;
+}
+
+/* MXCSR_MASK has MM. */
+static bool mask_stored(const struct unit *u, struct allowance *a)
+{
+    a->ram[VENDOR_RAM].at = unit_address(u) + FX_MXCSR_MASK + 2;
+    a->ram[VENDOR_RAM].bytes = 1;
+    return unit_memory(u);
+}
+
 /* An unmasked exception keeps the result: nothing is stored. Only the CPU looks at the operand. */
 static bool operand_first(const struct unit *u, struct allowance *a)
 {
@@ -191,6 +236,15 @@ static struct {
 } differences[] = {
     {OP_push_seg, VENDOR_AMD, 0, "a 32-bit slot is written whole, zero-extended",
      "SDM vol. 2B, PUSH: zero-extended or a 16-bit store; APM vol. 3, PUSH", slot_written_whole},
+    {OP_pop_seg, VENDOR_AMD, 0, "a 32-bit slot is read whole",
+     "SDM vol. 2B, POP: no word about the upper half; measured", slot_read_whole},
+    {OP_ret_far, VENDOR_AMD, 0, "#PF of the outer stack before #GP of a selector with RPL < CPL",
+     "SDM vol. 2B, RET: RPL is compared with CPL before the outer stack is looked at; measured",
+     outer_stack_first},
+    {OP_bound, VENDOR_AMD, 0, "#PF of the upper bound before #BR of the lower",
+     "SDM vol. 2A, BOUND: no word about the order; measured", bounds_first},
+    {OP_fxsave, VENDOR_AMD, 0, "bit 17 of MXCSR_MASK is MM",
+     "SDM vol. 1, 11.6.6; APM vol. 1, 4.2.2", mask_stored},
     {OP_aaa, VENDOR_AMD, ASCII_FLAGS, "undefined flags", "SDM vol. 2A, AAA; APM vol. 3, AAA",
      flags},
     {OP_aas, VENDOR_AMD, ASCII_FLAGS, "undefined flags", "SDM vol. 2A, AAS; APM vol. 3, AAS",
@@ -233,6 +287,14 @@ static struct {
     {OP_pcmpistri, VENDOR_AMD, EFL_ARITH, "#AC", align_source, alignment_check},
     {OP_pcmpistrm, VENDOR_AMD, EFL_ARITH, "#AC", align_source, alignment_check},
 };
+
+bool vendor_judges(void)
+{
+    for (unsigned k = 0; k < ARRAY_LEN(differences); k++)
+        if (differences[k].vendors & judge())
+            return true;
+    return false;
+}
 
 bool vendor_differs(const struct unit *u, struct allowance *a)
 {
