@@ -35,7 +35,7 @@ struct unit {
 /* What of a unit need not be the same. */
 struct allowance {
     bool everything, vector, error, cr2, eip, fpu, xmm;
-    bool mmx;             /* the CPU has turned to MMX: TOP = 0, and perhaps no empty register */
+    bool mmx; /* the CPU has turned to MMX: TOP = 0, and perhaps no empty register */
     uint32_t gpr, seg, eflags; /* bits; gpr and seg by number */
     struct {
         uint32_t at, bytes; /* linear; a page may be mapped twice */

@@ -75,12 +75,23 @@ static bool both_zero(const struct unit *u, uint32_t at)
     return true;
 }
 
+static uint32_t page_of(uint32_t at)
+{
+    return at & ~GUEST_PAGE_MASK;
+}
+
+/* Of four bytes, does one of the upper two lie on another page than the lower two? */
+static bool upper_half_beyond(uint32_t at)
+{
+    return page_of(at) == page_of(at + 1) && page_of(at) != page_of(at + 3);
+}
+
 /* The two bytes above the selector become 0. As four bytes the slot may be misaligned, or reach
  * into a page or beyond a limit where the selector alone does not. */
 static bool slot_written_whole(const struct unit *u, struct allowance *a)
 {
     uint32_t esp = u->before->s.gpr[ESP], at = u->before->base[SEG_SS] + esp - 4;
-    bool odd = u->before->s.eflags & EFL_AC && (at & 3) == 2, two_pages = (at & 0xfff) == 0xffe;
+    bool odd = u->before->s.eflags & EFL_AC && (at & 3) == 2, two_pages = upper_half_beyond(at);
     bool limit =
         esp - 4 == 0xfffffffe || (u->before->s.seg[SEG_SS] == NATIVE_SMALL && esp - 4 == 0x1ffe);
 
@@ -94,7 +105,7 @@ static bool slot_written_whole(const struct unit *u, struct allowance *a)
     if (u->vector == NATIVE_STOPPED && u->io->vector == NATIVE_STOPPED)
         return both_zero(u, at + 2);
     if ((odd && faults_instead(u, VEC_AC)) || (limit && faults_instead(u, VEC_SS)) ||
-        (two_pages && faults_instead(u, VEC_PF) && u->io->cr2 == at + 2)) {
+        (two_pages && faults_instead(u, VEC_PF) && u->io->cr2 == page_of(at + 3))) {
         a->vector = a->eip = true;
         a->gpr = 1u << ESP;
         a->ram[VENDOR_RAM].at = at;
@@ -112,8 +123,8 @@ static bool slot_read_whole(const struct unit *u, struct allowance *a)
     a->vector = a->eip = true;
     a->gpr = 1u << ESP;
     a->seg = 1u << u->i.operand[0].reg;
-    return u->i.opsize == 4 && (at & 0xfff) == 0xffe && u->io->vector == VEC_PF &&
-           u->io->cr2 == at + 2 && u->io->out.eip == u->before->s.eip &&
+    return u->i.opsize == 4 && upper_half_beyond(at) && u->io->vector == VEC_PF &&
+           u->io->cr2 == page_of(at + 3) && u->io->out.eip == u->before->s.eip &&
            (u->vector == NATIVE_STOPPED || u->vector == VEC_GP || u->vector == VEC_NP ||
             u->vector == VEC_SS);
 }
@@ -139,6 +150,24 @@ static bool bounds_first(const struct unit *u, struct allowance *a)
     a->vector = true;
     return u->vector == VEC_BR && u->io->vector == VEC_PF && u->io->cr2 - upper < u->i.opsize &&
            u->io->out.eip == u->before->s.eip && u->after->s.eip == u->before->s.eip;
+}
+
+/* MOVNTSS or MOVNTSD, where Intel's CPUs have nothing. */
+static bool scalar_stored(const struct unit *u, struct allowance *a)
+{
+    const struct operand *o = unit_memory(u);
+    unsigned there = u->io->vector;
+
+    a->vector = a->eip = true;
+    if (!o || u->i.map != 1 || u->i.opcode != 0x2b || u->vector != VEC_UD)
+        return false;
+    a->ram[VENDOR_RAM].at = unit_address(u);
+    a->ram[VENDOR_RAM].bytes = o->size;
+    if (there == NATIVE_STOPPED)
+        return u->io->out.eip == u->before->s.eip + u->i.len;
+    a->ram[VENDOR_RAM].bytes = 0;
+    return u->io->out.eip == u->before->s.eip &&
+           (there == VEC_PF || there == VEC_AC || there == VEC_GP || there == VEC_SS);
 }
 
 /* MXCSR_MASK has MM. */
@@ -243,6 +272,8 @@ static struct {
      outer_stack_first},
     {OP_bound, VENDOR_AMD, 0, "#PF of the upper bound before #BR of the lower",
      "SDM vol. 2A, BOUND: no word about the order; measured", bounds_first},
+    {OP_ud, VENDOR_AMD, 0, "F3 and F2 0F 2B are SSE4A's MOVNTSS and MOVNTSD",
+     "SDM vol. 2D, A.3: #UD; APM vol. 4, MOVNTSS and MOVNTSD", scalar_stored},
     {OP_fxsave, VENDOR_AMD, 0, "bit 17 of MXCSR_MASK is MM",
      "SDM vol. 1, 11.6.6; APM vol. 1, 4.2.2", mask_stored},
     {OP_aaa, VENDOR_AMD, ASCII_FLAGS, "undefined flags", "SDM vol. 2A, AAA; APM vol. 3, AAA",

@@ -5,8 +5,12 @@
  * Options    (words of the command line) form=NAME only that one; verbose every case in full;
  *            seed=N; cases=N encodings of each form; random=N sequences instead of the forms,
  *            from=N the first line of them; qemu the Linux process is emulated; plain no #AC, no
- *            operands that fault.
- * Output     "NAME HASH CASES", "random N HASH CASES", and a last line "done".
+ *            operands that fault; mm this CPU's MXCSR_MASK may have bit 17; steps each case of a
+ *            sequence ends behind its first instruction, then again behind the second, and so on;
+ *            pick=LINE.CASE.STEP,... (hexadecimal, in the order of execution) only those lines, of
+ *            those cases that step, and the one before it, in full.
+ * Output     "NAME HASH CASES", "random.LINE HASH CASES", and a last line "done". With steps, also
+ *            "random.LINE.CASE HASH...", one for each step.
  */
 #include "user.h"
 
@@ -128,7 +132,7 @@ static void form_run(const struct form *f, uint32_t encodings, uint32_t seed, bo
             enter_case();
             state_hash(h, f, &e);
             if (verbose)
-                print_case(f->name, cases, &e, f->flags);
+                print_case(f->name, cases, &e, f->flags, 0);
             cases++;
         }
     }
@@ -148,46 +152,151 @@ static const struct form *form_choose(void)
 }
 
 /* Several instructions in a row; the first one's address may depend on registers. */
-static void sequence_run(uint32_t h[2], uint32_t number, bool verbose)
+struct sequence {
+    struct form form;
+    struct enc first;
+    uint8_t bytes[SEQUENCE_MAX * sizeof(((struct enc *)NULL)->bytes)];
+    unsigned count, end[SEQUENCE_MAX + 1]; /* end[k]: bytes of the first k */
+};
+
+static void sequence_make(struct sequence *q)
 {
-    static struct form all = {.name = "random"};
     uint32_t length = 1 + rnd_below(SEQUENCE_MAX);
-    struct enc first, e;
-    unsigned len;
+    struct enc e;
 
     code_ptr = CODE + SLOT + rnd_below(0x1000);
     const struct form *f = form_choose();
-    encode(f, &first, false);
-    all.flags = f->flags | F_FX | F_STACK | F_MANY;
-    memcpy((void *)code_ptr, first.bytes, first.len);
-    for (len = first.len; --length; len += e.len) {
+    encode(f, &q->first, false);
+    q->form = (struct form){.name = "random", .flags = f->flags | F_FX | F_STACK | F_MANY};
+    memcpy(q->bytes, q->first.bytes, q->first.len);
+    q->end[0] = 0;
+    q->end[1] = q->first.len;
+    for (q->count = 1; q->count < length; q->count++) {
         f = form_choose();
         encode(f, &e, true);
-        memcpy((void *)(code_ptr + len), e.bytes, e.len);
+        memcpy(q->bytes + q->end[q->count], e.bytes, e.len);
+        q->end[q->count + 1] = q->end[q->count] + e.len;
     }
-    put_jump(code_ptr + len, exit_next);
-    first.len = len;
-    for (unsigned s = 0; s < STATES; s++) {
-        state_make(&all, &first);
-        enter_case();
-        state_hash(h, &all, &first);
-        if (verbose)
-            print_case("random", number * STATES + s, &first, all.flags);
+}
+
+/* The first `steps` instructions of it, from a new state. */
+static void sequence_run(struct sequence *q, unsigned steps, uint32_t h[2])
+{
+    memcpy((void *)code_ptr, q->bytes, q->end[steps]);
+    put_jump(code_ptr + q->end[steps], exit_next);
+    q->first.len = q->end[steps];
+    state_make(&q->form, &q->first);
+    enter_case();
+    state_hash(h, &q->form, &q->first);
+}
+
+/* ---- step by step ---- */
+
+/* What "pick=" wants next; line NO_LINE: no more. */
+#define NO_LINE 0xffffffffu
+static struct {
+    const char *text; /* NULL: nothing is picked */
+    uint32_t line, number, step;
+} pick;
+
+static uint32_t pick_number(void)
+{
+    uint32_t v = 0;
+
+    for (; *pick.text && *pick.text != ' '; pick.text++) {
+        char c = *pick.text;
+        if (c == '.' || c == ',') {
+            pick.text++;
+            break;
+        }
+        v = v << 4 | (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
     }
+    return v;
+}
+
+static void pick_next(void)
+{
+    bool more = *pick.text && *pick.text != ' ';
+
+    pick.line = more ? pick_number() : NO_LINE;
+    pick.number = more ? pick_number() : 0;
+    pick.step = more ? pick_number() : 0;
+}
+
+/* From the same state each time. */
+static void steps_run(struct sequence *q, const char *name, uint32_t line, uint32_t number)
+{
+    uint32_t before = rnd_state;
+
+    if (!pick.text) {
+        print(name);
+        print(".");
+        print_hex(number, 2);
+    }
+    for (unsigned k = 1; k <= q->count; k++) {
+        uint32_t h[2] = {1, 2};
+        bool mine = pick.text && pick.line == line && pick.number == number;
+        rnd_state = before;
+        sequence_run(q, k, h);
+        if (mine && (k == pick.step || k + 1 == pick.step))
+            print_case(name, number, &q->first, q->form.flags, q->end[k - 1]);
+        if (mine && k == pick.step)
+            pick_next();
+        if (!pick.text) {
+            print(" ");
+            print_hex(h[0], 8);
+            print_hex(h[1], 8);
+        }
+    }
+    if (!pick.text)
+        print("\n");
+}
+
+/* What one line leaves behind no other one finds, so that each can be run alone. */
+static void data_clear(void)
+{
+    uint32_t at = DATA, dwords = DATA_LEN / 4;
+
+    __asm__ volatile("cld\n\trep stosl" : "+D"(at), "+c"(dwords) : "a"(0) : "memory", "cc");
+}
+
+static void line_run(const char *name, uint32_t line, bool steps, bool verbose)
+{
+    static struct sequence q;
+    uint32_t h[2] = {1, 2};
+
+    data_clear();
+    for (uint32_t i = 0; i < PER_LINE; i++) {
+        sequence_make(&q);
+        for (uint32_t s = 0; s < STATES; s++) {
+            if (steps) {
+                steps_run(&q, name, line, i * STATES + s);
+                continue;
+            }
+            sequence_run(&q, q.count, h);
+            if (verbose)
+                print_case("random", i * STATES + s, &q.first, q.form.flags, 0);
+        }
+    }
+    if (!steps)
+        print_line(name, h, PER_LINE * STATES);
 }
 
 static void random_run(uint32_t lines, uint32_t from, uint32_t seed, bool verbose)
 {
     static char name[] = "random.00000000";
+    bool steps = option_word("steps") != NULL;
 
+    pick.text = option_word("pick=");
+    if (pick.text)
+        pick_next();
     for (uint32_t n = from; n < from + lines; n++) {
-        uint32_t h[2] = {1, 2};
+        if (pick.text && n != pick.line)
+            continue;
         for (unsigned i = 0; i < 8; i++)
             name[7 + i] = "0123456789abcdef"[n >> 4 * (7 - i) & 15];
         rnd_state = seed_of(name, seed);
-        for (unsigned i = 0; i < PER_LINE; i++)
-            sequence_run(h, i, verbose);
-        print_line(name, h, PER_LINE * STATES);
+        line_run(name, n, steps || pick.text, verbose);
     }
 }
 
@@ -198,6 +307,7 @@ void user_main(void)
     bool verbose = option_word("verbose") != NULL;
 
     plain = option_word("plain") != NULL;
+    has_mm = option_word("mm") != NULL;
     forms_make();
     forms_fpu_make();
     if (lines)

@@ -80,7 +80,8 @@ static void print_fx(const uint8_t *fx, const char *st, const char *xmm)
 }
 
 /* After state_hash(), which has masked what is not compared. */
-void print_case(const char *name, uint32_t number, const struct enc *e, uint32_t flags)
+void print_case(const char *name, uint32_t number, const struct enc *e, uint32_t flags,
+                unsigned skip)
 {
     print(name);
     print(" case ");
@@ -92,6 +93,8 @@ void print_case(const char *name, uint32_t number, const struct enc *e, uint32_t
     if (use_fx)
         print_fx(in_fx, "in_st", "in_xmm");
     field("target", e->has_mem ? e->target : 0);
+    field("at", code_ptr);
+    field("skip", skip);
     print(" OUT");
     if ((flags & F_PARTIAL) && out_path == PATH_FAULT) {
         field("vector", fault.vector);

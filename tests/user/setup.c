@@ -8,7 +8,7 @@
  */
 #include "user.h"
 
-char cmdline[256];
+char cmdline[4096];
 
 /* ---- bare ---- */
 

@@ -9,27 +9,7 @@
 #ifndef TESTS_USER_USER_H
 #define TESTS_USER_USER_H
 
-/* The memory map; everything else is unmapped, under Linux too (native.c). */
-#define CODE      0x00800000 /* instructions under test: readable, writable, executable */
-#define CODE_LEN  0x4000
-#define DATA      0x00900000 /* read-write, then one read-only page */
-#define DATA_LEN  0x10000
-#define DATA_END  (DATA + DATA_LEN)
-#define RO_END    (DATA_END + 0x1000)
-#define WIN       (DATA + 0x8000) /* where most memory operands are */
-#define WIN_LEN   128
-#define BIG_LEN   1024
-#define STK       (DATA + 0xc000) /* ESP of most cases */
-#define STK_BELOW 224
-#define STK_ABOVE 32
-#define EDGE_LEN  64 /* the last bytes before the read-only page */
-
-/* Selectors are Linux's. FS: 4 GiB from an odd base; GS: 64 KiB from DATA, for 16-bit addresses. */
-#define SEL_UCODE 0x23
-#define SEL_UDATA 0x2b
-#define SEL_FS    0x63
-#define SEL_GS    0x6b
-#define FS_BASE   0x00123456
+#include "map.h"
 
 /* How an instruction ended. */
 #define PATH_NEXT  0 /* at the next instruction */
@@ -64,7 +44,7 @@ extern struct {
     uint32_t vector, error, cr2, eip;
 } fault;
 extern uint8_t in_fx[FX_LEN], out_fx[FX_LEN];
-extern char cmdline[256];
+extern char cmdline[4096];
 
 /* enter.S */
 void enter_case(void); /* in, in_fx -> out, out_fx, out_seg, out_path, fault */
@@ -125,6 +105,8 @@ uint32_t target_choose(uint32_t flags);
 extern uint32_t rnd_state;
 /* For qemu-i386: no #AC, no prefixes and operands that fault; which fault is not compared. */
 extern bool plain;
+/* This CPU's MXCSR_MASK may have AMD's MM (bit 17). */
+extern bool has_mm;
 uint32_t rnd(void);
 uint32_t rnd_below(uint32_t n);
 uint32_t value(void);
@@ -146,7 +128,9 @@ const char *option_word(const char *name); /* the value of "name=", or NULL */
 void print(const char *s);
 void print_hex(uint32_t v, unsigned digits);
 void print_flush(void);
-void print_case(const char *name, uint32_t number, const struct enc *e, uint32_t flags);
+/* The last instruction begins `skip` bytes into the code. */
+void print_case(const char *name, uint32_t number, const struct enc *e, uint32_t flags,
+                unsigned skip);
 
 void *memset(void *p, int c, size_t n);
 void *memcpy(void *to, const void *from, size_t n);
