@@ -92,8 +92,8 @@ static bool slot_written_whole(const struct unit *u, struct allowance *a)
 {
     uint32_t esp = u->before->s.gpr[ESP], at = u->before->base[SEG_SS] + esp - 4;
     bool odd = u->before->s.eflags & EFL_AC && (at & 3) == 2, two_pages = upper_half_beyond(at);
-    bool limit =
-        esp - 4 == 0xfffffffe || (u->before->s.seg[SEG_SS] == NATIVE_SMALL && esp - 4 == 0x1ffe);
+    uint32_t last = u->before->s.seg[SEG_SS] == NATIVE_SMALL ? 0x1fff : 0xffffffff;
+    bool limit = esp - 4 == last - 1 || esp - 4 == last - 2;
 
     if (u->i.opsize != 4)
         return false;

@@ -2,19 +2,19 @@
 /*
  * state.c - the machine state before a case, and the hash over everything after it.
  *
- * Masked     (nothing else is; tests/bt/native_vendor.c knows of other vendors' CPUs) FCS and FDS: recent CPUs store zero, and Linux' XSAVE drops them.
- *            FIP, FDP, FOP while no unmasked x87 exception is pending: AMD CPUs do not store them
- *            then, and some Intel CPUs only FIP. FDP and FOP in sequences: recent CPUs store them
- *            only at an unmasked exception (CPUID 7.EBX[6]). CR2 when the fault was no #PF. Bit 4
- *            of a page fault's error code: the kernel's choice of paging mode shows in it. Whether
- *            a misaligned access to an unmapped page is #AC or #PF, while EFLAGS.AC is set: the
- *            same priority class (SDM vol. 3A, table 6-8). F_PARTIAL: PUSHA, POPA, ENTER, FLDENV,
- *            FNSTENV, FRSTOR, FNSAVE, FBSTP, FSTP m80 that fault; the CPU has loaded or stored a
- *            part by then, and does it all again when restarted; ring1 has done nothing. CR2 is
- *            somewhere in the operand. MMX stores that fault: the CPU has left x87 mode (TOP = 0)
- *            by then. FOP after a signal: Linux' 32-bit frame has no room for it. Sequences: an
- *            operand across 4 GiB, #PF for the CPU, #GP or #SS for ring1 (SDM vol. 3A, 5.3, allows
- *            both).
+ * Masked     (nothing else is; tests/bt/native_vendor.c knows of other vendors' CPUs) FCS and FDS:
+ *            recent CPUs store zero, and Linux' XSAVE drops them. FIP, FDP, FOP while no unmasked
+ *            x87 exception is pending: AMD CPUs do not store them then, and some Intel CPUs only
+ *            FIP. FDP and FOP in sequences: recent CPUs store them only at an unmasked exception
+ *            (CPUID 7.EBX[6]). CR2 when the fault was no #PF. Bit 4 of a page fault's error code:
+ *            the kernel's choice of paging mode shows in it. Whether a misaligned access to an
+ *            unmapped page is #AC or #PF, while EFLAGS.AC is set: the same priority class (SDM vol.
+ *            3A, table 6-8). F_PARTIAL: PUSHA, POPA, ENTER, FLDENV, FNSTENV, FRSTOR, FNSAVE, FBSTP,
+ *            FSTP m80 that fault; the CPU has loaded or stored a part by then, and does it all
+ *            again when restarted; ring1 has done nothing. CR2 is somewhere in the operand. MMX
+ *            stores that fault: the CPU has left x87 mode (TOP = 0) by then. FOP after a signal:
+ *            Linux' 32-bit frame has no room for it. Sequences: an operand across 4 GiB, #PF for
+ *            the CPU, #GP or #SS for ring1 (SDM vol. 3A, 5.3, allows both).
  * Left out   EFLAGS.AC for those of F_PARTIAL and F_BIG: what they check is up to the CPU. MASKMOVQ
  *            and MASKMOVDQU at addresses that fault: which bytes count with a mask of zeros, and
  *            CR2, are the CPU's choice (SDM vol. 2B). Unmasked x87 exceptions together with
