@@ -36,9 +36,10 @@ FLOORS = [
     ["monitor/run"],
     ["boot"],
     ["host/linux", "host/metal"],
+    ["lab"],
     ["cli"],
 ]
-HOSTED = {"host/linux", "cli"}
+HOSTED = {"host/linux", "lab", "cli"}
 CYCLE_MAX = 10
 FREESTANDING = {"stdbool.h", "stddef.h", "stdint.h", "stdarg.h", "limits.h", "stdalign.h", "stdnoreturn.h", "float.h"}
 # The decoder is the one place that knows Zydis.

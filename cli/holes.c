@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* holes.c - see holes.h: the laboratory's subcommands are a table. */
+#include "cli/holes.h"
+
+#include <string.h>
+
+#include "host/linux/error.h"
+#include "include/ring1/types.h"
+#include "lab/holes.h"
+
+static int list(int count, char **args)
+{
+    if (count == 0)
+        holes_list(stdout);
+    else if (count == 1 && strcmp(args[0], "--json") == 0)
+        holes_list_json(stdout);
+    else {
+        say("'ring1 holes list' takes nothing but --json");
+        return 1;
+    }
+    return 0;
+}
+
+static const struct row {
+    const char *name, *arguments, *text;
+    int (*run)(int count, char **args);
+} rows[] = {
+    {"list", "[--json]", "every sensitive instruction, and what it does in each ring", list},
+};
+
+static int usage(FILE *f)
+{
+    fprintf(f, "The holes of x86: why a kernel cannot just run in ring 1 or 3.\n\n");
+    for (unsigned n = 0; n < ARRAY_LEN(rows); n++)
+        fprintf(f, "  ring1 holes %s %-*s  %s\n", rows[n].name, (int)(24 - strlen(rows[n].name)),
+                rows[n].arguments, rows[n].text);
+    fprintf(f, "\ndocs/lab/README.md is a worksheet that goes through them.\n");
+    return f == stdout ? 0 : 1;
+}
+
+int cmd_holes(int count, char **args)
+{
+    if (count && (strcmp(args[0], "--help") == 0 || strcmp(args[0], "-h") == 0))
+        return usage(stdout);
+    if (!count)
+        return usage(stderr);
+    for (unsigned n = 0; n < ARRAY_LEN(rows); n++)
+        if (strcmp(args[0], rows[n].name) == 0)
+            return rows[n].run(count - 1, args + 1);
+    say("unknown subcommand '%s' of 'ring1 holes'; 'ring1 holes --help' lists them", args[0]);
+    return 1;
+}
