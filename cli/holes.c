@@ -7,6 +7,7 @@
 #include "host/linux/error.h"
 #include "include/ring1/types.h"
 #include "lab/holes.h"
+#include "lab/matrix.h"
 
 static int list(int count, char **args)
 {
@@ -21,11 +22,32 @@ static int list(int count, char **args)
     return 0;
 }
 
+static int run(int count, char **args)
+{
+    const char *only = NULL;
+    bool json = false;
+
+    for (int n = 0; n < count; n++)
+        if (strcmp(args[n], "--json") == 0) {
+            json = true;
+        } else if (args[n][0] != '-' && !only) {
+            only = args[n];
+        } else {
+            say("'ring1 holes run' takes the name of a row, and --json");
+            return 1;
+        }
+    int status = matrix_run(stdout, only, json);
+    if (status < 0)
+        say("no row is called '%s'; 'ring1 holes list' has their names", only);
+    return status != 0;
+}
+
 static const struct row {
     const char *name, *arguments, *text;
     int (*run)(int count, char **args);
 } rows[] = {
     {"list", "[--json]", "every sensitive instruction, and what it does in each ring", list},
+    {"run", "[NAME] [--json]", "execute each: naive, interpreted, translated", run},
 };
 
 static int usage(FILE *f)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""`ring1 holes`: what it lists. Usage: holes.py RING1"""
+"""`ring1 holes`: what it lists, runs and explains. Usage: holes.py RING1"""
 import json
 import subprocess
 import sys
@@ -33,6 +33,34 @@ def check_list():
     check(status == 0 and not err and all(f"\n{n}  (" in "\n" + out for n in rows), "list names every row")
 
 
+VISIBLE1 = {"pushf", "popf", "iret", "sgdt", "sidt", "sldt", "str", "smsw", "push_seg", "mov_seg_read", "mov_seg_hidden",
+            "mov_seg_accessed", "lar", "arpl", "rdtsc"}
+VISIBLE3 = {"pushf", "popf", "iret", "push_seg", "mov_seg_read", "lar", "lsl", "verr", "verw", "arpl", "call_far", "jmp_far", "ret_far",
+            "lds", "les", "lfs", "lgs", "lss", "pop_seg", "mov_seg_load", "mov_seg_hidden"}
+
+
+def check_run():
+    status, out, err = run("run", "--json")
+    rows = {r["name"]: r for r in json.loads(out)}
+    names = {r["name"]: r for r in json.loads(run("list", "--json")[1])}
+    check(status == 0 and not err and set(rows) == set(names), f"run: status {status}, {err}")
+    for name, row in rows.items():
+        check(row["interpreted"]["cell"] == row["translated"]["cell"] == "closed", f"{name} is closed: {row}")
+        check((row["ring1"]["cell"] == "visible") == (name in VISIBLE1), f"{name} in ring 1: {row['ring1']}")
+        if names[name]["list"] == "traps":
+            check(row["ring1"]["cell"] == "traps" and row["ring3"]["cell"] in ("traps", "not run"), f"{name} traps: {row}")
+        if name in VISIBLE3:  # not run: a host without 32-bit code
+            check(row["ring3"]["cell"] in ("visible", "not run"), f"{name} in ring 3: {row['ring3']}")
+    check(rows["popf"]["ring1"]["if"] == 1 and rows["popf"]["translated"]["if"] == 0, "POPF loses IF")
+    check(rows["cli"]["ring1"]["trap"] == "#GP" and rows["clac"]["ring1"]["trap"] == "#UD", "what trapped")
+    check(rows["push_seg"]["ring1"]["eax"] == 9 and rows["push_seg"]["translated"]["eax"] == 8, "the ring that CS shows")
+    status, out, err = run("run", "popf")
+    check(status == 0 and any(line.split()[0] == "popf" and "visible" in line and "closed" in line for line in out.split("\n") if line),
+          "run popf")
+    status, out, err = run("run", "nothing")
+    check(status == 1 and "'nothing'" in err and not out, "run of no row")
+
+
 def check_usage():
     check(run()[0] == 1 and run("--help")[0] == 0, "usage")
     status, _, err = run("nonsense")
@@ -41,6 +69,7 @@ def check_usage():
 
 
 check_list()
+check_run()
 check_usage()
 print("holes:", "ok" if not failed else f"{failed} failed")
 sys.exit(failed != 0)

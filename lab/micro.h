@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * micro.h - a machine for one micro-guest (programs.h): ring 0 as the guest believes, flat
+ * segments, no paging, an IDT whose handlers say which vector came.
+ *
+ * Use        In a process of its own: micro_create(), micro_load(), perhaps an engine of the
+ *            laboratory (naive.h), micro_run(). The process's signals are the machine's.
+ */
+#ifndef RING1_LAB_MICRO_H
+#define RING1_LAB_MICRO_H
+
+#include "host/linux/machine.h"
+#include "lab/programs.h"
+
+struct micro {
+    struct machine machine;
+    struct config cfg;
+};
+
+/* What a micro-guest leaves behind; shared between processes. */
+struct seen {
+    bool ended;      /* it came to its HLT */
+    bool iflag;      /* EFLAGS.IF of the guest then */
+    bool trapped;    /* naive.h: the instruction that it is about trapped */
+    bool translated; /* translated code ran */
+    uint8_t trap;    /* the vector */
+    uint32_t eax;
+};
+
+/* *m is zeroed memory. trace_fd: where lines of the stages `trace` go (TRACE_BIT()s; 0: none).
+ * Returns 0, or -1 with *e. */
+int micro_create(struct micro *m, enum exec_mode exec, uint32_t trace, int trace_fd,
+                 struct error *e);
+
+/* The program, tables and CPU state as at power-on of the micro-guest. */
+void micro_load(struct micro *m, const struct program *p);
+
+/* Until HLT, or for a second. */
+void micro_run(struct micro *m, struct seen *out);
+
+#endif
