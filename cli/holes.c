@@ -6,6 +6,7 @@
 
 #include "host/linux/error.h"
 #include "include/ring1/types.h"
+#include "lab/explain.h"
 #include "lab/holes.h"
 #include "lab/matrix.h"
 
@@ -42,11 +43,24 @@ static int run(int count, char **args)
     return status != 0;
 }
 
+static int explain_one(int count, char **args)
+{
+    if (count != 1 || args[0][0] == '-') {
+        say("'ring1 holes explain' takes one mnemonic (POPF), or bytes of code (9d)");
+        return 1;
+    }
+    int status = explain(stdout, args[0]);
+    if (status < 0)
+        say("'%s' is no row of 'ring1 holes list', and no bytes in hexadecimal", args[0]);
+    return status != 0;
+}
+
 static const struct row {
     const char *name, *arguments, *text;
     int (*run)(int count, char **args);
 } rows[] = {
     {"list", "[--json]", "every sensitive instruction, and what it does in each ring", list},
+    {"explain", "MNEMONIC|BYTES", "what the translator makes of it, line by line", explain_one},
     {"run", "[NAME] [--json]", "execute each: naive, interpreted, translated", run},
 };
 

@@ -181,8 +181,8 @@ int matrix_run(FILE *f, const char *only, bool json)
 
     if (shared == MAP_FAILED)
         return 1;
-    bool umip = run_cell(&ways[RING3], &programs[HOLE_sgdt], shared, &probe) &&
-                probe.eax == UMIP_GDT;
+    bool umip =
+        run_cell(&ways[RING3], &programs[HOLE_sgdt], shared, &probe) && probe.eax == UMIP_GDT;
     for (unsigned hole = 0; hole < HOLE_COUNT; hole++) {
         struct result r = {.umip = umip};
         if (only && strcmp(only, holes[hole].name) != 0)

@@ -61,6 +61,27 @@ def check_run():
     check(status == 1 and "'nothing'" in err and not out, "run of no row")
 
 
+def check_explain():
+    status, out, err = run("explain", "POPF")
+    lines = [line for line in out.split("\n") if line]
+    check(status == 0 and not err, f"explain POPF: {status} {err}")
+    marked = [n for n, line in enumerate(lines) if line.startswith("-> popfd")]
+    check(len(marked) == 1, "explain POPF marks the instruction")
+    rest = "\n".join(lines[marked[0]:]) if marked else ""
+    check("the guest's IF: a byte of the vCPU" in rest and "callout: the interpreter's handler" in rest, "what POPF's code is for")
+    status, out, err = run("explain", "cli")
+    marked = [n for n, line in enumerate(out.split("\n")) if line.startswith("-> cli")]
+    check(len(marked) == 1 and out.split("\n")[marked[0] + 1].lstrip().startswith("hlt"), "CLI is one host instruction")
+    status, out, err = run("explain", "0f01e0")
+    check(status == 0 and "-> smsw eax" in out and "the guest's CR0" in out, "explain of bytes")
+    check(run("explain", "eb fe")[0] == 0, "a guest that never ends")
+    check(run("explain", "mov_seg")[1].count("what for") == 5, "an operation with several rows")
+    status, out, err = run("explain", "frobnicate")
+    check(status == 1 and err.count("\n") == 1 and not out, "explain of nothing")
+    names = [r["name"] for r in json.loads(run("list", "--json")[1])]
+    check(not [n for n in names if run("explain", n)[0] != 0], "explain of every row")
+
+
 def check_usage():
     check(run()[0] == 1 and run("--help")[0] == 0, "usage")
     status, _, err = run("nonsense")
@@ -70,6 +91,7 @@ def check_usage():
 
 check_list()
 check_run()
+check_explain()
 check_usage()
 print("holes:", "ok" if not failed else f"{failed} failed")
 sys.exit(failed != 0)
