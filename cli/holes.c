@@ -6,6 +6,7 @@
 
 #include "host/linux/error.h"
 #include "include/ring1/types.h"
+#include "lab/demo.h"
 #include "lab/explain.h"
 #include "lab/holes.h"
 #include "lab/matrix.h"
@@ -55,6 +56,15 @@ static int explain_one(int count, char **args)
     return status != 0;
 }
 
+static int demo_all(int count, char **args)
+{
+    if (count) {
+        say("'ring1 holes demo' takes no argument, but '%s' was given", args[0]);
+        return 1;
+    }
+    return demo(stdout);
+}
+
 static const struct row {
     const char *name, *arguments, *text;
     int (*run)(int count, char **args);
@@ -62,6 +72,8 @@ static const struct row {
     {"list", "[--json]", "every sensitive instruction, and what it does in each ring", list},
     {"explain", "MNEMONIC|BYTES", "what the translator makes of it, line by line", explain_one},
     {"run", "[NAME] [--json]", "execute each: naive, interpreted, translated", run},
+    {"demo", "", "kernels that go wrong when deprivileged naively, and right when translated",
+     demo_all},
 };
 
 static int usage(FILE *f)

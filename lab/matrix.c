@@ -1,23 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* matrix.c - see matrix.h. */
-#define _GNU_SOURCE
 #include "lab/matrix.h"
 
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "lab/naive.h"
+#include "lab/run.h"
 #include "monitor/cpu/trace.h"
-
-#define LIMIT_MS 10000u
-#define TICK_NS  200000l
-
-enum column { RING3, RING1, INTERPRETED, TRANSLATED, COLUMNS };
 
 /* What Linux stores for SGDT on a CPU with UMIP: the low half of 0xfffffffffffe0000. */
 #define UMIP_GDT 0xfffe0000u
@@ -25,77 +13,19 @@ enum column { RING3, RING1, INTERPRETED, TRANSLATED, COLUMNS };
 enum cell { NOT_RUN, VISIBLE, CLOSED, TRAPS };
 
 struct result {
-    struct seen seen[COLUMNS];
-    bool ran[COLUMNS];
+    struct seen seen[WAYS];
+    bool ran[WAYS];
     bool umip; /* the host's CPU has it, and the host's kernel emulates */
 };
-
-static const struct way {
-    const char *name, *title;
-    enum exec_mode exec;
-    int (*start)(struct micro *m, const struct program *p, struct seen *out);
-} ways[COLUMNS] = {
-    [RING3] = {"ring3", "ring 3, naive", EXEC_INTERPRET, naive_ring3_start},
-    [RING1] = {"ring1", "ring 1, naive", EXEC_INTERPRET, naive_ring1_start},
-    [INTERPRETED] = {"interpreted", "interpreted", EXEC_INTERPRET, NULL},
-    [TRANSLATED] = {"translated", "translated", EXEC_TRANSLATE, NULL},
-};
-
-/* ---- a cell ---- */
-
-static _Noreturn void run_child(const struct way *w, const struct program *p, struct seen *out)
-{
-    static struct micro m;
-    struct error e;
-
-    if (micro_create(&m, w->exec, 0, -1, &e)) {
-        say("%s", e.text);
-        _exit(2);
-    }
-    micro_load(&m, p);
-    if (w->start && w->start(&m, p, out))
-        _exit(2);
-    micro_run(&m, out);
-    _exit(0);
-}
-
-/* Did the child come to its end by itself? */
-static bool wait_child(pid_t child)
-{
-    const struct timespec tick = {.tv_nsec = TICK_NS};
-    int status = -1;
-
-    for (unsigned n = 0; n < LIMIT_MS * 1000000ull / TICK_NS; n++) {
-        if (waitpid(child, &status, WNOHANG) == child)
-            return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-        nanosleep(&tick, NULL);
-    }
-    kill(child, SIGKILL);
-    waitpid(child, &status, 0);
-    return false;
-}
-
-static bool run_cell(const struct way *w, const struct program *p, struct seen *shared,
-                     struct seen *out)
-{
-    memset(shared, 0, sizeof *shared);
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0)
-        run_child(w, p, shared);
-    bool ran = child > 0 && wait_child(child);
-    *out = *shared;
-    return ran;
-}
 
 static enum cell cell_of(const struct result *r, unsigned hole, unsigned column)
 {
     const struct program *p = &programs[hole];
     const struct seen *s = &r->seen[column];
 
-    /* Both are one CPU model here: nothing to see. */
-    if (!r->ran[column] || (column == RING1 && hole == HOLE_cpuid) ||
-        (column == TRANSLATED && !s->translated))
+    /* Both have one CPU model there: nothing to see. */
+    if (!r->ran[column] || (column == WAY_RING1 && hole == HOLE_cpuid) ||
+        (column == WAY_TRANSLATED && !s->translated))
         return NOT_RUN;
     if (!s->ended || (s->eax & p->mask) != (p->want & p->mask) || s->iflag != p->wants_if)
         return VISIBLE;
@@ -105,7 +35,7 @@ static enum cell cell_of(const struct result *r, unsigned hole, unsigned column)
 /* Is it what the host's kernel emulates, so that the instruction did trap? */
 static bool is_umip(const struct result *r, unsigned hole)
 {
-    return r->umip && holes[hole].umip[0] && !r->seen[RING3].trapped;
+    return r->umip && holes[hole].umip[0] && !r->seen[WAY_RING3].trapped;
 }
 
 static const char *cell_name(enum cell c)
@@ -120,16 +50,16 @@ static const char *cell_name(enum cell c)
 static void print_row(FILE *f, unsigned hole, const struct result *r)
 {
     fprintf(f, "%-17s", holes[hole].name);
-    for (unsigned n = 0; n < COLUMNS; n++) {
+    for (unsigned n = 0; n < WAYS; n++) {
         char text[32];
         snprintf(text, sizeof text, "%s%s", cell_name(cell_of(r, hole, n)),
-                 n == RING3 && is_umip(r, hole) ? " (UMIP)" : "");
+                 n == WAY_RING3 && is_umip(r, hole) ? " (UMIP)" : "");
         fprintf(f, " %-15s", text);
     }
     fprintf(f, " 0x%08x", programs[hole].want & programs[hole].mask);
-    if (cell_of(r, hole, RING3) == VISIBLE)
-        fprintf(f, " / 0x%08x%s", r->seen[RING3].eax & programs[hole].mask,
-                r->seen[RING3].iflag != programs[hole].wants_if ? ", IF" : "");
+    if (cell_of(r, hole, WAY_RING3) == VISIBLE)
+        fprintf(f, " / 0x%08x%s", r->seen[WAY_RING3].eax & programs[hole].mask,
+                r->seen[WAY_RING3].iflag != programs[hole].wants_if ? ", IF" : "");
     fputc('\n', f);
 }
 
@@ -139,13 +69,13 @@ static void print_row_json(FILE *f, unsigned hole, const struct result *r)
 
     fprintf(f, "{\"name\": \"%s\", \"want\": %u, \"mask\": %u, \"want_if\": %u", holes[hole].name,
             p->want, p->mask, p->wants_if);
-    for (unsigned n = 0; n < COLUMNS; n++) {
+    for (unsigned n = 0; n < WAYS; n++) {
         const struct seen *s = &r->seen[n];
-        fprintf(f, ",\n  \"%s\": {\"cell\": \"%s\", \"eax\": %u, \"if\": %u", ways[n].name,
+        fprintf(f, ",\n  \"%s\": {\"cell\": \"%s\", \"eax\": %u, \"if\": %u", way_name(n),
                 cell_name(cell_of(r, hole, n)), s->eax, s->iflag);
         if (s->trapped)
             fprintf(f, ", \"trap\": \"%s\"", trace_vector_name(s->trap));
-        if (n == RING3)
+        if (n == WAY_RING3)
             fprintf(f, ", \"umip\": %s", is_umip(r, hole) ? "true" : "false");
         fputc('}', f);
     }
@@ -155,8 +85,8 @@ static void print_row_json(FILE *f, unsigned hole, const struct result *r)
 static void print_head(FILE *f)
 {
     fprintf(f, "%-17s", "");
-    for (unsigned n = 0; n < COLUMNS; n++)
-        fprintf(f, " %-15s", ways[n].title);
+    for (unsigned n = 0; n < WAYS; n++)
+        fprintf(f, " %-15s", way_title(n));
     fprintf(f, " ring 0 sees / ring 3 saw\n");
 }
 
@@ -174,24 +104,19 @@ static void print_foot(FILE *f)
 
 int matrix_run(FILE *f, const char *only, bool json)
 {
-    struct seen *shared =
-        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     unsigned rows = 0, bad = 0;
     struct seen probe;
 
-    if (shared == MAP_FAILED)
-        return 1;
-    bool umip =
-        run_cell(&ways[RING3], &programs[HOLE_sgdt], shared, &probe) && probe.eax == UMIP_GDT;
+    bool umip = way_run(WAY_RING3, &programs[HOLE_sgdt], &probe) && probe.eax == UMIP_GDT;
     for (unsigned hole = 0; hole < HOLE_COUNT; hole++) {
         struct result r = {.umip = umip};
         if (only && strcmp(only, holes[hole].name) != 0)
             continue;
         if (!rows && !json)
             print_head(f);
-        for (unsigned n = 0; n < COLUMNS; n++)
-            r.ran[n] = run_cell(&ways[n], &programs[hole], shared, &r.seen[n]);
-        for (unsigned n = INTERPRETED; n < COLUMNS; n++)
+        for (unsigned n = 0; n < WAYS; n++)
+            r.ran[n] = way_run(n, &programs[hole], &r.seen[n]);
+        for (unsigned n = WAY_INTERPRETED; n < WAYS; n++)
             bad += cell_of(&r, hole, n) != CLOSED;
         if (json) {
             fputs(rows ? ",\n " : "[", f);
@@ -201,7 +126,6 @@ int matrix_run(FILE *f, const char *only, bool json)
         }
         rows++;
     }
-    munmap(shared, sizeof *shared);
     if (!rows)
         return -1;
     if (json)

@@ -448,4 +448,92 @@ lab_end_\name:
 	rsm
 	over rsm
 
+	/* ---- demos (demo.c): EAX is what the guest's kernel concludes ---- */
+
+	/* A timer of 1 kHz on IRQ 0, vector 0x20, whose handler counts in [LAB_DATA]. CLOBBERS eax */
+	.macro timer name
+	mov eax, offset LAB_CODE + lab_tick_\name - lab_\name
+	mov ds:[LAB_IDT + 8 * 0x20], ax
+	shr eax, 16
+	mov ds:[LAB_IDT + 8 * 0x20 + 6], ax
+	mov al, 0x11
+	out 0x20, al
+	mov al, 0x20
+	out 0x21, al
+	mov al, 4
+	out 0x21, al
+	mov al, 1
+	out 0x21, al
+	mov al, 0xfe
+	out 0x21, al
+	mov al, 0x34
+	out 0x43, al
+	mov al, 0xa9
+	out 0x40, al
+	mov al, 4
+	out 0x40, al
+	mov dword ptr ds:[LAB_DATA], 0
+	.endm
+	.macro tick name
+lab_tick_\name:
+	push eax
+	inc dword ptr ds:[LAB_DATA]
+	mov al, 0x20
+	out 0x20, al
+	pop eax
+	iretd
+	.endm
+
+	/* Interrupts off by POPF, as "restore the caller's flags" does; then some 20 ms of work on data that the timer's handler
+	 * uses too. EAX: how many interrupts came in between. */
+	hole demo_lost_cli
+	timer demo_lost_cli
+	sti
+	push 2
+	at demo_lost_cli
+	popfd
+	mov ebx, ds:[LAB_DATA]
+	rdtsc
+	mov edi, eax
+1:	rdtsc
+	sub eax, edi
+	cmp eax, 50000000
+	jb 1b
+	mov eax, ds:[LAB_DATA]
+	sub eax, ebx
+	cli
+	hlt
+	tick demo_lost_cli
+	over demo_lost_cli
+
+	/* EAX: where the IDT is. */
+	hole demo_red_pill
+	at demo_red_pill
+	sidt [LAB_DATA]
+	mov eax, ds:[LAB_DATA + 2]
+	over demo_red_pill
+
+	/* EAX: the ring that CS shows. */
+	hole demo_ring
+	at demo_ring
+	mov eax, cs
+	and eax, 3
+	over demo_ring
+
+	/* The scheduler's idle loop: interrupts on by POPF, as "restore the flags of the next task" does; then wait for a tick.
+	 * EAX: ticks. */
+	hole demo_scheduler
+	timer demo_scheduler
+	push 0x202
+	at demo_scheduler
+	popfd
+1:	mov eax, ds:[LAB_DATA]
+	test eax, eax
+	jz 1b
+	cli
+	mov eax, 1
+	hlt
+	tick demo_scheduler
+	over demo_scheduler
+
 	.section .note.GNU-stack, "", @progbits

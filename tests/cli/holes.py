@@ -82,6 +82,13 @@ def check_explain():
     check(not [n for n in names if run("explain", n)[0] != 0], "explain of every row")
 
 
+def check_demo():
+    status, out, err = run("demo")
+    check(status == 0 and not err, f"demo: {status} {err}")
+    check(out.count("ring 1, naive  WRONG: ") == 4 and out.count("translated     right: ") == 4, out)
+    check("it hangs" in out and "this is ring 1" in out and "this is ring 0" in out, out)
+
+
 def check_usage():
     check(run()[0] == 1 and run("--help")[0] == 0, "usage")
     status, _, err = run("nonsense")
@@ -92,6 +99,7 @@ def check_usage():
 check_list()
 check_run()
 check_explain()
+check_demo()
 check_usage()
 print("holes:", "ok" if not failed else f"{failed} failed")
 sys.exit(failed != 0)

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run.h - the ways in which the laboratory executes a micro-guest, each time in a process of its
+ * own.
+ */
+#ifndef RING1_LAB_RUN_H
+#define RING1_LAB_RUN_H
+
+#include "lab/micro.h"
+
+enum way { WAY_RING3, WAY_RING1, WAY_INTERPRETED, WAY_TRANSLATED, WAYS };
+
+/* "ring3"; "ring 3, naive". */
+const char *way_name(enum way w);
+const char *way_title(enum way w);
+
+/* Runs p; a process that does not come to its end within some seconds is ended. False: this host
+ * cannot, or the run ended the process. *out is what was seen; memory of the process's. */
+bool way_run(enum way w, const struct program *p, struct seen *out);
+
+#endif
