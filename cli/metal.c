@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/bochs.h"
 #include "host/linux/error.h"
 #include "include/ring1/types.h"
 
@@ -322,14 +323,15 @@ static int run_bochs(const struct medium *m, const char *image)
         fprintf(f,
                 "megs: 1024\ncpu: model=core2_penryn_t9600, ips=100000000\nboot: cdrom\n"
                 "ata0-master: type=cdrom, path=\"%s\", status=inserted\n"
-                "com1: enabled=1, mode=file, dev=/dev/stdout\ndisplay_library: nogui\n"
+                "com1: enabled=1, mode=file, dev=/dev/fd/%d\ndisplay_library: term\n"
                 "clock: sync=none\nlog: /dev/null\npanic: action=fatal\n",
-                iso);
+                iso, BOCHS_COM1);
         fclose(f);
-        char *argv[] = {"bochs", "-q", "-f", rc, NULL};
-        status = spawn(argv, false);
+        status = bochs_run(rc);
         if (status == 127)
-            say("bochs is not installed: Debian's packages bochs and bochs-term have it");
+            say("bochs is not installed: Debian's packages bochs, bochs-term, bochsbios and "
+                "vgabios "
+                "have it and what it needs");
     } else if (f) {
         fclose(f);
     }
