@@ -309,6 +309,8 @@ static struct {
      operand_first},
     {OP_fisttp, VENDOR_AMD, 0, "a fault of an operand that is not stored", store_source,
      operand_first},
+    {OP_fbstp, VENDOR_AMD, 0, "a fault of an operand that is not stored", store_source,
+     operand_first},
     {OP_movups, VENDOR_AMD, 0, "#AC", align_source, alignment_check},
     {OP_movupd, VENDOR_AMD, 0, "#AC", align_source, alignment_check},
     {OP_movdqu, VENDOR_AMD, 0, "#AC", align_source, alignment_check},
