@@ -115,16 +115,19 @@ static bool slot_written_whole(const struct unit *u, struct allowance *a)
     return false;
 }
 
-/* The two bytes above the selector are read, too, before it is looked at. */
+/* The two bytes above the selector are read, too, before it is looked at: the slot may be
+ * misaligned, or reach into another page, where the selector alone is not and does not. */
 static bool slot_read_whole(const struct unit *u, struct allowance *a)
 {
     uint32_t at = u->before->base[SEG_SS] + u->before->s.gpr[ESP];
+    bool odd = u->before->s.eflags & EFL_AC && (at & 3) == 2 && u->io->vector == VEC_AC;
+    bool two_pages =
+        upper_half_beyond(at) && u->io->vector == VEC_PF && u->io->cr2 == page_of(at + 3);
 
     a->vector = a->eip = true;
     a->gpr = 1u << ESP;
     a->seg = 1u << u->i.operand[0].reg;
-    return u->i.opsize == 4 && upper_half_beyond(at) && u->io->vector == VEC_PF &&
-           u->io->cr2 == page_of(at + 3) && u->io->out.eip == u->before->s.eip &&
+    return u->i.opsize == 4 && (odd || two_pages) && u->io->out.eip == u->before->s.eip &&
            (u->vector == NATIVE_STOPPED || u->vector == VEC_GP || u->vector == VEC_NP ||
             u->vector == VEC_SS);
 }
