@@ -6,6 +6,7 @@
 
 #include "host/linux/error.h"
 #include "include/ring1/types.h"
+#include "lab/cost.h"
 #include "lab/demo.h"
 #include "lab/explain.h"
 #include "lab/holes.h"
@@ -65,6 +66,18 @@ static int demo_all(int count, char **args)
     return demo(stdout);
 }
 
+static int cost(int count, char **args)
+{
+    if (count == 0)
+        return cost_run(stdout, COST_TEXT);
+    if (count == 1 && strcmp(args[0], "--json") == 0)
+        return cost_run(stdout, COST_JSON);
+    if (count == 1 && strcmp(args[0], "--svg") == 0)
+        return cost_run(stdout, COST_SVG);
+    say("'ring1 holes cost' takes nothing but --json or --svg");
+    return 1;
+}
+
 static const struct row {
     const char *name, *arguments, *text;
     int (*run)(int count, char **args);
@@ -74,6 +87,7 @@ static const struct row {
     {"run", "[NAME] [--json]", "execute each: naive, interpreted, translated", run},
     {"demo", "", "kernels that go wrong when deprivileged naively, and right when translated",
      demo_all},
+    {"cost", "[--json|--svg]", "what they cost: signal, native, interpreted, translated", cost},
 };
 
 static int usage(FILE *f)

@@ -28,7 +28,8 @@ static int cmd_completion(int count, char **args);
 static const struct command commands[] = {
     {"run", "-kernel FILE [OPTION]...", "boot a guest", cmd_run},
     {"metal", "iso|run -kernel FILE [OPTION]...", "ring1 on a PC of its own", cmd_metal},
-    {"holes", "list|run|explain|demo [ARGUMENT]...", "the holes of x86, one by one", cmd_holes},
+    {"holes", "list|run|explain|demo|cost [ARGUMENT]...", "the holes of x86, one by one",
+     cmd_holes},
     {"help", "[COMMAND]", "explain a command", cmd_help},
     {"version", "", "print the version", cmd_version},
     {"completion", "bash|zsh", "print a completion script for a shell", cmd_completion},

@@ -108,13 +108,20 @@ static void set_segment(struct vcpu *v, struct seg *s, uint16_t sel)
 
 void micro_load(struct micro *m, const struct program *p)
 {
-    struct vcpu *v = m->machine.vcpu;
     uint8_t *ram = m->machine.ram.base;
 
     memset(ram + LAB_CODE, 0, LAB_PAGES * GUEST_PAGE_SIZE);
     memcpy(ram + LAB_CODE, p->code, (size_t)(p->end - p->code));
     put_tables(ram);
     vm_ram_written(&m->machine.vm, LAB_CODE, LAB_PAGES * GUEST_PAGE_SIZE);
+    micro_restart(m, p);
+}
+
+void micro_restart(struct micro *m, const struct program *p)
+{
+    struct vcpu *v = m->machine.vcpu;
+
+    v->halted = false;
     v->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE;
     v->cr4 = 0;
     v->eflags = EFL_FIXED1;
@@ -123,6 +130,7 @@ void micro_load(struct micro *m, const struct program *p)
     v->cpl = 0;
     memset(v->gpr, 0, sizeof v->gpr);
     v->gpr[ESP] = LAB_STACK;
+    v->gpr[ESI] = p->esi;
     v->eip = v->next_eip = LAB_CODE;
     v->msr.sysenter_cs = LAB_SEL_CODE;
     v->msr.sysenter_esp = LAB_STACK;
@@ -135,16 +143,27 @@ void micro_load(struct micro *m, const struct program *p)
     vcpu_attend(v, ATT_MODE);
 }
 
+static uint64_t time_stamp(void)
+{
+    uint32_t lo, hi;
+
+    __asm__ volatile("lfence; rdtsc" : "=a"(lo), "=d"(hi)::"memory");
+    return (uint64_t)hi << 32 | lo;
+}
+
 void micro_run(struct micro *m, struct seen *out)
 {
     struct vcpu *v = m->machine.vcpu;
     unsigned reason = EXIT_SLICE;
+    uint64_t start = time_stamp();
 
     for (unsigned n = 0; n < SLICES && reason == EXIT_SLICE; n++) {
         reason = vcpu_run(v, SLICE_NS);
         fpu_park(v);
         vm_host_serve_trace(&m->machine.host);
     }
+    out->cycles = time_stamp() - start;
+    out->callouts = v->stats.bt_callouts;
     out->ended = reason == EXIT_HALT || reason == EXIT_SHUTDOWN_HALT;
     out->eax = v->gpr[EAX];
     out->iflag = v->eflags & EFL_IF;

@@ -25,6 +25,8 @@ struct seen {
     bool translated; /* translated code ran */
     uint8_t trap;    /* the vector */
     uint32_t eax;
+    uint64_t cycles;          /* of the host's time-stamp counter, in micro_run() */
+    uint64_t traps, callouts; /* naive.h: in ring 3; of translated code */
 };
 
 /* *m is zeroed memory. trace_fd: where lines of the stages `trace` go (TRACE_BIT()s; 0: none).
@@ -34,6 +36,9 @@ int micro_create(struct micro *m, enum exec_mode exec, uint32_t trace, int trace
 
 /* The program, tables and CPU state as at power-on of the micro-guest. */
 void micro_load(struct micro *m, const struct program *p);
+
+/* The CPU's part of it alone: the code stays translated. */
+void micro_restart(struct micro *m, const struct program *p);
 
 /* Until HLT, or for a second. */
 void micro_run(struct micro *m, struct seen *out);

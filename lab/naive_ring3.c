@@ -93,6 +93,7 @@ static __attribute__((no_sanitize("address", "undefined"))) void on_trap(int sig
         _exit(3); /* ours: the cell stays empty */
     for (unsigned n = 0; n < GPR_COUNT; n++)
         now.v->gpr[n] = (uint32_t)reg[order[n]];
+    now.out->traps++;
     unsigned vector = (unsigned)reg[REG_TRAPNO];
     uint64_t rip = (uint64_t)reg[REG_RIP];
     if (is_inside(rip)) {

@@ -9,7 +9,7 @@
 
 const struct program programs[HOLE_COUNT] = {
 #define PROGRAM(hole, want, mask, wants_if)                                                        \
-    [HOLE_##hole] = {lab_##hole, lab_at_##hole, lab_end_##hole, want, mask, wants_if},
+    [HOLE_##hole] = {lab_##hole, lab_at_##hole, lab_end_##hole, want, mask, 0, wants_if},
 #include "lab/programs.def"
 #undef PROGRAM
 };

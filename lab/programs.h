@@ -37,6 +37,7 @@
 struct program {
     const uint8_t *code, *at, *end; /* `at`: the instruction that it is about */
     uint32_t want, mask;
+    uint32_t esi; /* at its beginning */
     bool wants_if;
 };
 

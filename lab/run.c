@@ -37,8 +37,10 @@ const char *way_title(enum way w)
     return ways[w].title;
 }
 
-static _Noreturn void run_child(const struct way_row *w, const struct program *p, struct seen *out)
+static _Noreturn void run_child(const struct way_row *w, const struct program *p, unsigned tries,
+                                struct seen *out)
 {
+    uint64_t best = UINT64_MAX;
     static struct micro m;
     struct error e;
 
@@ -49,7 +51,18 @@ static _Noreturn void run_child(const struct way_row *w, const struct program *p
     micro_load(&m, p);
     if (w->start && w->start(&m, p, out))
         _exit(2);
-    micro_run(&m, out);
+    for (unsigned n = 0; n < tries; n++) {
+        uint64_t traps = out->traps, callouts = out->callouts;
+        if (n)
+            micro_restart(&m, p);
+        micro_run(&m, out);
+        best = out->cycles < best ? out->cycles : best;
+        if (n + 1 == tries) { /* of the last run alone */
+            out->traps -= traps;
+            out->callouts -= callouts;
+        }
+    }
+    out->cycles = best;
     _exit(0);
 }
 
@@ -71,6 +84,11 @@ static bool wait_child(pid_t child)
 
 bool way_run(enum way w, const struct program *p, struct seen *out)
 {
+    return way_time(w, p, 1, out);
+}
+
+bool way_time(enum way w, const struct program *p, unsigned tries, struct seen *out)
+{
     struct seen *shared =
         mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
@@ -80,7 +98,7 @@ bool way_run(enum way w, const struct program *p, struct seen *out)
     fflush(NULL);
     pid_t child = fork();
     if (child == 0)
-        run_child(&ways[w], p, shared);
+        run_child(&ways[w], p, tries, shared);
     bool ran = child > 0 && wait_child(child);
     *out = *shared;
     munmap(shared, sizeof *shared);

@@ -18,4 +18,8 @@ const char *way_title(enum way w);
  * cannot, or the run ended the process. *out is what was seen; memory of the process's. */
 bool way_run(enum way w, const struct program *p, struct seen *out);
 
+/* The same `tries` times on end (at least once), in one process. out->cycles is the fewest of them;
+ * traps and callouts are the last one's. */
+bool way_time(enum way w, const struct program *p, unsigned tries, struct seen *out);
+
 #endif

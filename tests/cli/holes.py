@@ -4,6 +4,7 @@
 import json
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 ring1 = sys.argv[1]
 failed = 0
@@ -89,6 +90,23 @@ def check_demo():
     check("it hangs" in out and "this is ring 1" in out and "this is ring 0" in out, out)
 
 
+def check_cost():
+    status, out, err = run("cost", "--json")
+    rows = {r["name"]: r for r in json.loads(out)}
+    check(status == 0 and not err and len(rows) == 16, f"cost: {status} {err}")
+    in_cache = {n for n, r in rows.items() if r["translated"]["how"] == "in cache"}
+    check({"mov_cs", "clisti", "mov_cr0", "smsw", "sldt", "str"} <= in_cache, f"in the cache: {in_cache}")
+    check({"cpuid", "in", "clts"} & in_cache == set(), f"callouts: {in_cache}")
+    for name in ("clisti", "mov_cr0", "in"):  # no ring3: a host without 32-bit code
+        r = rows[name].get("ring3")
+        check(not r or (r["how"] == "signal" and r["cycles"] > rows[name]["translated"]["cycles"]), f"{name}: {rows[name]}")
+    check(rows["mov_cs"].get("ring3", {"how": "native"})["how"] == "native", "mov eax, cs does not trap")
+    status, out, err = run("cost", "--svg")
+    svg = ElementTree.fromstring(out)
+    check(status == 0 and not err and len(svg.findall("{http://www.w3.org/2000/svg}rect")) > 32, "cost --svg")
+    check(run("cost", "--png")[0] == 1, "cost in another form")
+
+
 def check_usage():
     check(run()[0] == 1 and run("--help")[0] == 0, "usage")
     status, _, err = run("nonsense")
@@ -100,6 +118,7 @@ check_list()
 check_run()
 check_explain()
 check_demo()
+check_cost()
 check_usage()
 print("holes:", "ok" if not failed else f"{failed} failed")
 sys.exit(failed != 0)
