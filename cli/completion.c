@@ -10,7 +10,8 @@
 #include "cli/help.h"
 #include "cli/options.h"
 
-#define SUBCOMMANDS "run help version completion"
+#define SUBCOMMANDS "run metal holes help version completion"
+#define HOLES       "list run explain demo cost"
 
 /* Words that can follow an option, or what kind of thing does; NULL: anything. */
 static const char *words_for(enum option_id id)
@@ -118,7 +119,9 @@ void completion_bash(FILE *f)
           " --help --version' -- \"$cur\")); return\n"
           "    fi\n"
           "    case ${COMP_WORDS[1]} in\n"
-          "    help) COMPREPLY=($(compgen -W 'run version completion' -- \"$cur\")); return ;;\n"
+          "    help) COMPREPLY=($(compgen -W 'run metal holes version completion' -- \"$cur\")); "
+          "return ;;\n"
+          "    holes) COMPREPLY=($(compgen -W '" HOLES "' -- \"$cur\")); return ;;\n"
           "    completion) COMPREPLY=($(compgen -W 'bash zsh' -- \"$cur\")); return ;;\n"
           "    run) ;;\n"
           "    *) return ;;\n"
@@ -170,7 +173,8 @@ void completion_zsh(FILE *f)
           "        compadd -- " SUBCOMMANDS " --help --version; return\n"
           "    fi\n"
           "    case ${words[2]} in\n"
-          "    help) compadd -- run version completion; return ;;\n"
+          "    help) compadd -- run metal holes version completion; return ;;\n"
+          "    holes) compadd -- " HOLES "; return ;;\n"
           "    completion) compadd -- bash zsh; return ;;\n"
           "    run) ;;\n"
           "    *) return ;;\n"

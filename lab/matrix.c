@@ -27,7 +27,7 @@ static enum cell cell_of(const struct result *r, unsigned hole, unsigned column)
     if (!r->ran[column] || (column == WAY_RING1 && hole == HOLE_cpuid) ||
         (column == WAY_TRANSLATED && !s->translated))
         return NOT_RUN;
-    if (!s->ended || (s->eax & p->mask) != (p->want & p->mask) || s->iflag != p->wants_if)
+    if (!way_is_true(p, s))
         return VISIBLE;
     return s->trapped ? TRAPS : CLOSED;
 }

@@ -39,6 +39,7 @@ int micro_create(struct micro *m, enum exec_mode exec, uint32_t trace, int trace
                  struct error *e)
 {
     static char path[64];
+    static const uint16_t masks[] = {0x21, 0xa1}; /* of the 8259s: the PC's timer runs already */
 
     if (kernel_file(path, sizeof path, e))
         return -1;
@@ -51,6 +52,8 @@ int micro_create(struct micro *m, enum exec_mode exec, uint32_t trace, int trace
                              .sandbox = SANDBOX_OFF};
     if (machine_create(&m->machine, &m->cfg, e))
         return -1;
+    for (unsigned n = 0; n < ARRAY_LEN(masks); n++)
+        bus_write(&m->machine.vm.port, masks[n], 1, 0xff, vm_now(&m->machine.vm));
     if (trace) {
         m->machine.host.trace_fd = trace_fd;
         m->machine.host.host.trace_mask = trace;

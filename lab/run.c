@@ -27,6 +27,11 @@ static const struct way_row {
     [WAY_TRANSLATED] = {"translated", "translated", EXEC_TRANSLATE, NULL},
 };
 
+bool way_is_true(const struct program *p, const struct seen *s)
+{
+    return s->ended && ((s->eax ^ p->want) & p->mask) == 0 && s->iflag == p->wants_if;
+}
+
 const char *way_name(enum way w)
 {
     return ways[w].name;

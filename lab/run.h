@@ -14,6 +14,9 @@ enum way { WAY_RING3, WAY_RING1, WAY_INTERPRETED, WAY_TRANSLATED, WAYS };
 const char *way_name(enum way w);
 const char *way_title(enum way w);
 
+/* Is it what ring 0 sees at the end of p? */
+bool way_is_true(const struct program *p, const struct seen *s);
+
 /* Runs p; a process that does not come to its end within some seconds is ended. False: this host
  * cannot, or the run ended the process. *out is what was seen; memory of the process's. */
 bool way_run(enum way w, const struct program *p, struct seen *out);

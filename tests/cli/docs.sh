@@ -35,6 +35,8 @@ got=$(bash -c '. "$0"; COMP_WORDS=(ring1 run -seri); COMP_CWORD=2; _ring1; echo 
 [ "$got" = "-serial" ] || fail "completing -seri gives '$got'"
 got=$(bash -c '. "$0"; COMP_WORDS=(ring1 r); COMP_CWORD=1; _ring1; echo "${COMPREPLY[*]}"' "$tmp/bash")
 [ "$got" = "run" ] || fail "completing 'r' gives '$got'"
+got=$(bash -c '. "$0"; COMP_WORDS=(ring1 holes ex); COMP_CWORD=2; _ring1; echo "${COMPREPLY[*]}"' "$tmp/bash")
+[ "$got" = "explain" ] || fail "completing 'holes ex' gives '$got'"
 for args in "--help" "help" "help run" "run -h" "run -cpu help" "run -d help" "run -device help" "run -M help" "run -bt help" "--version" \
     "version" "run -version"; do
     # shellcheck disable=SC2086

@@ -4,7 +4,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "lab/holes.h"
+#include "lab/programs.h"
+#include "lab/run.h"
 
 #define ANY 0xff
 static const struct {
@@ -66,4 +67,40 @@ Test(lab_holes, agrees_with_itself)
             cr_expect_neq(holes[h].list, LIST_TRAPS, "%s", holes[h].name);
         cr_expect(holes[h].manual[0] && holes[h].shows[0], "%s", holes[h].name);
     }
+}
+
+/* Each micro-guest executes the instruction that its row is about, and wants something. */
+Test(lab_holes, programs)
+{
+    static struct decoder d;
+
+    decoder_init(&d, ISA_EVERY);
+    for (unsigned h = 0; h < HOLE_COUNT; h++) {
+        const struct program *p = &programs[h];
+        struct insn i;
+        cr_assert(p->code && p->code <= p->at && p->at < p->end, "%s", holes[h].name);
+        enum decode_status status = decoder_decode(
+            &d, (struct decode_mode){true, true}, p->at,
+            p->end - p->at < INSN_MAX_LEN ? (unsigned)(p->end - p->at) : INSN_MAX_LEN, &i);
+        cr_expect(status == DECODE_OK && i.op == holes[h].op, "%s executes %s", holes[h].name,
+                  insn_op_name(i.op));
+        cr_expect(p->end[-1] == 0xf4 && p->mask, "%s", holes[h].name);
+    }
+}
+
+/* What a cell's verdict hangs on. */
+Test(lab_holes, truth)
+{
+    const struct program *popf = &programs[HOLE_popf];
+    struct seen s = {.ended = true, .eax = 0x600d};
+
+    cr_expect(way_is_true(popf, &s));
+    s.iflag = true;
+    cr_expect_not(way_is_true(popf, &s));
+    s = (struct seen){.ended = true, .eax = 0x600e};
+    cr_expect_not(way_is_true(popf, &s));
+    s = (struct seen){.ended = false, .eax = 0x600d};
+    cr_expect_not(way_is_true(popf, &s));
+    s = (struct seen){.ended = true, .eax = 0xffffcdff};
+    cr_expect(way_is_true(&programs[HOLE_pushf], &s)); /* its mask is IF and IOPL */
 }
