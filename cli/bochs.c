@@ -33,8 +33,8 @@ static _Noreturn void child(int master, const char *rc)
     _exit(errno == ENOENT ? 127 : 126);
 }
 
-/* Reads what Bochs draws, until it ends; answers its debugger's first prompt. The prompt may come in
- * two parts. */
+/* Reads what Bochs draws, until it ends; answers its debugger's first prompt, which may come in two
+ * parts. */
 static void attend(int master)
 {
     char buf[4096 + sizeof PROMPT];
