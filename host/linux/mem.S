@@ -144,4 +144,26 @@ memcmp:
     ret
     .size memcmp, . - memcmp
 
+#ifdef WRAP_ASAN
+/*
+ * __wrap___asan_handle_no_return - the linker's --wrap leads here: the runtime's function, with the
+ * x87 and XMM registers as they were. AddressSanitizer has it called before each function that does
+ * not return, and the C library's memset, which it uses, takes XMM0 on some CPUs.
+ *   CLOBBERS what a function may, but for those registers
+ */
+    .globl __wrap___asan_handle_no_return
+    .type __wrap___asan_handle_no_return, @function
+__wrap___asan_handle_no_return:
+    push %rbp
+    mov %rsp, %rbp
+    sub $512, %rsp
+    and $-64, %rsp
+    fxsave (%rsp)
+    call __real___asan_handle_no_return@PLT
+    fxrstor (%rsp)
+    leave
+    ret
+    .size __wrap___asan_handle_no_return, . - __wrap___asan_handle_no_return
+#endif
+
     .section .note.GNU-stack, "", @progbits
