@@ -26,8 +26,7 @@ struct direct_options {
 /* Bytes of memory for a VM with so much RAM; the host allocates them zeroed. */
 size_t direct_size(uint64_t ram_size);
 
-/* Adds the engine, before the translator. v->vm->host has direct_run() and direct_allow(), and
- * windows. */
+/* Adds the engine, before the translator. v->host has direct_run() and windows. */
 void direct_init(struct vcpu *v, void *memory, const struct direct_options *options);
 
 extern const struct engine direct_engine;
