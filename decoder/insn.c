@@ -18,6 +18,13 @@ const struct operand *insn_memory(const struct insn *i)
     return NULL;
 }
 
+bool insn_wants_alignment(const struct insn *i)
+{
+    const struct operand *o = insn_memory(i);
+
+    return o && o->size == 16 && !(i->traits & (T_X87 | T_UNALIGNED));
+}
+
 const struct operand *insn_operand_at(const struct insn *i, unsigned place)
 {
     for (unsigned n = 0; n < i->nops; n++)

@@ -229,6 +229,8 @@ static inline bool insn_needs_sse(const struct insn *i)
 bool insn_names(const struct insn *i, unsigned kind);
 /* The memory operand, or NULL. */
 const struct operand *insn_memory(const struct insn *i);
+/* Is it #GP(0) unless its memory operand is aligned on 16 bytes? (SDM vol. 2A, 2.4, types 1, 2) */
+bool insn_wants_alignment(const struct insn *i);
 /* The operand that is named there (enum operand_place, not PLACE_NONE), or NULL. */
 const struct operand *insn_operand_at(const struct insn *i, unsigned place);
 /* Does it add a constant to a 32-bit register (ADD, SUB, INC, DEC, LEA), at most setting flags

@@ -97,7 +97,7 @@ static void describe(const struct insn *i, struct fpu_stub *s)
     /* Without vector operands: EMMS, and CVTSS2SI and its like with a memory source. */
     if (!x87 && !(s->what & (STUB_MMX | STUB_XMM)))
         s->what |= insn_needs_sse(i) ? STUB_XMM : STUB_MMX;
-    if (!x87 && s->mem_size == 16 && !(i->traits & T_UNALIGNED))
+    if (insn_wants_alignment(i))
         s->what |= STUB_ALIGN16;
 }
 
