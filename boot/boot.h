@@ -31,7 +31,9 @@ struct vm;
 
 #define BOOT_MODULES 32u
 
-enum boot_kind { BOOT_UNKNOWN, BOOT_LINUX, BOOT_MULTIBOOT };
+/* BOOT_FIRMWARE: no kernel is loaded, the CPU starts at its reset vector, where the board has a ROM
+ * (struct pc_config, `firmware`). */
+enum boot_kind { BOOT_UNKNOWN, BOOT_LINUX, BOOT_MULTIBOOT, BOOT_FIRMWARE };
 
 /* A file's bytes. They stay the caller's, and stay where they are as long as the guest may be
  * reset. */
@@ -87,9 +89,9 @@ int boot_load(const struct boot *b, const struct boot_ram *ram, uint32_t rsdp,
 void boot_enter(struct vcpu *v, const struct boot_entry *entry);
 
 /* Power-on and the reset button: board and CPU are reset, firmware's tables and the kernel written
- * again, CPU 0 is at its entry. RAM keeps the rest. *vm and *pc are wired (vm_wire_pc()), and no
- * guest code runs meanwhile. clear: as in struct boot_ram. Returns 0, or -1 with *e; the guest must
- * not run then. */
+ * again, CPU 0 is at its entry; with firmware, at its reset vector. RAM keeps the rest. *vm and *pc
+ * are wired (vm_wire_pc()), and no guest code runs meanwhile. clear: as in struct boot_ram. Returns
+ * 0, or -1 with *e; the guest must not run then. */
 int boot_start(const struct boot *b, struct vm *vm, struct pc *pc,
                void (*clear)(uint8_t *p, uint64_t len), struct boot_error *e);
 

@@ -20,11 +20,13 @@ int boot_start(const struct boot *b, struct vm *vm, struct pc *pc,
     vcpu_reset(v);
     vm_set_a20(vm, true);  /* as firmware leaves it */
     vm->next_deadline = 0; /* look at the board's timers first */
-    rsdp = pc_build_tables(pc);
-    if (boot_load(b, &ram, rsdp, &entry, e))
-        return -1;
-    vm_ram_written(vm, 0, vm->ram_size); /* what was made from the last boot's code is stale */
-    boot_enter(v, &entry);
+    if (b->kind != BOOT_FIRMWARE) {
+        rsdp = pc_build_tables(pc);
+        if (boot_load(b, &ram, rsdp, &entry, e))
+            return -1;
+        vm_ram_written(vm, 0, vm->ram_size); /* what was made from the last boot's code is stale */
+        boot_enter(v, &entry);
+    }
     if (vm->lockstep)
         lockstep_sync(vm->lockstep);
     return 0;

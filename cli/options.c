@@ -104,6 +104,16 @@ static int set_monitor(struct parser *p, const char *arg)
         arg);
 }
 
+static int add_folder(struct parser *p, const char *arg)
+{
+    struct config *cfg = p->cfg;
+
+    if (cfg->firmware_folder_count == FIRMWARE_FOLDERS)
+        return error_set(p->e, "-L was given more than %u times", FIRMWARE_FOLDERS);
+    cfg->firmware_folder[cfg->firmware_folder_count++] = arg;
+    return 0;
+}
+
 static void want_help(struct parser *p, enum options_result what)
 {
     if (p->result == OPTIONS_RUN)
@@ -122,6 +132,14 @@ static int apply(struct parser *p, const struct option_row *row, const char *arg
         return set_text(p, row->name, &cfg->initrd, arg, false);
     case OPT_APPEND:
         return set_text(p, row->name, &cfg->append, arg, true);
+    case OPT_BIOS:
+        return set_text(p, row->name, &cfg->bios, arg, false);
+    case OPT_BOOT:
+        return value_boot(arg, cfg, p->e);
+    case OPT_FIRMWARE_FOLDER:
+        return add_folder(p, arg);
+    case OPT_GLOBAL:
+        return value_global(arg, cfg, p->e);
     case OPT_NAME:
         return set_text(p, row->name, &cfg->name, arg, false);
     case OPT_TRACE_FILE:
@@ -142,7 +160,7 @@ static int apply(struct parser *p, const struct option_row *row, const char *arg
     case OPT_DEVICE:
         return help ? (want_help(p, OPTIONS_DEVICE_HELP), 0) : value_device(arg, cfg, p->e);
     case OPT_NOGRAPHIC:
-        p->nographic = true;
+        p->nographic = cfg->nographic = true;
         return 0;
     case OPT_SERIAL:
         return add_serial(p, arg);
@@ -280,10 +298,10 @@ static int check_whole(struct parser *p)
         return error_set(p->e, "stdio was given to more than one console; only one can have it");
     if (!cfg->kernel && cfg->initrd)
         return error_set(p->e, "-initrd needs a kernel to go with; add -kernel FILE");
+    if (cfg->kernel && strcmp(cfg->bios, option_preset(OPT_BIOS)))
+        return error_set(p->e, "a kernel is started without firmware; leave out -kernel or -bios");
     if (!cfg->kernel && cfg->append)
         return error_set(p->e, "-append needs a kernel to go with; add -kernel FILE");
-    if (!cfg->kernel)
-        return error_set(p->e, "there is nothing to boot; name a kernel with -kernel FILE");
     return 0;
 }
 

@@ -53,6 +53,8 @@ int value_console(const char *option, const char *text, struct console_spec *out
 int value_rtc(const char *text, struct config *cfg, struct error *e);
 int value_device(const char *text, struct config *cfg, struct error *e);
 int value_machine(const char *text, struct config *cfg, struct error *e);
+int value_boot(const char *text, struct config *cfg, struct error *e);
+int value_global(const char *text, struct config *cfg, struct error *e);
 int value_smp(const char *text, struct error *e);
 int value_cpu(const char *text, struct config *cfg, struct error *e);
 int value_trace(const char *text, uint32_t *mask, struct error *e);

@@ -411,3 +411,67 @@ int value_trace(const char *text, uint32_t *mask, struct error *e)
     }
     return 0;
 }
+
+/* ---- -global ---- */
+
+int value_global(const char *text, struct config *cfg, struct error *e)
+{
+    const char *port = value_of(text, "isa-debugcon.iobase");
+    uint64_t n;
+
+    if (!port)
+        return error_set(e, "-global %s: only isa-debugcon.iobase can be set", text);
+    if (!parse_number(port, 0xffff, &n) || !n)
+        return error_set(e, "-global %s: a port is a number from 1 to 0xffff", text);
+    cfg->debugcon_port = (uint16_t)n;
+    return 0;
+}
+
+/* ---- -boot ---- */
+
+static int boot_drives(const char *text, uint8_t *out, struct error *e)
+{
+    static const char letters[] = "acdn"; /* enum pc_boot_from, less one */
+    unsigned n = 0;
+
+    memset(out, 0, PC_BOOT_PLACES);
+    for (; *text; text++) {
+        const char *at = strchr(letters, *text);
+        if (!at)
+            return error_set(
+                e, "-boot: '%c' is no drive; a is a floppy, c a disk, d a CD, n the network",
+                *text);
+        if (n < PC_BOOT_PLACES)
+            out[n++] = (uint8_t)(at - letters + 1);
+    }
+    return 0;
+}
+
+int value_boot(const char *text, struct config *cfg, struct error *e)
+{
+    char piece[64];
+    uint64_t ms;
+
+    for (const char *list = text; list;) {
+        bool first = list == text;
+        list = next_piece(list, piece, sizeof piece);
+        const char *order = value_of(piece, "order"), *once = value_of(piece, "once");
+        const char *menu = value_of(piece, "menu"), *wait = value_of(piece, "splash-time");
+        if (!order && first && !strchr(piece, '='))
+            order = piece;
+        if (order ? boot_drives(order, cfg->boot.order, e)
+                  : once && boot_drives(once, cfg->boot.once, e))
+            return -1;
+        if (menu && on_off(menu, &cfg->boot.menu))
+            return error_set(e, "-boot menu=%s: write on or off", menu);
+        if (wait && !parse_number(wait, 0xffff, &ms))
+            return error_set(e, "-boot splash-time=%s: write milliseconds, up to 65535", wait);
+        if (wait)
+            cfg->boot.menu_ms = (uint32_t)ms;
+        if (!order && !once && !menu && !wait && strncmp(piece, "strict", 6))
+            return error_set(
+                e, "-boot %s: '%s' is unknown; it can be order=, once=, menu=, splash-time=", text,
+                piece);
+    }
+    return 0;
+}

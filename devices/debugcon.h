@@ -21,6 +21,8 @@ struct debugcon {
     struct wire kick;
 };
 
+#define DEBUGCON_PORT 0xe9u /* where it is unless somebody says otherwise */
+
 extern const struct dev_ops debugcon_ops;
 
 void debugcon_init(struct debugcon *d, struct chardev chr, struct wire kick);

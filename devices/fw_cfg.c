@@ -181,6 +181,14 @@ static void fw_cfg_select(struct fw_cfg *f, uint16_t key)
 {
     f->selector = (uint16_t)(key & ~WRITE_CHANNEL);
     f->position = 0;
+    if (f->on_select)
+        f->on_select(f->select_opaque, f->selector);
+}
+
+void fw_cfg_on_select(struct fw_cfg *f, void (*fn)(void *opaque, uint16_t key), void *opaque)
+{
+    f->on_select = fn;
+    f->select_opaque = opaque;
 }
 
 static void fw_cfg_write(void *dev, uint32_t off, unsigned size, uint32_t val, ns_t now)
@@ -302,7 +310,7 @@ void fw_cfg_init(struct fw_cfg *f, const struct fw_cfg_config *cfg)
     fw_cfg_add_int(f, KEY_NB_CPUS, cfg->cpu_count, 2);
     fw_cfg_add_int(f, KEY_MAX_CPUS, cfg->cpu_count, 2);
     fw_cfg_add_int(f, KEY_BOOT_DEVICE, 0, 2);
-    fw_cfg_add_int(f, KEY_BOOT_MENU, 0, 2);
+    fw_cfg_add_int(f, KEY_BOOT_MENU, cfg->boot_menu, 2);
     fw_cfg_add_int(f, KEY_NUMA, 0, 8);
     fw_cfg_add_int(f, KEY_IRQ0_OVERRIDE, 1, 4);
     fw_cfg_add_int(f, KEY_KERNEL_ADDR, cfg->kernel_addr, 4);

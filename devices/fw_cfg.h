@@ -41,6 +41,8 @@ struct fw_cfg {
     uint8_t dir[4 + 64 * FW_CFG_MAX_FILES]; /* the file directory, big-endian */
     uint8_t small[512];
     struct dma dma;
+    void (*on_select)(void *opaque, uint16_t key);
+    void *select_opaque;
 };
 
 /* What fw_cfg_init() publishes under the well-known keys. Pointers must live as long as the
@@ -49,6 +51,7 @@ struct fw_cfg_config {
     uint64_t ram_size;
     unsigned cpu_count;
     bool nographic;
+    bool boot_menu;
     const char *cmdline; /* may be NULL */
     const uint8_t *kernel, *initrd, *setup;
     uint32_t kernel_size, initrd_size, setup_size;
@@ -64,5 +67,7 @@ void fw_cfg_init(struct fw_cfg *f, const struct fw_cfg_config *cfg);
 int fw_cfg_add_bytes(struct fw_cfg *f, uint16_t key, const void *data, uint32_t len);
 int fw_cfg_add_int(struct fw_cfg *f, uint16_t key, uint64_t value, unsigned bytes);
 int fw_cfg_add_file(struct fw_cfg *f, const char *name, const void *data, uint32_t len);
+/* `fn` may write to the bytes of the item that is about to be read, not change its length. */
+void fw_cfg_on_select(struct fw_cfg *f, void (*fn)(void *opaque, uint16_t key), void *opaque);
 
 #endif

@@ -7,6 +7,7 @@
 #include "devices/pc.h"
 
 #include "devices/pc_board.h"
+#include "include/ring1/mem.h"
 
 enum bus_kind { MEM, PORT };
 enum presence {
@@ -60,7 +61,8 @@ static const struct chip {
 
 _Static_assert(ARRAY_LEN(chips) <= PC_CHIPS_MAX, "struct pc has a deadline for each");
 
-/* Fixed addresses. The PM and SMBus ranges, the local APICs and isa-debug-exit place themselves. */
+/* Fixed addresses. The PM and SMBus ranges, the local APICs, the debug console and isa-debug-exit
+ * place themselves. */
 static const struct place {
     const struct dev_ops *ops;
     size_t at;
@@ -82,7 +84,6 @@ static const struct place {
     {&piix4_apm_ops, AT(pm), PORT, 0x0b2, 0x0b3, 0, ALWAYS},
     {&i8237_ops, AT(dma), PORT, 0x0c0, 0x0df, 0x100, ALWAYS},
     {&pc_testdev_ops, AT(testdev), PORT, 0x0e0, 0x0e7, 0, IF_TESTDEV},
-    {&debugcon_ops, AT(debugcon), PORT, 0x0e9, 0x0e9, 0, IF_DEBUGCON},
     {&pc_testdev_byte_ops, AT(testdev), PORT, 0x0e8, 0x0eb, 0, IF_TESTDEV},
     {&pc_coproc_ops, AT(coproc), PORT, 0x0f0, 0x0f1, 0, ALWAYS},
     {&ns16550_ops, AT(uart[3]), PORT, 0x2e8, 0x2ef, 0, IF_UART3},
@@ -171,6 +172,11 @@ static int place_all(struct pc *pc, const char **why)
             return fail(why, p->when == IF_TESTDEV ? "pc-testdev needs an address that is taken"
                                                    : "two devices have the same address");
     }
+    if (present(pc, IF_DEBUGCON)) {
+        uint16_t port = pc->cfg.debugcon_port ? pc->cfg.debugcon_port : DEBUGCON_PORT;
+        if (bus_add(pc->cfg.port, port, port, &debugcon_ops, &pc->debugcon, 0))
+            return fail(why, "the port of the debug console is taken by another device");
+    }
     if (pc->cfg.debug_exit_base >= 0) {
         uint64_t first = (uint64_t)pc->cfg.debug_exit_base;
         if (pc->cfg.debug_exit_size < 1 || pc->cfg.debug_exit_size > 4 ||
@@ -193,6 +199,8 @@ int pc_init(struct pc *pc, const struct pc_config *cfg, const char **why)
     pc_wires_connect(pc);
     if (place_all(pc, why))
         return -1;
+    if (pc_fw_cfg_files(pc))
+        return fail(why, "fw_cfg has too many files");
     pc->ready = true;
     pc_reset(pc, 0);
     return 0;
@@ -208,7 +216,15 @@ void pc_reset(struct pc *pc, ns_t now)
     if (pc->cfg.no_apic) /* LINT0 is the CPU's INTR pin then */
         lapic_set_hw_enabled(&pc->lapic[0], false);
     pc_apic_window_update(pc, !pc->cfg.no_apic, LAPIC_DEFAULT_BASE);
-    pc_firmware_setup(pc, now);
+    if (pc->cfg.firmware)
+        pc_cmos_setup(pc);
+    else
+        pc_firmware_setup(pc, now);
+}
+
+void pc_restarted(struct pc *pc)
+{
+    memset(pc->cfg.boot.once, 0, sizeof pc->cfg.boot.once);
 }
 
 const struct dev_ops *pc_chip(const struct pc *pc, unsigned n, const void **dev)

@@ -14,6 +14,23 @@ struct pc; /* all chips by value; size from pc_size() */
 
 enum pc_request { PC_POWEROFF, PC_RESET, PC_DEBUG_EXIT };
 
+/* What firmware is to boot from, first one first; 0: nothing more. */
+enum pc_boot_from { PC_BOOT_FLOPPY = 1, PC_BOOT_DISK = 2, PC_BOOT_CD = 3, PC_BOOT_NETWORK = 4 };
+#define PC_BOOT_PLACES 3u
+struct pc_boot {
+    uint8_t order[PC_BOOT_PLACES]; /* enum pc_boot_from; all 0: disk, floppy, CD */
+    uint8_t once[PC_BOOT_PLACES];  /* at power-on, instead of `order`; all 0: the same */
+    bool menu;                     /* firmware waits for a key that opens its menu */
+    uint32_t menu_ms;              /* so long; 0: as long as it likes */
+};
+
+/* A file that fw_cfg offers to firmware: for example "vgaroms/vgabios.bin". */
+struct pc_file {
+    const char *name;
+    const void *bytes;
+    uint32_t size;
+};
+
 /* What the board asks of the machine around it (monitor and host). All required unless said. */
 struct pc_config {
     struct bus *mem, *port;
@@ -26,6 +43,13 @@ struct pc_config {
     const uint8_t *kernel, *initrd; /* for fw_cfg; may be NULL */
     uint32_t kernel_size, initrd_size;
     bool acpi; /* build tables */
+    /* The CPU starts in a ROM, whose program sets up the chips and leaves the tables: the board is
+     * as power-on leaves it, but for what the clock's RAM says of it. */
+    bool firmware;
+    bool nographic; /* firmware writes to the first serial port, and reads from there */
+    struct pc_boot boot;
+    const struct pc_file *file; /* more files for fw_cfg; they and their bytes stay the caller's */
+    unsigned file_count;
     /* The CPU has no local APIC: neither it nor the I/O APIC answers, no table names them. */
     bool no_apic;
     int debug_exit_base; /* isa-debug-exit's iobase, or -1 */
@@ -37,7 +61,8 @@ struct pc_config {
     uint32_t vga_memory_size;
     struct chardev serial[4]; /* send NULL: UART present only if serial_present */
     bool serial_present[4];
-    struct chardev debugcon; /* port 0xe9; send NULL: absent */
+    struct chardev debugcon; /* send NULL: absent */
+    uint16_t debugcon_port;  /* 0: 0xe9 */
     void *opaque;            /* first argument of the functions below */
     void (*set_intr)(void *opaque, unsigned cpu, bool level);
     void (*raise_nmi)(void *opaque, unsigned cpu);
@@ -62,6 +87,8 @@ size_t pc_size(void);
  * -1 with *why. */
 int pc_init(struct pc *pc, const struct pc_config *cfg, const char **why);
 void pc_reset(struct pc *pc, ns_t now);
+/* The guest was reset, so what pc_config.boot.once says is over. */
+void pc_restarted(struct pc *pc);
 ns_t pc_run_until(struct pc *pc, ns_t now);
 /* Is there anything that may raise an NMI at this CPU while no instruction runs, as the chips are
  * programmed now? Asked after pc_run_until(). */

@@ -5,6 +5,7 @@
 #ifndef RING1_DEVICES_PC_BOARD_H
 #define RING1_DEVICES_PC_BOARD_H
 
+#include "devices/acpi_tables.h"
 #include "devices/debugcon.h"
 #include "devices/fw_cfg.h"
 #include "devices/i440fx.h"
@@ -41,6 +42,16 @@ enum pc_irq_source { SRC_ISA, SRC_ISA_SECOND, SRC_PIRQ, SRC_SCI, SRC_TESTDEV };
 /* Bytes for the tables of ACPI and MP that firmware would leave. */
 #define PC_TABLES_LEN 0x4000u
 
+/* pc_tables.c: files for firmware. */
+#define PC_RSDP_LEN        20u
+#define PC_LOADER_COMMANDS 16u
+#define PC_LOADER_LEN      128u /* bytes of a command */
+struct pc_acpi_files {
+    uint8_t rsdp[PC_RSDP_LEN];
+    uint8_t loader[PC_LOADER_COMMANDS][PC_LOADER_LEN]; /* commands of zeroes do nothing */
+    unsigned commands;
+};
+
 /* FERR# to IRQ 13, port 0xf0. */
 struct pc_coproc {
     bool ferr, irq;
@@ -76,8 +87,9 @@ struct pc {
     struct apic_bus apic_bus;
     struct completion_queue completions;
     struct pc_config cfg;
-    uint8_t tables[PC_TABLES_LEN]; /* pc_build_tables() makes them here */
-    bool ready;                    /* pc_init() is done: wires may reach the machine */
+    uint8_t tables[PC_TABLES_LEN]; /* pc_build_tables() makes them here, or pc_tables.c */
+    struct pc_acpi_files acpi_files;
+    bool ready; /* pc_init() is done: wires may reach the machine */
 };
 
 extern const struct dev_ops pc_coproc_ops;
@@ -97,5 +109,13 @@ void pc_apic_window_update(struct pc *pc, bool enabled, uint64_t base);
 void pc_a20(void *board, unsigned pin, bool level);
 /* pc_firmware.c: programs the chips as firmware would before it starts a kernel. */
 void pc_firmware_setup(struct pc *pc, ns_t now);
+/* pc_firmware.c: the clock's RAM says how much memory there is, how many CPUs, and what to boot
+ * from. */
+void pc_cmos_setup(struct pc *pc);
+/* pc_tables.c: what firmware fetches from fw_cfg: ACPI tables with the script that places them, the
+ * caller's files. 0; -1: they are too many. */
+int pc_fw_cfg_files(struct pc *pc);
+/* pc_tables.c: what tables say of this board, with the power management's ports there. */
+struct board_facts pc_facts(const struct pc *pc, uint16_t pm_base, uint16_t smb_base);
 
 #endif

@@ -82,13 +82,29 @@ static void assign_pci_lines(struct pc *pc)
     }
 }
 
+/* Where SeaBIOS and its forerunner of Bochs look. */
+#define CMOS_BOOT_THIRD 0x38u /* bits 7-4; bit 0: a floppy's boot sector need not be marked */
+#define CMOS_BOOT_FIRST 0x3du /* bits 3-0; 7-4: the second */
+#define CMOS_CPUS       0x5fu /* less one */
+
+void pc_cmos_setup(struct pc *pc)
+{
+    static const uint8_t usual[PC_BOOT_PLACES] = {PC_BOOT_DISK, PC_BOOT_FLOPPY, PC_BOOT_CD};
+    const struct pc_boot *b = &pc->cfg.boot;
+    const uint8_t *o = b->once[0] ? b->once : b->order[0] ? b->order : usual;
+
+    mc146818_set_memory(&pc->rtc, pc->cfg.ram_size);
+    mc146818_poke(&pc->rtc, CMOS_CPUS, (uint8_t)(pc->cfg.cpu_count - 1));
+    mc146818_poke(&pc->rtc, CMOS_BOOT_FIRST, (uint8_t)(o[1] << 4 | o[0]));
+    mc146818_poke(&pc->rtc, CMOS_BOOT_THIRD, (uint8_t)(o[2] << 4));
+}
+
 void pc_firmware_setup(struct pc *pc, ns_t now)
 {
     for (unsigned i = 0; i < ARRAY_LEN(script); i++)
         bus_write(pc->cfg.port, script[i].port, 1, script[i].value, now);
     setup_uarts(pc, now);
-    mc146818_set_memory(&pc->rtc, pc->cfg.ram_size);
-    mc146818_poke(&pc->rtc, 0x5f, (uint8_t)(pc->cfg.cpu_count - 1));
+    pc_cmos_setup(pc);
     i440fx_firmware_setup(&pc->i440fx);
     piix3_firmware_setup(&pc->piix3);
     piix4_pm_firmware_setup(&pc->pm, PC_PM_BASE, PC_SMB_BASE);
@@ -180,24 +196,12 @@ uint32_t pc_build_tables(struct pc *pc)
 {
     struct table_area area = {
         .bytes = pc->tables, .base = TABLES_FIRST, .at = TABLES_FIRST, .end = TABLES_END};
-    struct board_facts facts = {
-        .cpu_count = pc->cfg.cpu_count,
-        .pm_base = PC_PM_BASE,
-        .smb_base = PC_SMB_BASE,
-        .sci_irq = PC_SCI_IRQ,
-        .level_irqs = PC_LEVEL_IRQS,
-        .io_apic_id = (uint8_t)pc->cfg.cpu_count,
-        .no_apic = pc->cfg.no_apic,
-        .vga = pc->cfg.vga_memory != NULL,
-        .pci = &pc->pci,
-    };
+    struct board_facts facts = pc_facts(pc, PC_PM_BASE, PC_SMB_BASE);
     uint8_t facs[ACPI_FACS_LEN];
     uint32_t rsdp = 0;
 
     if (pc->cfg.ram_size < 0x100000)
         return 0;
-    for (unsigned n = 0; n < 4; n++)
-        facts.serial_present[n] = pc->cfg.serial_present[n];
     if (!facts.no_apic)
         mptable_build(&area, &facts);
     if (pc->cfg.acpi)

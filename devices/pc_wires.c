@@ -286,6 +286,7 @@ static void connect_pci(struct pc *pc)
         pc->pci.pirq[n] = (struct wire){piix3_pirq, &pc->piix3, n};
     i440fx_init(&pc->i440fx, pc->cfg.ram_size, set_shadow, pc);
     piix3_init(&pc->piix3, (struct wire){isa_irq, pc, PC_IRQ_PIN(SRC_PIRQ, 0)}, reset);
+    pc->pm.smm_done = pc->cfg.firmware;
     piix4_pm_init(&pc->pm, (struct wire){isa_irq, pc, PC_IRQ_PIN(SRC_SCI, PC_SCI_IRQ)}, off,
                   deadline);
 }
@@ -295,7 +296,8 @@ static void connect_fw_cfg(struct pc *pc)
     struct fw_cfg_config fw = {
         .ram_size = pc->cfg.ram_size,
         .cpu_count = pc->cfg.cpu_count,
-        .nographic = true,
+        .nographic = pc->cfg.nographic,
+        .boot_menu = pc->cfg.boot.menu,
         .cmdline = pc->cfg.cmdline,
         .kernel = pc->cfg.kernel,
         .initrd = pc->cfg.initrd,
@@ -304,6 +306,10 @@ static void connect_fw_cfg(struct pc *pc)
         .dma = pc->cfg.dma,
     };
 
+    if (pc->cfg.firmware) { /* what it would find there it would boot */
+        fw.kernel = fw.initrd = NULL;
+        fw.cmdline = NULL;
+    }
     fw_cfg_init(&pc->fw_cfg, &fw);
 }
 

@@ -8,9 +8,12 @@
 
 /* Configuration registers. */
 #define CFG_PMBA      0x40
+#define CFG_DEVACTB   0x58
 #define CFG_PMREGMISC 0x80
 #define CFG_SMBBA     0x90
 #define CFG_SMBHSTCFG 0xd2
+
+#define DEVACTB_APMC_EN 0x02000000u /* a write to APMC raises an SMI */
 
 #define PM_IO_SIZE  64u
 #define SMB_IO_SIZE 16u
@@ -310,6 +313,8 @@ static void pm_reset(void *dev)
     pci_fn_reg(f, CFG_SMBBA, 4, 1, 0xfff0);
     pci_fn_reg(f, CFG_SMBHSTCFG, 4, 0, 0xffff0f);
     pci_fn_reg(f, CFG_SMBHSTCFG + 4, 1, 0, 0);
+    if (d->smm_done)
+        pci_fn_reg(f, CFG_DEVACTB, 4, DEVACTB_APMC_EN, UINT32_MAX);
     ranges_update(d);
     d->pm_sts = d->pm_en = d->pm_cntrl = d->gp_sts = d->gp_en = 0;
     memset(d->other, 0, sizeof d->other);

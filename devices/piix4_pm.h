@@ -48,6 +48,7 @@ struct piix4_pm {
     bool sci_level;
     char wires_begin[1];
     struct pci_fn fn;
+    bool smm_done; /* the board's, before reset: APMC_EN is set, so firmware does without SMM */
     bool pm_mapped, smb_mapped;
     uint16_t pm_at, smb_at;
     struct wire sci;

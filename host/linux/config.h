@@ -7,13 +7,15 @@
 #define RING1_HOST_LINUX_CONFIG_H
 
 #include "bt/cache/options.h"
+#include "devices/pc.h"
 #include "include/ring1/types.h"
 #include "monitor/cpu/cpuid.h"
 
-#define MAX_SERIAL 4u
-#define MIB        (1024ull * 1024)
-#define RAM_MIN    (1 * MIB)
-#define RAM_MAX    (3584 * MIB) /* below the PCI hole at 0xe0000000 (monitor/cpu/vm.h) */
+#define MAX_SERIAL       4u
+#define FIRMWARE_FOLDERS 8u
+#define MIB              (1024ull * 1024)
+#define RAM_MIN          (1 * MIB)
+#define RAM_MAX          (3584 * MIB) /* below the PCI hole at 0xe0000000 (monitor/cpu/vm.h) */
 
 /* The translator's code cache: host memory that is used only as far as there is code. */
 #define CACHE_MIN (1 * MIB)
@@ -53,8 +55,13 @@ struct console_spec {
 enum rtc_base { RTC_UTC, RTC_LOCALTIME, RTC_DATE };
 
 struct config {
-    const char *kernel, *initrd, *append; /* NULL when not given; append "" */
-    const char *name;                     /* NULL when not given */
+    const char *kernel, *initrd, *append;          /* NULL when not given; append "" */
+    const char *bios;                              /* without a kernel: what to start instead */
+    const char *firmware_folder[FIRMWARE_FOLDERS]; /* -L, in order */
+    unsigned firmware_folder_count;
+    struct pc_boot boot;
+    bool nographic;
+    const char *name; /* NULL when not given */
     uint64_t ram_size;
     const struct cpu_model *cpu;
     bool acpi;
@@ -66,7 +73,8 @@ struct config {
     bool vga; /* a graphics card */
     unsigned serial_count;
     struct console_spec serial[MAX_SERIAL];
-    struct console_spec debugcon; /* CONSOLE_NONE: no port 0xe9 */
+    struct console_spec debugcon; /* CONSOLE_NONE: no debug port */
+    uint16_t debugcon_port;
     bool no_reboot, no_shutdown, stats;
     enum exec_mode exec;
     uint64_t cache_size; /* bytes of translated code */

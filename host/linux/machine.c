@@ -183,6 +183,12 @@ static int create_board(struct machine *m, struct error *e)
         .initrd = b->module_count ? b->module[0].bytes : NULL,
         .initrd_size = b->module_count ? (uint32_t)b->module[0].size : 0,
         .acpi = cfg->acpi,
+        .firmware = b->kind == BOOT_FIRMWARE,
+        .nographic = cfg->nographic,
+        .boot = cfg->boot,
+        .file = m->firmware.file,
+        .file_count = m->firmware.file_count,
+        .debugcon_port = cfg->debugcon_port,
         .debug_exit_base = cfg->debug_exit ? (int)cfg->debug_exit_base : -1,
         .debug_exit_size = (int)cfg->debug_exit_size,
         .testdev = cfg->testdev,
@@ -201,6 +207,26 @@ static int create_board(struct machine *m, struct error *e)
     return 0;
 }
 
+/* What the guest starts with: a kernel, or without one a BIOS. */
+static int open_start(struct machine *m, struct error *e)
+{
+    const struct config *cfg = m->cfg;
+
+    if (cfg->kernel)
+        return boot_open(&m->boot, cfg->kernel, cfg->initrd, cfg->append, e);
+    m->boot.boot = (struct boot){.kind = BOOT_FIRMWARE, .cmdline = ""};
+    return firmware_open(&m->firmware, cfg, e);
+}
+
+static int start(struct machine *m, struct error *e)
+{
+    struct boot_error why;
+
+    if (boot_start(&m->boot.boot, &m->vm, m->pc, memory_clear, &why))
+        return error_set(e, "%s", why.text);
+    return 0;
+}
+
 int machine_create(struct machine *m, const struct config *cfg, struct error *e)
 {
     struct vcpu *v;
@@ -214,20 +240,18 @@ int machine_create(struct machine *m, const struct config *cfg, struct error *e)
                              ? "the host has not enough memory for the monitor"
                              : NO_ADDRESS_SPACE);
     m->vcpu = v;
-    if (boot_open(&m->boot, cfg->kernel, cfg->initrd, cfg->append, e) ||
-        guest_ram_create(&m->ram, cfg->ram_size, e) || vm_host_init(&m->host, cfg, e) ||
-        create_vm(m, e) || signals_install(m, e) || open_consoles(m, e) || create_board(m, e))
+    if (open_start(m, e) || guest_ram_create(&m->ram, cfg->ram_size, e) ||
+        vm_host_init(&m->host, cfg, e) || create_vm(m, e) ||
+        (!cfg->kernel && firmware_place(&m->firmware, &m->ram, &m->vm, e)) ||
+        signals_install(m, e) || open_consoles(m, e) || create_board(m, e))
         return -1;
-    return machine_reset(m, e);
+    return start(m, e);
 }
 
 int machine_reset(struct machine *m, struct error *e)
 {
-    struct boot_error why;
-
-    if (boot_start(&m->boot.boot, &m->vm, m->pc, memory_clear, &why))
-        return error_set(e, "%s", why.text);
-    return 0;
+    pc_restarted(m->pc);
+    return start(m, e);
 }
 
 void machine_destroy(struct machine *m)
@@ -236,6 +260,7 @@ void machine_destroy(struct machine *m)
         console_close(&m->console[i]);
     m->console_count = 0;
     boot_close(&m->boot);
+    firmware_close(&m->firmware);
     host_lockstep_destroy(m);
     vm_host_destroy(&m->host);
     unmap(m->pc, pc_size());

@@ -10,6 +10,7 @@
 #include "host/linux/boot_files.h"
 #include "host/linux/config.h"
 #include "host/linux/console.h"
+#include "host/linux/firmware.h"
 #include "host/linux/guest_ram.h"
 #include "host/linux/vm_host.h"
 #include "monitor/cpu/vm.h"
@@ -27,6 +28,7 @@ struct machine {
     struct console console[CONSOLES];
     unsigned console_count; /* opened so far, in the order of the array */
     struct boot_files boot;
+    struct firmware firmware; /* used without a kernel */
     void *interp_memory;
     void *bt_memory; /* NULL: everything is interpreted */
     size_t bt_memory_size;

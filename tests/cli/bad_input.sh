@@ -81,7 +81,7 @@ bad "completion" completion fish
 bad "takes no argument" version 1
 
 # Options
-bad "nothing to boot" run
+bad "is not found; install" run -bios no-such-firmware
 bad "did you mean -kernel" run -kernal x
 bad "did you mean -nographic" run --nographix
 bad "unknown option" run -frobnicate

@@ -119,7 +119,7 @@ static void check_error(const struct error *e)
 
 static void check_config(const struct config *c)
 {
-    FUZZ_CHECK(c->kernel && *c->kernel && c->append && c->cpu);
+    FUZZ_CHECK((!c->kernel || *c->kernel) && c->bios && *c->bios && c->append && c->cpu);
     FUZZ_CHECK(c->ram_size >= RAM_MIN && c->ram_size <= RAM_MAX && !(c->ram_size & 0xfff));
     FUZZ_CHECK(c->serial_count <= MAX_SERIAL && !(c->trace_mask >> TRACE_COUNT));
     FUZZ_CHECK(!c->debug_exit || c->debug_exit_base + c->debug_exit_size <= 0x10000);

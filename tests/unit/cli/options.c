@@ -164,7 +164,7 @@ Test(options, lines)
         {"-kernel|k|-rtc|base=2026-02-28T23:59:59,clock=host", OPTIONS_RUN, NULL},
         {"-kernel|k|-device|pc-testdev|-device|isa-debug-exit,iobase=0xf4,iosize=0x4", OPTIONS_RUN,
          NULL},
-        {"", OPTIONS_ERROR, "-kernel FILE"},
+        {"", OPTIONS_RUN, NULL},
         {"-kernel", OPTIONS_ERROR, "-kernel needs a value"},
         {"-kernel|", OPTIONS_ERROR, "not empty"},
         {"-initrd|i", OPTIONS_ERROR, "-kernel"},
@@ -238,6 +238,38 @@ Test(options, lines)
     }
 }
 
+Test(options, firmware)
+{
+    static const struct {
+        const char *line;
+        enum options_result result;
+        const char *says;
+    } rows[] = {
+        {"-bios|b|-L|d|-L|e|-boot|dc|-boot|order=c,once=d,menu=on,splash-time=500", OPTIONS_RUN,
+         NULL},
+        {"-bios|b|-kernel|k", OPTIONS_ERROR, "without firmware"},
+        {"-boot|order=cz", OPTIONS_ERROR, "'z' is no drive"},
+        {"-boot|once=z", OPTIONS_ERROR, "'z' is no drive"},
+        {"-boot|menu=perhaps", OPTIONS_ERROR, "on or off"},
+        {"-boot|splash-time=1s", OPTIONS_ERROR, "milliseconds"},
+        {"-boot|a,foo=1", OPTIONS_ERROR, "'foo=1' is unknown"},
+        {"-L|1|-L|2|-L|3|-L|4|-L|5|-L|6|-L|7|-L|8|-L|9", OPTIONS_ERROR, "more than 8"},
+        {"-global|isa-debugcon.iobase=0x402", OPTIONS_RUN, NULL},
+        {"-global|isa-debugcon.iobase=0", OPTIONS_ERROR, "a port"},
+        {"-global|a.b=c", OPTIONS_ERROR, "only isa-debugcon"},
+    };
+    struct config cfg;
+    struct error e;
+
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+        enum options_result r = parse(rows[i].line, &cfg, &e);
+        cr_expect_eq((int)r, rows[i].result, "row %u (%s): %d %s", i, rows[i].line, r, e.text);
+        if (rows[i].says)
+            cr_expect(strstr(e.text, rows[i].says) && !strchr(e.text, '\n'), "row %u (%s): %s", i,
+                      rows[i].line, e.text);
+    }
+}
+
 Test(options, meanings)
 {
     struct config c;
@@ -255,6 +287,12 @@ Test(options, meanings)
     cr_expect(c.serial_count == 1 && c.serial[0].kind == CONSOLE_STDIO);
     parse("-kernel|k|-nographic|-debugcon|stdio", &c, &e);
     cr_expect(c.serial[0].kind == CONSOLE_NULL && c.debugcon.kind == CONSOLE_STDIO);
+    parse("-boot|adn|-global|isa-debugcon.iobase=0x402|-nographic", &c, &e);
+    cr_expect(!c.kernel && !strcmp(c.bios, "bios-256k.bin") && c.nographic);
+    cr_expect(c.boot.order[0] == PC_BOOT_FLOPPY && c.boot.order[1] == PC_BOOT_CD &&
+              c.boot.order[2] == PC_BOOT_NETWORK && !c.boot.once[0] && c.debugcon_port == 0x402);
+    parse("-boot|once=d,menu=on,splash-time=77", &c, &e);
+    cr_expect(c.boot.once[0] == PC_BOOT_CD && c.boot.menu && c.boot.menu_ms == 77);
     parse("-kernel|k|-nodefaults", &c, &e);
     cr_expect_eq(c.serial_count, 0);
     parse("-kernel|k|-no-acpi|-device|isa-debug-exit|-d|exec,int|-m|64|-rtc|base=1970-01-02", &c,
@@ -284,6 +322,8 @@ Test(options, presets)
         cr_assert_eq(parse(line, &with, &e), OPTIONS_RUN, "%s: %s", line, e.text);
         without.kernel = with.kernel;
         without.append = with.append;
+        cr_expect_str_eq(without.bios, with.bios);
+        without.bios = with.bios;
         cr_expect_eq(memcmp(&with, &without, sizeof with), 0, "%s", line);
         cr_expect(row->arg, "a switch is off: %s", row->name);
         presets++;
