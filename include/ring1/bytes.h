@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bytes.h - little-endian numbers at any address: in files, in tables for the guest, in code.
+ * bytes.h - reads and writes little-endian numbers at any address: in files, in tables for the
+ *           guest, in code.
  *
- * Promises   No alignment is asked for, and nothing beyond the number's own bytes is touched.
+ * Promises   The address needs no alignment, and only the number's own bytes are touched.
  */
 #ifndef RING1_BYTES_H
 #define RING1_BYTES_H

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * direct.h - what a host needs to run guest code on the bare CPU, and what it tells afterwards.
+ * direct.h - what a host is told in order to run guest code on the bare CPU, and what it answers.
  *
- * Promises   The host checks nothing but its own safety: descriptors get DPL 3 and no long mode,
- *            the flags the host's IF and IOPL 0, selectors of the host's own are refused.
+ * Promises   The host checks nothing but its own safety. It refuses selectors of its own and
+ *            descriptors that a load at CPL 0 would not take, or that are more privileged than cpl
+ *            or 64-bit code; it sets IF and clears IOPL, whatever the flags say.
+ * Writer     The engine fills direct_regs in before each call; the host overwrites gpr, eip, eflags
+ *            and sel with what the guest left there, and error and addr, unless it refused.
  * Not here   Which code may run so (direct/).
  */
 #ifndef RING1_DIRECT_H
@@ -11,7 +14,7 @@
 
 #include "include/ring1/types.h"
 
-/* Selectors with an index from here on are the host's. */
+/* Selectors with this index or a higher one belong to the host. */
 #define DIRECT_SELECTORS 8176u
 
 /* Answers of direct_run(): 0 to 31 is the vector of an exception. */
@@ -22,15 +25,16 @@
 struct direct_regs {
     uint32_t gpr[8]; /* in the order of their encoding */
     uint32_t eip, eflags;
-    /* ES CS SS DS FS GS. desc: as in a descriptor table; of a selector that is not null. */
+    /* In the order ES CS SS DS FS GS. desc[n] has the form of an entry of a descriptor table, and
+     * counts only when sel[n] is not null. */
     uint16_t sel[6];
     uint64_t desc[6];
     uint8_t cpl;      /* 3, or 1 for a guest's kernel */
     uint64_t window;  /* where the host shows the linear addresses (vcpu_host.window_base) */
     uint32_t cr4_sse; /* of CR4: OSFXSR and OSXMMEXCPT, as the guest has them */
     bool fpu_off;     /* x87 and SSE instructions raise #NM */
-    /* Out, of an exception: its error code, 0 without; of #PF the address; of #DB what it set in
-     * DR6. */
+    /* Out, after an exception. error: its error code, 0 if it has none. addr: the address that #PF
+     * reports in CR2, or the bits that #DB set in DR6. */
     uint32_t error, addr;
 };
 

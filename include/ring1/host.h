@@ -9,12 +9,12 @@
  * FPU rule   Guest x87/MMX/SSE registers may be live in the host's registers while the core runs
  *            (struct vcpu.fpu.live), also in the middle of an instruction that uses them: its
  *            memory operand may be a device's. So every function leaves these registers as it finds
- *            them. A function marked FPU-SAFE touches general registers only; any other one saves
- *            them, does what it does with libraries that are compiled with SSE, and restores them.
- *            None calls fpu_park() (monitor/cpu/fpu.h). tests/unit/host/linux/host_fpu.c looks at
+ *            them. A function marked FPU-SAFE touches general registers only; any other one may use
+ *            libraries compiled with SSE, and saves and restores these registers around them.
+ *            None calls fpu_park() (monitor/cpu/fpu.h). tests/unit/host/linux/host_fpu.c checks
  *            each.
- * Threads    now_ns() is for the threads of all vCPUs, at any time; next_event() for CPU 0's; the
- *            others for one at a time.
+ * Threads    The threads of all vCPUs may call now_ns() at any time; only CPU 0's calls
+ *            next_event(); the others are called by one thread at a time.
  * Writer     The host, before the VM first runs; nothing changes afterwards.
  * Not here   Device back ends (devices/backend.h): the FPU rule holds for them too.
  */
@@ -63,13 +63,14 @@ struct vmm_host {
      * then on. */
     int64_t (*wall_seconds)(void *opaque);
 
-    /* INPUT, FPU-SAFE. The next of what happened, in *e; false: nothing that the board takes now.
-     * Never more input than there is room for. vcpu_run() of CPU 0 asks when it begins, until the
-     * answer is false: a host that has something makes it return soon (ATT_KICK, break_in). NULL:
-     * nothing ever happens (tests). */
+    /* INPUT, FPU-SAFE. Writes to *e the next thing that happened, with no more input than *room
+     * has room for, and returns true; false when there is nothing that the board takes now.
+     * vcpu_run() of CPU 0 asks when it begins, until the answer is false: a host that has something
+     * makes it return soon (ATT_KICK, engines_break_in()). NULL: nothing ever happens (tests). */
     bool (*next_event)(void *opaque, const struct host_room *room, struct host_event *e);
 
-    /* One line of trace of stage `stage` (include/ring1/trace.def), without a newline. */
+    /* Takes one line of trace of stage `stage` (include/ring1/trace.def); `text` has no newline and
+     * is the caller's again afterwards. */
     void (*trace)(void *opaque, unsigned stage, const char *text);
     uint32_t trace_mask; /* bit n: trace.def stage n is wanted */
 
@@ -80,8 +81,9 @@ struct vmm_host {
      * units, so a CPU model (monitor/cpu/cpuid.h) offers no instruction set extension that is
      * missing here. */
     uint32_t host_feat_1_ecx, host_feat_1_edx, host_feat_7_ebx;
-    /* REP CMPS and SCAS of the host's CPU show at a fault the flags of the last element, not those
-     * from before the instruction (SDM vol. 2B, REP). True does no harm. */
+    /* When REP CMPS or SCAS faults, the host's CPU shows the flags of the last element that was
+     * compared, not those from before the instruction (SDM vol. 2B, REP). A host that does not know
+     * says true, which is never wrong. */
     bool host_rep_flags;
 };
 

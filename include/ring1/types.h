@@ -34,9 +34,9 @@ typedef uint64_t ns_t;  /* nanoseconds of guest time since the VM was created */
 #define unlikely(x)  __builtin_expect(!!(x), 0)
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Our bug, never the guest's doing: stop with a dump. Stays on in release builds. The core owns no
- * way to print: UD2 with file, line and text in rdi, rsi, rdx; the host's trap handler recognises
- * it and reports. */
+/* Stops with a dump, for a bug of ours, never for anything that a guest did. It stays on in release
+ * builds. The core owns no way to print, so it executes UD2 with file, line and text in rdi, rsi,
+ * rdx; the host's trap handler recognises that and reports. */
 static inline _Noreturn void vmm_panic(const char *file, int line, const char *what)
 {
     __asm__ volatile("ud2" : : "D"(file), "S"((long)line), "d"(what));
