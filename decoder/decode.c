@@ -12,7 +12,7 @@
  * Promises   Reads bytes[0..len) only. Never answers DECODE_OK for an encoding without a row.
  *
  * Not here   The tables (isa.def, op.def, feature.def), fetching (shadow-mmu/access.h), #UD that
- *            depends on the CPU's mode (real mode, CR4, CPL): the interpreter's.
+ *            depends on the CPU's mode (real mode, CR4, CPL): the interpreter raises it.
  *
  * Source     SDM vol. 2A chapter 2 (formats), vol. 2D appendix A (opcode map), vol. 3A 6.15 (#UD,
  *            #GP for length).
@@ -94,8 +94,8 @@ void decoder_init(struct decoder *d, uint32_t features)
     struct state *s = (struct state *)(void *)d->space;
     memset(s, 0, sizeof *s);
     s->features = features;
-    /* Zydis: REAL_16 refuses what real mode refuses (LAR, ARPL, ...); that #UD is the
-     * interpreter's. */
+    /* Zydis: REAL_16 refuses what real mode refuses (LAR, ARPL, ...); the interpreter raises that
+     * #UD. */
     zydis_init(&s->code32, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
     zydis_init(&s->code16, ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16);
     for (unsigned n = 0; n < ARRAY_LEN(isa_rows); n++) {
@@ -154,7 +154,7 @@ static bool prefix_take(struct head *h, uint8_t b)
     return true;
 }
 
-/* Prefixes and opcode. False when bytes[] ends before the opcode does. */
+/* Reads prefixes and opcode into *h; false when bytes[] ends before the opcode does. */
 static bool head_scan(const uint8_t *bytes, unsigned len, struct head *h)
 {
     unsigned n = 0;
@@ -195,8 +195,9 @@ static bool prefix_matches(unsigned want, unsigned have)
     }
 }
 
-/* The row for the opcode in *h on a CPU with these features, with DECODE_OK in *status; otherwise
- * NULL and DECODE_UD, or DECODE_MORE when the ModRM byte decides and bytes[] ends before it. */
+/* Returns the row for the opcode in *h on a CPU with these features, with DECODE_OK in *status;
+ * otherwise NULL, with DECODE_UD, or DECODE_MORE when the ModRM byte decides and bytes[] ends
+ * before it. */
 static const struct isa_row *row_find(const struct state *s, uint32_t features,
                                       const struct head *h, const uint8_t *bytes, unsigned len,
                                       enum decode_status *status)
@@ -380,8 +381,8 @@ static void implicit_address_set(struct insn *out, const struct head *h)
     out->seg = h->seg == SEG_COUNT ? SEG_DS : h->seg;
 }
 
-/* opsize where Zydis' operand width is not it: vectors, x87 (whose 66 prefix shapes FNSTENV's
- * image), system registers. */
+/* Returns opsize where it is not Zydis' operand width: vectors, x87 (whose 66 prefix shapes
+ * FNSTENV's image), system registers. */
 static uint8_t opsize_get(const struct insn *out, const ZydisDecodedInstruction *zi,
                           const ZydisDecodedOperand *zo, bool code32)
 {
@@ -409,7 +410,8 @@ static bool flags_may_stay(const struct insn *i)
     return (i->traits & T_SHIFT && i->operand[i->nops - 1].kind != OPK_IMM) || insn_repeats(i);
 }
 
-/* Flags from Zydis, but conditional writes also read: what is not written must stay live. */
+/* Takes the flags from Zydis, but counts a conditional write as a read too: what may not be written
+ * must stay live. */
 static void flags_set(struct insn *out, const ZydisDecodedInstruction *zi)
 {
     const ZydisAccessedFlags *f = zi->cpu_flags;
@@ -528,7 +530,7 @@ enum decode_status decoder_decode(const struct decoder *d, struct decode_mode mo
     return DECODE_OK;
 }
 
-/* What the bytes would be if the CPU had every feature. */
+/* Returns the enum insn_op that the bytes would be if the CPU had every feature. */
 static unsigned lacking(const struct decoder *d, const uint8_t *bytes, unsigned len)
 {
     const struct state *s = state_get(d);

@@ -167,7 +167,7 @@ enum decode_status {
     DECODE_GP,   /* #GP(0): longer than 15 bytes */
 };
 
-/* Opaque decoder state; one per VM, no process state. */
+/* Opaque decoder state, one per VM; decoder_init() writes it, everything else reads it. */
 struct decoder {
     _Alignas(16) unsigned char space[16384];
 };
@@ -183,9 +183,10 @@ void decoder_init(struct decoder *d, uint32_t features);
 enum decode_status decoder_decode(const struct decoder *d, struct decode_mode mode,
                                   const uint8_t *bytes, unsigned len, struct insn *out);
 
-/* The record of what decoder_decode() has just refused at bytes[0..len): it raises #UD, or #GP, and
- * is one byte long. Its imm is the operation that the bytes are on a CPU with every feature, when
- * they are none on this one; otherwise OP_INVALID. */
+/* Writes to *out the record of what decoder_decode() has just refused at bytes[0..len): an
+ * instruction one byte long that raises #UD, or #GP. Its imm is the enum insn_op that the bytes are
+ * on a CPU with every feature, if only a missing feature made them invalid; otherwise OP_INVALID.
+ */
 void decoder_undefined(const struct decoder *d, const uint8_t *bytes, unsigned len,
                        struct insn *out);
 
@@ -197,8 +198,8 @@ static inline bool insn_is_undefined(const struct insn *i)
     return i->op == OP_ud;
 }
 
-/* May EIP, the CPU's mode, the interrupt shadow or the meaning of the next bytes be others than
- * before, behind the instruction? Straight runs of instructions end there. */
+/* May the instruction lead anywhere but to the next one, or change the CPU's mode, the interrupt
+ * shadow or the meaning of the bytes after it? Straight runs of instructions end there. */
 static inline bool insn_ends_run(const struct insn *i)
 {
     return i->cls >= CLS_CONTROL;
@@ -225,16 +226,17 @@ static inline bool insn_needs_sse(const struct insn *i)
     return i->opsize != 8;
 }
 
-/* Is an operand of this kind (enum operand_kind)? */
+/* Has it an operand of this kind (enum operand_kind)? */
 bool insn_names(const struct insn *i, unsigned kind);
 /* The memory operand, or NULL. */
 const struct operand *insn_memory(const struct insn *i);
-/* Is it #GP(0) unless its memory operand is aligned on 16 bytes? (SDM vol. 2A, 2.4, types 1, 2) */
+/* Does it raise #GP(0) unless its memory operand is aligned on 16 bytes? (SDM vol. 2A, 2.4, types
+ * 1, 2) */
 bool insn_wants_alignment(const struct insn *i);
 /* The operand that is named there (enum operand_place, not PLACE_NONE), or NULL. */
 const struct operand *insn_operand_at(const struct insn *i, unsigned place);
 /* Does it add a constant to a 32-bit register (ADD, SUB, INC, DEC, LEA), at most setting flags
- * besides? *reg is that register then, *by the constant. */
+ * besides? If so, *reg is that register and *by the constant; otherwise both are undefined. */
 bool insn_adds_constant(const struct insn *i, unsigned *reg, uint32_t *by);
 
 /* The operation's name ("add"), for traces and reports. */
@@ -243,14 +245,14 @@ const char *insn_op_name(unsigned op);
 /* The class's name ("SENSITIVE"). */
 const char *insn_class_name(unsigned cls);
 
-/* Writes Intel-syntax text of *i at address `eip` into out[0..cap), always terminated. Calls
- * Zydis. */
+/* Writes Intel-syntax text of *i at address `eip` into out[0..cap), always terminated. Calls Zydis,
+ * so the guest's FPU must be parked. */
 void decoder_format(const struct decoder *d, const struct insn *i, gla_t eip, bool code32,
                     char *out, size_t cap);
 
 /* The same for the host's code, for traces: the 64-bit instruction at bytes[0..len), which is at
- * `address` (branch targets show relative to the same origin). Returns its length; 0, and text that
- * says so, when there is none. Calls Zydis. */
+ * `address` (branch targets are shown relative to the same origin). Returns its length in bytes; 0,
+ * and text that says so, when there is none. Calls Zydis. */
 unsigned decoder_format_host(const uint8_t *bytes, unsigned len, uint64_t address, char *out,
                              size_t cap);
 
