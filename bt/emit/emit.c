@@ -2,8 +2,8 @@
 /*
  * emit.c - see emit.h.
  *
- * How        Every instruction goes through head(); what there is to know of ModRM and memory is
- *            in modrm_mem(). Displacements take the shortest form, except those of transfers.
+ * How        Every instruction with legacy encoding goes through head(); modrm_mem() knows all of
+ *            ModRM and memory. Displacements take the shortest form, except those of transfers.
  * Source     SDM vol. 2A, 2.1.5 (ModRM and SIB), 2.2.1 (REX), 2.3.5 (VEX).
  */
 #include "bt/emit/emit.h"
@@ -75,7 +75,8 @@ static bool fits8(int32_t disp)
     return disp == (int8_t)disp;
 }
 
-/* Legacy prefixes, REX if it says anything (or `force`), opcode with its map. */
+/* Writes legacy prefixes, REX if it says anything (or `force`), opcode with its map at p; returns
+ * the position after them. */
 static uint8_t *head(uint8_t *p, unsigned flags, enum emit_map map, uint8_t opcode, unsigned rxb,
                      bool force)
 {
@@ -474,7 +475,7 @@ void emit_ret(struct emit *e)
     emit8(e, 0xc3);
 }
 
-/* A displacement of -2 leads to the instruction itself: forgotten ones are found quickly. */
+/* A displacement that was forgotten is found quickly: -2 leads to the instruction itself. */
 static uint32_t short_form(struct emit *e, uint8_t opcode)
 {
     emit8(e, opcode);

@@ -2,11 +2,13 @@
 /*
  * emit.h - writes x86-64 instructions into the code arena, byte by byte.
  *
- * Promises   Nothing is written beyond `end` (VMM_CHECK). Positions are byte offsets in the arena
- *            and mean the same in its writable and its executable view.
- * Names      emit_<mnemonic>_<operands>: r register, m memory, i immediate; 32/64 the operand size.
- *            None of them changes more than its mnemonic does: what keeps the flags alive is the
- *            caller's choice of mnemonic (lea, mov, shrx, jrcxz do).
+ * Promises   Each function appends at e->at and advances it; nothing is written at or after e->end
+ *            (VMM_CHECK: the caller makes sure of the room). Positions are byte offsets in the
+ *            arena and mean the same in its writable and its executable view.
+ * Names      emit_<mnemonic>_<operands>: r register, m memory, i immediate; 8 to 64 is the operand
+ *            size. Destinations come first, as in Intel syntax. Each function emits that one
+ *            instruction and nothing else, so a caller that must keep the host's flags picks a
+ *            mnemonic that keeps them (lea, mov, shrx, jrcxz).
  * Source     SDM vol. 2A, chapter 2 (encoding).
  */
 #ifndef RING1_BT_EMIT_EMIT_H
@@ -35,8 +37,8 @@ enum host_reg {
     HOST_NO_REG = 0xff,
 };
 
-/* Host memory operand: [base + index << scale + disp]; base or index is present. With `gs` it is
- * gs:[...], the sum taken modulo 4 GiB (address-size prefix), and neither need be. */
+/* Host memory operand: [base + (index << scale) + disp]; base or index is present. With `gs` it is
+ * gs:[...], the sum is taken modulo 4 GiB (address-size prefix), and both may be absent. */
 struct hmem {
     uint8_t base, index, scale;
     bool gs;
@@ -60,7 +62,7 @@ enum emit_map { MAP_1, MAP_0F, MAP_0F38, MAP_0F3A };
 
 struct emit {
     uint8_t *rw;      /* the arena's writable view */
-    uint32_t at, end; /* next byte, first byte not to be written */
+    uint32_t at, end; /* offsets in rw: the next byte, the first that must not be written */
 };
 
 void emit8(struct emit *e, uint8_t b);
@@ -69,8 +71,8 @@ void emit32(struct emit *e, uint32_t d);
 void emit64(struct emit *e, uint64_t q);
 void emit_bytes(struct emit *e, const uint8_t *bytes, unsigned len);
 
-/* prefixes, REX as needed, opcode, ModRM (SIB, displacement). `reg` is the ModRM.reg operand or
- * opcode extension (0-15); imm_len bytes will follow (nothing depends on it). */
+/* Prefixes, REX as needed, opcode, ModRM (SIB, displacement). `flags` are EMIT_*; `reg` is the
+ * ModRM.reg operand (0-15) or the opcode's extension (0-7). The caller appends the immediate. */
 void emit_insn_m(struct emit *e, unsigned flags, enum emit_map map, uint8_t opcode, unsigned reg,
                  struct hmem m);
 void emit_insn_r(struct emit *e, unsigned flags, enum emit_map map, uint8_t opcode, unsigned reg,
@@ -78,7 +80,8 @@ void emit_insn_r(struct emit *e, unsigned flags, enum emit_map map, uint8_t opco
 /* The same without ModRM: implied operands only; or a register in the opcode's low three bits. */
 void emit_insn(struct emit *e, unsigned flags, enum emit_map map, uint8_t opcode);
 void emit_insn_o(struct emit *e, unsigned flags, enum emit_map map, uint8_t opcode, unsigned reg);
-/* VEX-encoded three-operand BMI2 form on 32-bit registers: shrx dst, src, count. */
+/* BMI2 instructions with three operands, VEX-encoded; they keep the flags. The caller has
+ * checked that the host's CPU has BMI2. */
 void emit_shrx_rrr32(struct emit *e, unsigned dst, unsigned src, unsigned count);
 void emit_shrx_rrr64(struct emit *e, unsigned dst, unsigned src, unsigned count);
 void emit_shlx_rrr64(struct emit *e, unsigned dst, unsigned src, unsigned count);
@@ -123,30 +126,30 @@ void emit_pushfq(struct emit *e);
 void emit_popfq(struct emit *e);
 void emit_cld(struct emit *e);
 void emit_fwait(struct emit *e);
-/* The arithmetic flags as LAHF and SETO AL would give them, in AX; and back again, which takes OF
- * from bit 0 of any register: it adds 7Fh, which overflows when the bit is set. */
+/* LAHF and SETO AL: the arithmetic flags go to AX (SF ZF AF PF CF in AH, OF in AL).
+ * emit_flags_from_ah() brings them back from AH, and OF from register `of`, which must hold 0 or 1
+ * in its low byte and is changed: adding 7Fh to it overflows when it is 1. */
 void emit_flags_to_ax(struct emit *e);
 void emit_flags_from_ah(struct emit *e, unsigned of);
 
-/* Transfers to a position in the arena, always with a 32-bit displacement (so that it can be
- * patched).
- * Return the position of the displacement. */
+/* Transfers to a position in the arena, always with a 32-bit displacement, so that it can be
+ * patched. They return the position of the displacement. */
 uint32_t emit_jmp(struct emit *e, uint32_t target);
 uint32_t emit_jcc(struct emit *e, unsigned cc, uint32_t target);
 uint32_t emit_call(struct emit *e, uint32_t target);
 void emit_call_r(struct emit *e, unsigned reg);
 void emit_jmp_r(struct emit *e, unsigned reg);
 void emit_ret(struct emit *e);
-/* Short forms to a later position: returns the position of the displacement byte for
- * emit_here8(). */
-uint32_t emit_jrcxz8(struct emit *e); /* jecxz is 67 e3; this is e3: tests all of rcx */
+/* Short forms to a position that is not known yet. They return the position of the displacement
+ * byte, which emit_here8() fills in. */
+uint32_t emit_jrcxz8(struct emit *e); /* tests all 64 bits of rcx (no 67 prefix) */
 uint32_t emit_jcc8(struct emit *e, unsigned cc);
 uint32_t emit_jmp8(struct emit *e);
-/* Makes the displacement at `site` lead to the current position. */
+/* Make the displacement at `site`, of 1 or 4 bytes, lead to the current position. */
 void emit_here8(struct emit *e, uint32_t site);
 void emit_here32(struct emit *e, uint32_t site);
-/* Makes the 32-bit displacement at `site` lead to `target`. One aligned or unaligned 4-byte
- * store. */
+/* Makes the 32-bit displacement at `site` lead to `target`, with one 4-byte store, which may be
+ * unaligned. */
 void emit_patch32(uint8_t *rw, uint32_t site, uint32_t target);
 
 #endif
