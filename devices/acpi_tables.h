@@ -25,11 +25,12 @@ struct board_facts {
     const struct pci_host *pci;
 };
 
-/* What [base, end) of guest memory will hold; tables are put into it, front to back. */
+/* What [base, end) of guest memory will hold; tables are put into it, front to back. The caller
+ * owns `bytes`, which are zeroed. */
 struct table_area {
     uint8_t *bytes;
-    uint32_t base, at, end; /* at: from here on it is free */
-    bool full;
+    uint32_t base, at, end; /* guest addresses; at: from here on it is free */
+    bool full;              /* a table did not fit */
 };
 
 /* Where the byte of guest address `at`, which lies in the area, is made. */
@@ -38,8 +39,8 @@ static inline uint8_t *table_at(const struct table_area *area, uint32_t at)
     return area->bytes + (at - area->base);
 }
 
-/* Reserves `len` bytes at the next multiple of `align`, zeroed; their address, or 0 with area->full
- * set. */
+/* Reserves `len` zeroed bytes at the next multiple of `align`. Returns their guest address; 0 when
+ * they do not fit, with area->full set. */
 uint32_t table_alloc(struct table_area *area, uint32_t len, uint32_t align);
 /* Makes the bytes of [table, table+len) sum to 0 by setting *sum, which lies inside. */
 void table_checksum(const uint8_t *table, uint32_t len, uint8_t *sum);
@@ -50,13 +51,14 @@ void table_checksum(const uint8_t *table, uint32_t len, uint8_t *sum);
 #define ACPI_FACS_LEN 64u
 uint32_t acpi_build(struct table_area *area, uint32_t facs, uint8_t *facs_bytes,
                     const struct board_facts *facts);
-/* Length of the DSDT written to `out`, header included; 0 when it does not fit. (acpi_dsdt.c) */
+/* Writes the DSDT to `out`. Returns its length, header included; 0 when it does not fit.
+ * (acpi_dsdt.c) */
 uint32_t acpi_build_dsdt(uint8_t *out, uint32_t size, const struct board_facts *facts);
 /* Fills in a table's common 36-byte header; the checksum comes last, by table_checksum(). */
 void acpi_header(uint8_t *table, const char *signature, uint32_t len, uint8_t revision);
 
-/* Writes the MP floating pointer and configuration table; the pointer's address, or 0.
- * (mptable.c) */
+/* Writes the MP floating pointer and configuration table. Returns the pointer's guest address; 0
+ * when they do not fit. (mptable.c) */
 uint32_t mptable_build(struct table_area *area, const struct board_facts *facts);
 
 #endif

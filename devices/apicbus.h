@@ -19,7 +19,7 @@ struct lapic;
 struct ioapic;
 
 /* Delivery modes as ICR, LVT and redirection entries encode them (SDM vol. 3A,
- * sections 10.5.1, 10.6.1). */
+ * sections 11.5.1, 11.6.1). */
 enum apic_mode {
     APIC_FIXED,
     APIC_LOWEST,
@@ -53,7 +53,7 @@ struct apic_bus {
 };
 
 enum apic_result apic_bus_send(struct apic_bus *b, const struct apic_msg *m);
-/* `vector` is requested, and not taken yet, at a local APIC that the destination names. (Tick
+/* Is `vector` requested, and not taken yet, at a local APIC that the destination names? (Tick
  * catch-up asks.) */
 bool apic_bus_requested(const struct apic_bus *b, uint8_t dest, bool logical, uint8_t vector);
 /* Does the destination name this CPU? */

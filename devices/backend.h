@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * backend.h - what is behind a device outside of the machine: characters, blocks, frames, a screen,
- * keys.
+ * backend.h - what a device is connected to outside of the machine: characters, blocks, frames, a
+ * screen, keys.
  *
  * Who        A device has a front: it calls the functions of the struct that its board gave it, and
  *            offers those of the *_sink that its board gives to the host. A back end (host/, or a
@@ -13,11 +13,10 @@
  * Time       What comes in carries `now`, the guest time at which it enters. What goes out carries
  *            none: a device reads no clock. So a run is determined by the calls that go inwards,
  *            each with its time.
- * Ownership  Bytes that a function gets are the caller's again when it returns, but for those of a
- *            struct block_request.
- * Errors     Negative numbers, enum backend_error, are the back end's word about the outside. A
- *            device answers its guest as the chip would; nothing is reported twice, nothing ends
- *            the machine.
+ * Ownership  The caller owns the bytes it passes and may reuse them when the function returns,
+ *            except those of a struct block_request.
+ * Errors     Negative numbers, enum backend_error, say what went wrong outside. A device answers
+ *            its guest as the chip would; nothing is reported twice, nothing ends the machine.
  * Not here   Where the bytes come from: files, sockets, terminals (host/); image formats.
  */
 #ifndef RING1_DEVICES_BACKEND_H
@@ -39,8 +38,8 @@ enum backend_error {
 /* The byte side of a serial device: where it sends. */
 struct chardev {
     void *opaque;
-    /* All `len` bytes, in order. What the host cannot take is its affair: the guest's time does not
-     * wait. */
+    /* Takes all `len` bytes, in order. The host keeps or drops what it cannot pass on at once: the
+     * guest does not wait for it. */
     void (*send)(void *opaque, const uint8_t *bytes, size_t len);
 };
 
@@ -49,7 +48,7 @@ struct chardev_sink {
     void *opaque;
     /* How many bytes the device takes now without an overrun. */
     unsigned (*room)(void *opaque);
-    /* More than room() are an overrun, as on a line. */
+    /* Takes `len` bytes from outside. More than room() are an overrun, as on a line. */
     void (*receive)(void *opaque, const uint8_t *bytes, unsigned len, ns_t now);
     /* The line was held low; NULL: the device knows no break. */
     void (*line_break)(void *opaque, ns_t now);
@@ -61,7 +60,7 @@ struct chardev_sink {
 
 struct blockdev_info {
     uint64_t size; /* bytes, a multiple of a sector; 0: no medium */
-    /* The medium's own, a power of two of at least BLOCK_SECTOR: what it writes as one. */
+    /* Bytes that the medium writes as one: a power of two, at least BLOCK_SECTOR. */
     uint32_t sector;
     bool read_only;
     bool removable;   /* may change: struct blockdev_sink */
@@ -72,7 +71,8 @@ enum block_op { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH, BLOCK_DISCARD };
 
 #define BLOCK_PIECES 16u
 
-/* The back end's from submit() until its completion: nobody else touches it or its bytes. */
+/* The back end owns a request from submit() until its completion: until then nobody else touches it
+ * or its bytes. */
 struct block_request {
     struct completion completion; /* done, opaque: set by the device */
     enum block_op op;
@@ -87,11 +87,12 @@ struct block_request {
 
 struct blockdev {
     void *opaque;
-    /* What the drive holds now; it changes only by calls of struct blockdev_sink. NULL: never any
-     * medium. */
+    /* Fills in *out with what the drive holds now, which changes only by calls of struct
+     * blockdev_sink. NULL: there is never a medium. */
     void (*info)(void *opaque, struct blockdev_info *out);
-    /* r was begun (blockdev_submit() does both). The result is 0 or an error: BACKEND_RANGE, and
-     * everything else, comes by the completion, never before submit() returns. Requests that
+    /* Takes over request r, which the caller has begun (completion_begin(); blockdev_submit() does
+     * both). Its result, 0 or any error, comes by the completion, never before submit() returns.
+     * Requests that
      * overlap in place and time are done in any order. A FLUSH ends when all writes that had ended
      * before it was submitted are on stable storage. A READ that fails may have written to its
      * bytes. */
@@ -119,9 +120,10 @@ static inline void blockdev_info(const struct blockdev *b, struct blockdev_info 
         b->info(b->opaque, out);
 }
 
-/* Can it be done on this medium? 0, or the error that the completion shall bring. For back ends. */
+/* Can r be done on this medium? Returns 0, or the error that the completion shall bring. For back
+ * ends. */
 int blockdev_check(const struct blockdev_info *i, const struct block_request *r);
-/* Submits, also to a struct of zeroes, which answers BACKEND_NO_MEDIUM. */
+/* Begins and submits *r. A struct of zeroes answers BACKEND_NO_MEDIUM. */
 void blockdev_submit(const struct blockdev *b, struct completion_queue *q, struct block_request *r);
 
 /* ---- network ---- */
@@ -130,8 +132,8 @@ void blockdev_submit(const struct blockdev *b, struct completion_queue *q, struc
 
 struct netdev {
     void *opaque;
-    /* One Ethernet frame without its check sequence, of 14 to NET_FRAME_MAX bytes. May be lost, as
-     * on a wire. */
+    /* Takes one Ethernet frame without its check sequence, of 14 to NET_FRAME_MAX bytes. It may be
+     * lost, as on a wire. */
     void (*send)(void *opaque, const uint8_t *frame, size_t len);
     /* The device can take frames again after ready() was false. */
     void (*ready_again)(void *opaque);
@@ -143,7 +145,7 @@ struct netdev_sink {
     bool (*ready)(void *opaque, size_t len);
     /* A frame from the wire; one that the device does not want or has no room for is dropped. */
     void (*receive)(void *opaque, const uint8_t *frame, size_t len, ns_t now);
-    /* The cable. */
+    /* The cable was plugged in or pulled. */
     void (*link)(void *opaque, bool up, ns_t now);
 };
 
@@ -172,7 +174,7 @@ struct display_surface {
 #define DISPLAY_SIDE_MAX 4096u
 
 struct text_cell {
-    uint16_t glyph;     /* code point of code page 437, or 256 and more: the second font's */
+    uint16_t glyph;     /* code point of code page 437; from 256 on, of the second font */
     uint8_t foreground; /* 0-15, as palette[] shows them */
     uint8_t background;
     bool blinks, underlined;
@@ -183,19 +185,19 @@ struct display_text {
     const struct text_cell *cell; /* rows * columns; valid as pixels of a surface are */
     uint32_t columns, rows;
     uint32_t cursor_x, cursor_y;
-    uint8_t cursor_first, cursor_last; /* lines of the cell, of cell_height */
+    uint8_t cursor_first, cursor_last; /* lines of the cell, below cell_height */
     uint8_t cell_width, cell_height;   /* pixels */
     uint32_t palette[16];              /* 0xrrggbb */
 };
 
-/* What the device shows. The host asks (struct display_source) and the device tells: between two
- * questions nothing is told. */
+/* What the device shows. It calls these functions only while the host asks (struct display_source,
+ * refresh()). */
 struct display {
     void *opaque;
-    /* What follows is another picture; exactly one of them is not NULL. All of it is dirty. Both
-     * NULL: the screen is off. */
+    /* Another picture begins, all of it dirty: *s or *t, the other is NULL. Both NULL: the screen
+     * is off. */
     void (*mode)(void *opaque, const struct display_surface *s, const struct display_text *t);
-    /* Inside of the picture; told as often as there are rectangles. */
+    /* *r, which lies in the picture, has changed; called once for each such rectangle. */
     void (*dirty)(void *opaque, const struct display_rect *r);
     /* The text cursor moved, or its shape changed. NULL: nobody cares. */
     void (*cursor)(void *opaque, const struct display_text *t);
@@ -223,7 +225,7 @@ enum input_button { INPUT_LEFT, INPUT_RIGHT, INPUT_MIDDLE, INPUT_SIDE, INPUT_EXT
 #define INPUT_ABSOLUTE_MAX 32767
 
 /* A key is its make code of scan code set 1, with 0x80 for the prefix 0xe0: 0x1c Enter, 0x9c Enter
- * of the number pad. Two that have no such code: */
+ * of the number pad. Two keys have no such code and get these: */
 #define INPUT_KEY_PAUSE 0xc6u
 #define INPUT_KEY_PRINT 0xb7u
 

@@ -28,15 +28,16 @@ struct bus {
     uint64_t last_unclaimed;
 };
 
-/* Returns 0, -1 on overlap or when full. */
+/* Puts `dev` at [first, last]. Returns 0, or -1 on overlap or when the bus is full. */
 int bus_add(struct bus *b, uint64_t first, uint64_t last, const struct dev_ops *ops, void *dev,
             uint32_t dev_base);
-/* Removes the ranges of `dev` that begin at `first`; 0 or -1. (PCI BARs, PM base, APIC base
- * move.) */
+/* Removes the range of `dev` that begins at `first` (PCI BARs, PM base and APIC base move). Returns
+ * 0, or -1 when there is none. */
 int bus_remove(struct bus *b, uint64_t first, const void *dev);
+/* The range that holds `addr`, NULL: none does. Valid until ranges are added or removed. */
 const struct bus_range *bus_find(const struct bus *b, uint64_t addr);
 
-/* size 1, 2 or 4. */
+/* An access of the CPU: `size` is 1, 2 or 4 bytes, `addr` need not be aligned. */
 uint32_t bus_read(struct bus *b, uint64_t addr, unsigned size, ns_t now);
 void bus_write(struct bus *b, uint64_t addr, unsigned size, uint32_t val, ns_t now);
 

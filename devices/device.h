@@ -25,7 +25,8 @@ struct state_rule {
         .max = most                                                                                \
     }
 #define STATE_BOOL(type, field) STATE_RULE(type, field, 0, 1)
-/* Of each element of an array; `field` is the first's: ch[0].mode. */
+/* A rule for all elements of an array: STATE_EACH(struct x, ch, .mode, 0, 5) is about ch[n].mode.
+ */
 #define STATE_EACH(type, array, field, least, most)                                                \
     {                                                                                              \
         .at = offsetof(type, array[0] field), .size = sizeof(((type *)0)->array[0] field),         \
@@ -45,9 +46,9 @@ struct dev_ops {
     unsigned version;               /* of the state's layout */
     const struct state_rule *rules; /* NULL: any bytes are a state */
     unsigned rule_count;
-    /* The state was replaced by one that keeps the rules: false when the chip cannot be in it.
-     * Brings what follows wires_begin in step. Drives no wire: their ends were saved as well. May
-     * be NULL. */
+    /* Called after the state was replaced by one that keeps the rules. Returns false when the chip
+     * cannot be in that state. Brings what follows wires_begin in step. Drives no wire: what they
+     * lead to was saved as well. May be NULL. */
     bool (*loaded)(void *dev, ns_t now);
 };
 

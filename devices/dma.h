@@ -4,17 +4,17 @@
  *
  * Promises   Every byte is checked against the memory that the guest has. What is not memory (a
  *            hole, another device) reads as all-ones and takes no writes; ROM takes none either.
- *            Both are counted, and said by the result, for a chip that has a bit for it. Whoever
+ *            Both are counted, and the result says so, for a chip that has a bit for it. Whoever
  *            watches pages hears of each write before the call returns: code made of the old bytes
- *            is gone, dirty logs know. The A20 gate and the local APIC's page are the CPU's: a
- *            device reaches the RAM there.
- * Addresses  Have 64 bits and do not wrap around: a transfer that would go beyond the last one ends
- *            in a hole. A chip with 32-bit counters wraps them itself.
- * Pointers   None outlives a call but through a mapping, for bulk input and output that the host
+ *            is gone, dirty logs know. The A20 gate and the local APIC's page concern the CPU only:
+ *            a device reaches the RAM there.
+ * Addresses  They have 64 bits and do not wrap around: a transfer that would go beyond the last one
+ *            ends in a hole. A chip with 32-bit counters wraps them itself.
+ * Pointers   None outlives a call except in a mapping, for bulk input and output that the host
  *            does later: between dma_map() and dma_unmap() the bytes stay where they are, whatever
  *            the guest does to its memory map.
- * Thread     The vCPU's (run_until(), read(), write(), a completion). The bytes of a mapping may be
- *            used by any.
+ * Thread     Only the vCPU's thread calls (in run_until(), read(), write(), a completion). Any
+ *            thread may use the bytes of a mapping.
  * Not here   Guest memory itself (monitor/memory/dma.h answers this interface).
  */
 #ifndef RING1_DEVICES_DMA_H
@@ -22,13 +22,13 @@
 
 #include "include/ring1/types.h"
 
-/* Guest memory that is kept for a transfer; dma_map() fills it in, its user only reads it. */
+/* Guest memory that is kept for a transfer; dma_map() fills it in, everyone else only reads it. */
 struct dma_map {
     uint8_t *bytes; /* NULL: nothing is mapped */
     gpa_t gpa;      /* of the first byte, when it was mapped */
     uint32_t len;   /* bytes */
     bool write;     /* the device writes to guest memory */
-    void *owner;    /* of who answers: whose memory it is */
+    void *owner;    /* for whoever answers dma_map() */
 };
 
 /* Given to a device by its board. A struct of zeroes is a bus without memory. */
@@ -58,7 +58,7 @@ static inline bool dma_write(const struct dma *d, gpa_t gpa, const void *in, uin
     return d->write && d->write(d->opaque, gpa, in, len);
 }
 
-/* A little-endian number of `size` bytes, at most 8: a descriptor's field. */
+/* Read and write a little-endian number of `size` bytes, at most 8: a descriptor's field. */
 static inline uint64_t dma_read_int(const struct dma *d, gpa_t gpa, unsigned size)
 {
     uint8_t byte[8] = {0};
@@ -91,8 +91,8 @@ static inline uint32_t dma_map(const struct dma *d, gpa_t gpa, uint32_t len, boo
     return d->map ? d->map(d->opaque, gpa, len, write, m) : 0;
 }
 
-/* Ends *m, once: `written` bytes from its start were changed (0 where m->write is false). Nothing
- * else in *m may have been. Does nothing to what is not mapped. */
+/* Ends *m. The first `written` bytes of it were changed, and no others (0 where m->write is false).
+ * Does nothing when *m is not mapped. */
 static inline void dma_unmap(const struct dma *d, struct dma_map *m, uint32_t written)
 {
     if (m->bytes)

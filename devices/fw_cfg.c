@@ -210,8 +210,8 @@ static uint64_t get_be(const uint8_t *at, unsigned bytes)
     return value;
 }
 
-/* The next `len` bytes of the item go to guest memory, zeroes from its end on; `skip`: they go
- * nowhere. */
+/* Copies the next `len` bytes of the selected item to guest memory, zeroes after its end; with
+ * `skip` only moves on. */
 static bool dma_item(struct fw_cfg *f, gpa_t gpa, uint32_t len, bool skip)
 {
     static const uint8_t zeroes[256];

@@ -3,11 +3,11 @@
  * fw_cfg.h - the selector/data pair through which firmware and test programs ask what machine they
  * run on.
  *
- * Promises   Selecting a key nobody added, or reading past an item's end, gives zeroes. A command
+ * Promises   Selecting a key nobody added, or reading beyond an item's end, gives zeroes. A command
  *            by DMA is done when the write that gave it ends.
  * Windows    0x510-0x511 -> offset 0 (one range: the selector is a 16-bit write to 0x510);
  *            fw_cfg_dma_ops: 0x514-0x51b -> offset 0.
- * Deviations A read by DMA that goes on for more than FW_CFG_DMA_BEYOND bytes behind the item's end
+ * Deviations A read by DMA that goes on for more than FW_CFG_DMA_BEYOND bytes after the item's end
  *            is an error, so that no command takes long.
  * Not here   Writing items.
  * Source     QEMU's docs/specs/fw_cfg: register layout, keys, file directory.

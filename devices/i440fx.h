@@ -26,7 +26,7 @@ struct i440fx {
     void *target;
 };
 
-/* A chip on PCI needs no ranges of its own; reset is all the board calls. */
+/* A chip on PCI needs no ranges of its own; the board calls nothing but reset. */
 extern const struct dev_ops i440fx_ops;
 
 void i440fx_init(struct i440fx *d, uint64_t ram_size,

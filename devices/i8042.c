@@ -86,7 +86,7 @@ static void lines_update(struct i8042 *k)
     }
 }
 
-/* Takes the next keyboard byte through the translation; false: it was a prefix, nothing to show. */
+/* Takes the next keyboard byte, translated, to *out; false: it was a prefix, nothing to show. */
 static bool keyboard_take(struct i8042 *k, uint8_t *out)
 {
     uint8_t byte = queue_get(&k->kbd);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * i8042.h - the keyboard controller with a keyboard and a PS/2 mouse behind it.
+ * i8042.h - the keyboard controller, with a keyboard and a PS/2 mouse connected to it.
  *
  * Promises   Answers of the controller are there at once; bytes of keyboard and mouse follow one
  *            another 0.4 ms apart.
@@ -50,8 +50,8 @@ extern const struct dev_ops i8042_ops;
 
 void i8042_init(struct i8042 *k, struct wire irq1, struct wire irq12, struct wire a20,
                 struct wire reset, struct wire kick);
-/* One byte of a scan code, set 2, as the keyboard would send it. False: queue full or keyboard
- * disabled, dropped. */
+/* Takes one byte of a scan code, set 2, as the keyboard would send it. False: it was dropped, since
+ * the queue is full or the keyboard disabled. */
 bool i8042_key(struct i8042 *k, uint8_t scancode, ns_t now);
 /* Someone else (port 92h) moved A20: the output port reads accordingly. Does not drive the wire. */
 void i8042_a20_follow(struct i8042 *k, bool level);

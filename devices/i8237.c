@@ -152,7 +152,7 @@ static void terminal_count(struct i8237_chip *c, unsigned n)
     }
 }
 
-/* `units` bytes or words, all in one direction from the current address on. */
+/* Moves `units` bytes or words, all in one direction from the current address on. */
 static void move_run(struct i8237 *d, unsigned channel, uint8_t *bytes, uint32_t units)
 {
     static const uint8_t page_of[8] = {7, 3, 1, 2, 0xf, 0xb, 9, 0xa};

@@ -36,10 +36,11 @@ extern const struct dev_ops i8237_ops;
 
 void i8237_init(struct i8237 *d, const struct dma *dma);
 
-/* The chip on channel 0-3 or 5-7 has its request line up: moves up to `len` of its bytes, into
- * guest memory or out of it as the channel's mode says (out: `bytes` is written). Channels 5-7 move
- * words: an odd byte is left. Returns how many bytes; fewer where the count ran out, 0 where the
- * guest masked the channel or switched its controller off. *end: the count ran out (TC). */
+/* The chip on channel 0-3 or 5-7 calls it to raise its request line. Moves up to `len` bytes from
+ * bytes[] into guest memory, or from there into bytes[], as the channel's mode says. Channels
+ * 5-7 move words: an odd byte is left. Returns how many bytes it moved: fewer where the count ran
+ * out, 0 where the guest masked the channel or switched its controller off. *end says whether the
+ * count ran out (TC). */
 uint32_t i8237_transfer(struct i8237 *d, unsigned channel, uint8_t *bytes, uint32_t len, bool *end);
 
 #endif

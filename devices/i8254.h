@@ -9,8 +9,8 @@
  *            looked, wait and are delivered one after another. The edge of a mode that makes one
  *            (0, 1, 4, 5) never waits.
  * Windows    0x40-0x43 -> offset 0.
- * Deviations Illegal count 1 in modes 2 and 3 holds OUT high. Counter 0 faster than 20 kHz is
- * delivered in bursts.
+ * Deviations Illegal count 1 in modes 2 and 3 holds OUT high. Ticks of a counter 0 that is faster
+ *            than 20 kHz are delivered in bursts.
  * Source     Intel 82C54 data sheet 231244-006.
  */
 #ifndef RING1_DEVICES_I8254_H

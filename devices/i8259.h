@@ -47,8 +47,8 @@ static inline bool i8259_pending(const struct i8259 *pic)
 {
     return pic->chip[0].out;
 }
-/* No request of this input waits: the CPU took the last one, and may still serve it. (Tick catch-up
- * asks.) */
+/* Does no request of this input wait, because the CPU took the last one (and may still serve it)?
+ * (Tick catch-up asks.) */
 bool i8259_irq_taken(const struct i8259 *pic, unsigned irq);
 
 /* Would INTR rise if this input fell and rose, with everything else as it is? */

@@ -34,9 +34,9 @@ extern const struct dev_ops ioapic_ops;
 
 /* A wire target: level of one pin. */
 void ioapic_pin(void *ioapic, unsigned pin, bool level);
-/* The pin is unmasked, so what it does matters to somebody. */
+/* Is the pin unmasked, so that what it does matters to somebody? */
 bool ioapic_pin_open(const struct ioapic *io, unsigned pin);
-/* No interrupt of this pin is requested at its destination: the CPU took the last one. */
+/* Is no interrupt of this pin requested at its destination, because the CPU took the last one? */
 bool ioapic_pin_taken(const struct ioapic *io, unsigned pin);
 /* Bit n: a rising pin n is an NMI at `cpu`. */
 uint32_t ioapic_nmi_pins(const struct ioapic *io, unsigned cpu);

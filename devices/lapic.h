@@ -63,14 +63,14 @@ struct lapic {
 extern const struct dev_ops lapic_ops;
 
 void lapic_setup(struct lapic *l, unsigned id, uint32_t tsc_khz, struct apic_bus *bus);
-/* What firmware leaves behind: LINT0 passes the 8259 on, LINT1 is NMI. */
+/* Makes what firmware leaves: LINT0 passes the 8259 on, LINT1 is NMI. */
 void lapic_virtual_wire(struct lapic *l);
 void lapic_set_hw_enabled(struct lapic *l, bool enabled);
 /* Level of LINT0 or LINT1 (pin 0 or 1); a wire target. */
 void lapic_pin(void *lapic, unsigned pin, bool level);
-/* A rising LINT0 is an NMI. */
+/* Is a rising LINT0 an NMI? */
 bool lapic_lint0_is_nmi(const struct lapic *l);
-/* The vector the CPU takes now, LAPIC_EXTINT, or -1. */
+/* The CPU acknowledges: returns the vector that it takes now, LAPIC_EXTINT, or -1. */
 int lapic_ack(struct lapic *l);
 
 /* For the APIC bus. */

@@ -3,7 +3,7 @@
  * ns16550.c - the PC16550D UART. See ns16550.h.
  *
  * The transmitter is always empty: what is written leaves at once. OUT2 is a pin like OUT1: the
- * gate behind INTR that it opens on a PC's serial card is the board's, and this board has none
+ * gate for INTR that it opens on a PC's serial card belongs to the board, and this board has none
  * (docs/DEVIATIONS.md, section 7).
  */
 #include "devices/ns16550.h"

@@ -40,7 +40,7 @@ extern const struct dev_ops ns16550_ops;
 void ns16550_init(struct ns16550 *u, struct chardev chr, struct wire irq, struct wire kick);
 /* How many bytes the receiver takes without an overrun. */
 unsigned ns16550_room(const struct ns16550 *u);
-/* May input raise the interrupt, as the chip is programmed? */
+/* May input raise the interrupt, as the chip is programmed now? */
 bool ns16550_listens(const struct ns16550 *u);
 void ns16550_receive(struct ns16550 *u, const uint8_t *bytes, unsigned len, ns_t now);
 void ns16550_break(struct ns16550 *u, ns_t now);

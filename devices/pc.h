@@ -83,20 +83,21 @@ struct pc_config {
 struct snapshot; /* devices/snapshot.h */
 
 size_t pc_size(void);
-/* Builds the board in *pc (zeroed memory of pc_size() bytes) and puts every chip on its bus. 0, or
- * -1 with *why. */
+/* Builds the board in *pc (zeroed memory of pc_size() bytes, the caller's) and puts every chip on
+ * its bus. Returns 0, or -1 with a sentence in *why. */
 int pc_init(struct pc *pc, const struct pc_config *cfg, const char **why);
 void pc_reset(struct pc *pc, ns_t now);
 /* The guest was reset, so what pc_config.boot.once says is over. */
 void pc_restarted(struct pc *pc);
 ns_t pc_run_until(struct pc *pc, ns_t now);
 /* Is there anything that may raise an NMI at this CPU while no instruction runs, as the chips are
- * programmed now? Asked after pc_run_until(). */
+ * programmed now? To be asked after pc_run_until(). */
 bool pc_nmi_may_come(const struct pc *pc, unsigned cpu);
+/* The CPU takes an interrupt: returns its vector, or -1 when none is requested any more. */
 int pc_intr_ack(struct pc *pc, unsigned cpu);
 void pc_apic_base_changed(struct pc *pc, unsigned cpu, uint64_t value);
-/* IA32_TSC_DEADLINE in ticks of guest_tsc_khz since time 0 (without tsc_offset); its value now: 0
- * once it fired. */
+/* A write of IA32_TSC_DEADLINE, and its value now, which is 0 once it fired; in ticks of
+ * guest_tsc_khz since time 0 (without tsc_offset). */
 void pc_tsc_deadline_changed(struct pc *pc, unsigned cpu, uint64_t guest_tsc);
 uint64_t pc_tsc_deadline(const struct pc *pc, unsigned cpu);
 /* Which CPU's local APIC answers on the memory bus from now on; needed with several CPUs only. */
@@ -105,13 +106,13 @@ void pc_ferr(struct pc *pc, bool level);
 /* Writes the ACPI tables, MP table into guest RAM, which PAM may hold read-only; returns the RSDP's
  * address, 0 without ACPI. */
 uint32_t pc_build_tables(struct pc *pc);
-/* Serial input: how many bytes UART n takes now; hand bytes over. */
+/* Serial input: how many bytes UART n takes now; handing bytes over; a break on its line. */
 unsigned pc_serial_room(struct pc *pc, unsigned n);
 void pc_serial_receive(struct pc *pc, unsigned n, const uint8_t *bytes, unsigned len, ns_t now);
 void pc_serial_break(struct pc *pc, unsigned n, ns_t now);
 /* Hands on what UARTs and debug console have collected; call before the process ends. */
 void pc_flush(struct pc *pc);
-/* The graphics card, NULL: there is none. */
+/* The graphics card; NULL when there is none. */
 struct vga;
 const struct vga *pc_vga(const struct pc *pc);
 /* pc_save.c: the state of all chips, and of the wires between them. Loading wants a board that was
@@ -119,8 +120,8 @@ const struct vga *pc_vga(const struct pc *pc);
  * after one the board must be reset or thrown away. */
 void pc_save(const struct pc *pc, struct snapshot *s);
 bool pc_load(struct pc *pc, struct snapshot *s, ns_t now);
-/* Where what the host does for the board's devices comes back; the host sets its `wake`, and
- * pc_run_until() delivers. */
+/* The queue by which the host's work for the board's devices comes back: the host sets its `wake`,
+ * pc_run_until() delivers what was posted. */
 struct completion_queue *pc_completions(struct pc *pc);
 /* Presses the ACPI power button. */
 void pc_power_button(struct pc *pc, ns_t now);

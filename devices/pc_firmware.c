@@ -21,11 +21,11 @@ struct port_write {
     uint8_t value;
 };
 
-/* 8254: counter 0 at 18.2 Hz, counter 1 as the refresh rate, counter 2 ready for the speaker. It
- * comes first: the edge that its OUT may make is gone when the 8259s begin.
+/* 8254: counter 0 at 18.2 Hz, counter 1 as the refresh rate, counter 2 ready for the speaker. The
+ * 8254 comes first: an edge that its OUT may make is gone when the 8259s begin.
  * 8259s: vectors 0x08 and 0x70, everything masked but the timer and the cascade; lines 9-11
  * level-triggered.
- * 8237: the first controller gets through the second's channel 4.
+ * 8237: channel 4 of the second controller passes the first one's requests on (cascade).
  * Clock: 32768 Hz base, 24-hour BCD. */
 static const struct port_write script[] = {{0x43, 0x34},
                                            {0x40, 0x00},
@@ -117,7 +117,7 @@ void pc_firmware_setup(struct pc *pc, ns_t now)
     pc_a20(pc, 0, true);
 }
 
-/* Real-mode handlers where the vectors of a PC point at before anybody changes them. */
+/* Real-mode handlers, at the addresses that a PC's vectors have before anybody changes them. */
 #define BIOS_SEGMENT 0xf000u
 #define AT_IRET      0xff53u /* the address that IBM's BIOS had it at, and everyone since */
 #define AT_TIMER     0xfea5u /* likewise */

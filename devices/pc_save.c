@@ -130,7 +130,7 @@ static bool load_chip(struct snapshot *s, const struct dev_ops *ops, void *chip,
     return snapshot_refuse(s, "a chip's state is impossible");
 }
 
-/* Chip by chip: the first that cannot be as it was saved ends it. */
+/* Loads chip by chip, until one cannot be as it was saved. */
 static bool load_chips(struct pc *pc, struct snapshot *s, ns_t now)
 {
     const struct dev_ops *ops;

@@ -5,9 +5,9 @@
  *
  * How        First which ISA lines become an NMI when they rise: by an I/O APIC entry or, through
  *            the 8259s, by LINT0 or I/O APIC pin 0. Then which of them may rise without an
- *            instruction: a timer behind it runs, or input from outside would drive it.
+ *            instruction: a timer that drives it runs, or input from outside would drive it.
  * Promises   False is certain. True may be too hopeful: input may never come.
- * Source     SDM vol. 2, HLT; vol. 3A, sections 10.5.1 (LVT) and 6.7 (NMI).
+ * Source     SDM vol. 2, HLT; vol. 3A, sections 11.5.1 (LVT) and 6.7 (NMI).
  */
 #include "devices/pc_board.h"
 
@@ -18,7 +18,7 @@ static bool timer_runs(const struct pc *pc, const void *chip)
     return pc_due(pc, chip) != NS_NEVER;
 }
 
-/* Lines whose rise is an NMI at `cpu`. */
+/* Returns the ISA lines whose rise is an NMI at `cpu`; bit n: line n. */
 static uint32_t nmi_lines(const struct pc *pc, unsigned cpu)
 {
     uint32_t pins = ioapic_nmi_pins(&pc->ioapic, cpu), lines = pins & 0xfffa;

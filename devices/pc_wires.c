@@ -206,7 +206,7 @@ static const struct dev_ops window_ops = {
 };
 
 /* Where the window would collide with another device it is not there; RAM it hides (SDM vol. 3A,
- * section 10.4.5: accesses to the page do not leave the CPU). */
+ * section 11.4.5: accesses to the page do not leave the CPU). */
 void pc_apic_window_update(struct pc *pc, bool enabled, uint64_t base)
 {
     if (pc->apic_window_mapped && (!enabled || base != pc->apic_window)) {

@@ -47,8 +47,8 @@ struct pci_cfg {
     bool intx_seen; /* ... and the host saw it (not held off by the command register) */
 };
 
-/* One function: its configuration space described. A chip embeds it behind wires_begin. After a
- * chip's state was replaced, pci_fn_loaded() brings the bus in step. */
+/* Describes one function's configuration space. A chip embeds it after wires_begin. When a chip's
+ * state was replaced, pci_fn_loaded() brings the bus in step. */
 struct pci_fn {
     struct pci_cfg *cfg;
     uint8_t devfn;
@@ -84,7 +84,7 @@ void pci_fn_bar(struct pci_fn *f, unsigned n, bool io, uint32_t size, const stru
                 void *dev);
 /* Sets `len` bytes of value and of writable bits, little-endian. */
 void pci_fn_reg(struct pci_fn *f, unsigned off, unsigned len, uint32_t value, uint32_t writable);
-/* Puts the function on the bus; 0, or -1 when the place is taken or the bus full. */
+/* Puts the function on the bus. Returns 0, or -1 when the place is taken or the bus full. */
 int pci_add(struct pci_host *h, struct pci_fn *f, unsigned devfn);
 /* Clears command, base addresses and interrupt line, unmaps; the chip's reset then restores its own
  * registers. */

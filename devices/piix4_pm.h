@@ -63,7 +63,7 @@ void piix4_pm_firmware_setup(struct piix4_pm *d, uint16_t pm_base, uint16_t smb_
 void piix4_pm_power_button(struct piix4_pm *d);
 /* May the power button, or the real-time clock if its timer runs, raise the SCI? */
 bool piix4_pm_listens(const struct piix4_pm *d, bool rtc_runs);
-/* The real-time clock raised its interrupt: RTC_STS. A wire target. */
+/* The real-time clock raised its interrupt: sets RTC_STS. A wire target. */
 void piix4_pm_rtc(void *pm, unsigned pin, bool level);
 
 #endif

@@ -14,7 +14,7 @@ struct port61 {
     uint8_t control; /* bits 3-0 as written */
     uint8_t wires_begin;
     struct i8254 *pit;
-    struct wire speaker; /* level of (control bit 1); may be unconnected */
+    struct wire speaker; /* level of control bit 1; may be unconnected */
 };
 
 extern const struct dev_ops port61_ops;

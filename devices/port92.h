@@ -2,10 +2,9 @@
 /*
  * port92.h - system control port A: fast A20 gate and fast reset.
  *
- * The board connects the a20 wires of this and of the i8042 to one function, which sets the CPU's
- * A20 and calls
- * port92_a20_follow() and i8042_a20_follow(): the last writer wins, so that each way to open or
- * close the gate works.
+ * The board connects the a20 wires of this chip and of the i8042 to one function, which sets the
+ * CPU's A20 and calls port92_a20_follow() and i8042_a20_follow(): the last writer wins, so that
+ * each way to open or close the gate works.
  * Windows    0x92 -> offset 0.
  * Source     82371SB (PIIX3) data sheet, section 2.5.5.5 (port 92).
  */
