@@ -9,7 +9,7 @@
  * Invariant  A page is executable in a window only while the scan found it clean and it has
  *            PAGE_DIRECT: whoever writes to it takes the right away first.
  * Not here   Entering and leaving the guest's state (the host: include/ring1/direct.h).
- * Source     SDM vol. 3A, sections 3.4 (segments), 5.8 (transfers), 9.8.5.3 (compatibility mode);
+ * Source     SDM vol. 3A, sections 3.4 (segments), 5.8 (transfers), 10.8.5.3 (compatibility mode);
  *            Robin and Irvine, "Analysis of the Intel Pentium's Ability to Support a Secure Virtual
  *            Machine Monitor" (2000), for what does not trap.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* lapic_over.S - The local APIC's page moves onto code that runs, the stack and a page table, and away again. SDM vol. 3A, 10.4.4 and 10.4.5. */
+/* lapic_over.S - The local APIC's page moves onto code that runs, the stack and a page table, and away again. SDM vol. 3A, 11.4.4 and 10.4.5. */
 #include "guest.inc"
 #include "paging.inc"
 #define RAM   0x600000

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* lapic_ram.S - The local APIC's page wins over RAM, and over ROM, wherever IA32_APIC_BASE puts it; RAM is as it was when it goes. SDM vol. 3A, 10.4.4 and 10.4.5. */
+/* lapic_ram.S - The local APIC's page wins over RAM, and over ROM, wherever IA32_APIC_BASE puts it; RAM is as it was when it goes. SDM vol. 3A, 11.4.4 and 10.4.5. */
 #include "guest.inc"
 #include "paging.inc"
 #define RAM   0x600000

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* rf_repjmp.S - RF covers one instruction, also one with a REP prefix that is no string instruction and comes back to itself, and a 16-bit IRET. SDM vol. 3B, 17.3.1.1; vol. 2B, REP. */
+/* rf_repjmp.S - RF covers one instruction, also one with a REP prefix that is no string instruction and comes back to itself, and a 16-bit IRET. SDM vol. 3B, 18.3.1.1; vol. 2B, REP. */
 #include "guest.inc"
     .text
     .globl test_main

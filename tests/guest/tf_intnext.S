@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tf_intnext.S - INT n, INT3, INTO under TF whose gate leads to the next instruction: the transfer clears TF, so no single-step trap comes. SDM vol. 3A, 6.12.1.3; vol. 3B, 17.3.1.4. */
+/* tf_intnext.S - INT n, INT3, INTO under TF whose gate leads to the next instruction: the transfer clears TF, so no single-step trap comes. SDM vol. 3A, 6.12.1.3; vol. 3B, 18.3.1.4. */
 #include "guest.inc"
     .text
     .globl test_main

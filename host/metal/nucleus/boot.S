@@ -7,7 +7,7 @@
  *          Multiboot2 2.0, section 3.3).
  * Leaves   64-bit mode at CPL 0, 4 GiB of physical memory at 0 and at DIRECT_BASE, the first GiB of
  *          it at IMAGE_BASE; metal_start(magic, information) on a stack of 16 KiB.
- * Source   SDM vol. 3A, section 9.8.5 (initializing IA-32e mode).
+ * Source   SDM vol. 3A, section 10.8.5 (initializing IA-32e mode).
  */
 #include "host/metal/nucleus/layout.h"
 

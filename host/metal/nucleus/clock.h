@@ -5,8 +5,8 @@
  * Promises   The TSC, whose frequency is measured against the PIT, is the time. The timer is the
  *            local APIC's, or channel 0 of the PIT where there is no APIC: it may come early when
  *            the time asked for is farther away than it can count, and is asked for again then.
- * Source     SDM vol. 3A, chapter 10 (APIC), section 17.17 (TSC); 8254, MC146818 and 8259A data
- *            sheets.
+ * Source     SDM vol. 3A, chapter 11 (APIC), vol. 3B, section 18.17 (TSC); data sheets of 8254,
+ *            MC146818 and 8259A.
  */
 #ifndef RING1_HOST_METAL_CLOCK_H
 #define RING1_HOST_METAL_CLOCK_H

@@ -179,7 +179,7 @@ Test(board, nmi_from_outside)
 }
 
 /* The 8254 asks again while its interrupt is in service: the request waits in IRR (8259A data
- * sheet; SDM vol. 3A, section 10.8.4) and is there at the EOI, with no time passing. */
+ * sheet; SDM vol. 3A, section 11.8.4) and is there at the EOI, with no time passing. */
 Test(board, tick_in_service)
 {
     static const struct {
