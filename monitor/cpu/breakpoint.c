@@ -14,7 +14,8 @@ static enum break_kind bp_kind(const struct vcpu *v, unsigned n)
     return (enum break_kind)(v->dr[7] >> (16 + n * 4) & 3);
 }
 
-/* Bytes watched: LEN encodes 1, 2, 8, 4; the address is taken down to a multiple of it. */
+/* How many bytes breakpoint n watches: LEN encodes 1, 2, 8, 4; its address is rounded down to a
+ * multiple of that. */
 static uint32_t bp_size(const struct vcpu *v, unsigned n)
 {
     static const uint8_t size[4] = {1, 2, 8, 4};

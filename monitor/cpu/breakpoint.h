@@ -14,15 +14,15 @@
 
 #include "monitor/cpu/vcpu.h"
 
-/* DR7's R/W field; also the kind of an access. BREAK_ACCESS as an access: a read. */
+/* The values of DR7's R/W fields; also kinds of accesses, of which BREAK_ACCESS is a read. */
 enum break_kind { BREAK_EXEC, BREAK_WRITE, BREAK_IO, BREAK_ACCESS };
 
 /* Raises #DB, with DR6 set, if an instruction breakpoint matches linear address `gla` and RF is
  * clear. */
 void breakpoint_check_insn(struct vcpu *v, gla_t gla);
 
-/* Collects in v->dr6_pending what an access of `size` bytes at `addr` (a linear address; a port for
- * BREAK_IO) matches, and sets ATT_TRAP then. */
+/* Collects in v->dr6_pending which breakpoints an access of `size` bytes at `addr` (a linear
+ * address; a port for BREAK_IO) matches; sets ATT_TRAP if any does. */
 void breakpoint_note_access(struct vcpu *v, uint32_t addr, unsigned size, enum break_kind kind);
 
 /* Does an enabled data breakpoint lie in the page of gla? */

@@ -29,7 +29,7 @@ enum cpu_state_kind {
 #define STATE_PARKED   0x08u
 #define STATE_CHECKED  0x10u
 
-#define CPU_STATE_FLAGS 2u /* the dump's line with EFLAGS, where also the mode is said */
+#define CPU_STATE_FLAGS 2u /* the dump's line with EFLAGS, which also names the mode */
 #define CPU_STATE_LINES 6u
 
 struct cpu_state_row {
@@ -40,7 +40,7 @@ struct cpu_state_row {
     uint8_t line;             /* of a register dump; 0: none */
     uint8_t labels;           /* how many label[] has: one for all elements, or one for each */
     const char *const *label; /* short names */
-    const char *what;         /* in a sentence, or NULL: as label */
+    const char *what;         /* the field's name in a sentence, or NULL: its label */
 };
 
 extern const struct cpu_state_row cpu_state[];
@@ -52,18 +52,19 @@ unsigned cpu_state_width(const struct cpu_state_row *r);
 /* Element n of the row in *v. */
 const void *cpu_state_get(const struct vcpu *v, const struct cpu_state_row *r, unsigned n);
 
-/* Of element n: "eax", "dr7"; of a field whose elements have no names of their own, the field's. */
+/* The name of element n ("eax", "dr7"); the field's if its elements have no names of their own. */
 const char *cpu_state_label(const struct cpu_state_row *r, unsigned n);
 
-/* Is element n the same in both? Of a segment what a guest can tell: sel, attr, base, limit, and
- * what follows from them. */
+/* Is element n the same in both? Of a segment, only what a guest can tell is compared: sel, attr,
+ * base, limit, and what follows from them. */
 bool cpu_state_same(const struct vcpu *a, const struct vcpu *b, const struct cpu_state_row *r,
                     unsigned n);
 
 /* Copies all rows that have one of `uses`. */
 void cpu_state_copy(struct vcpu *to, const struct vcpu *from, unsigned uses);
 
-/* lockstep's name for the first thing that differs among the rows with one of `uses`, or NULL. */
+/* How lockstep names the first thing that differs among the rows with one of `uses`; NULL: nothing
+ * differs. The text is static. */
 const char *cpu_state_difference(const struct vcpu *a, const struct vcpu *b, unsigned uses);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * cpuid.h - the named CPU models of -cpu: what CPUID and the feature MSRs answer.
+ *
  * Promises   A model reports only what works and hides nothing needed; models are rows of
  *            monitor/cpu/cpu_model.def.
  */
@@ -23,10 +24,11 @@ struct cpu_model {
 
 const struct cpu_model *cpu_model_find(const char *name); /* NULL: no such model */
 const struct cpu_model *
-cpu_model_at(unsigned i); /* table order; NULL past the end; 0 is the default */
+cpu_model_at(unsigned i); /* in the table's order; NULL after the last; 0 is the default */
 struct cpuid_result {
     uint32_t eax, ebx, ecx, edx;
 };
+/* What CPUID answers with EAX = leaf, ECX = subleaf, after what the host lacks was taken away. */
 struct cpuid_result cpuid_leaf(const struct vcpu *v, uint32_t leaf, uint32_t subleaf);
 
 /* Does the virtual CPU have all features of the mask (CPUID_1_EDX_* ...), after what the host lacks
@@ -36,10 +38,10 @@ bool cpu_has_1_ecx(const struct vcpu *v, uint32_t mask);
 bool cpu_has_7_ebx(const struct vcpu *v, uint32_t mask);
 bool cpu_has_7_ecx(const struct vcpu *v, uint32_t mask);
 bool cpu_has_7_edx(const struct vcpu *v, uint32_t mask);
-/* The features of decoder/feature.def that it has, a set for decoder_init(). Never changes while
- * the VM lives: the guest can hide leaves, but not take instructions away. */
+/* The features of decoder/feature.def that the virtual CPU has, as a set for decoder_init(). Never
+ * changes while the VM lives: the guest can hide leaves, but not take instructions away. */
 uint32_t cpu_instructions(const struct vcpu *v);
-/* The guest just tried `what` (a static text), which the model lacks: see vcpu.lacked. */
+/* Notes in vcpu.lacked that the guest just tried `what` (a static text), which the model lacks. */
 void cpu_note_lack(struct vcpu *v, const char *what);
 bool cpu_has_nx(
     const struct vcpu *v); /* in the model and not switched off through IA32_MISC_ENABLE */

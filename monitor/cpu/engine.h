@@ -11,7 +11,7 @@
  * Traps      A trap of the host, or a wish to break in, finds one engine's code running, or none.
  *            The host names no engine: it asks all of them, in the table's order, and the one whose
  *            code it was answers.
- * Writer     The table: whoever builds the VM, before the CPU first runs; engines are never
+ * Writer     Whoever builds the VM writes the table, before the CPU first runs; engines are never
  *            removed. So a handler that interrupts the CPU's thread may walk it.
  * Not here   What happens between instructions: events, timers, HLT (run.c).
  */
@@ -24,9 +24,9 @@ struct vcpu;
 
 /* A trap of the host's CPU, whatever brings it (a signal, an IDT vector). */
 enum trap_kind {
-    TRAP_READ,  /* page fault (#PF) of a read; addr is valid */
-    TRAP_WRITE, /* of a write, or of an instruction that reads and writes the same place */
-    TRAP_FETCH, /* of an instruction fetch; addr is valid */
+    TRAP_READ,  /* page fault (#PF) of a read */
+    TRAP_WRITE, /* #PF of a write, or of an instruction that reads and writes the same place */
+    TRAP_FETCH, /* #PF of an instruction fetch */
     TRAP_STEP,  /* debug trap (#DB), asked for or not: between two instructions of the host */
     TRAP_OTHER, /* #DE, #UD, #MF, #XM, #GP...: the engine finds out what the guest did */
 };
@@ -37,8 +37,8 @@ static inline bool trap_is_access(unsigned kind)
     return kind == TRAP_READ || kind == TRAP_WRITE;
 }
 
-/* What the host's CPU was doing when it trapped or was interrupted, and how it is to go on. The
- * registers that are not here are the CPU's own, and stay. */
+/* The host CPU's registers when it trapped or was interrupted, and those with which it is to go on.
+ * Registers that are not here stay in the CPU as they are. */
 struct host_regs {
     uint64_t gpr[16]; /* in the order of their encoding: rax rcx rdx rbx rsp rbp rsi rdi r8-r15 */
     uint64_t rip, rflags;
@@ -47,46 +47,49 @@ struct host_regs {
 
 struct engine {
     const char *name;
-    /* Does it run the present state? Asked before each run(). */
+    /* Can it run the present state? Asked before each run(). */
     bool (*takes)(struct vcpu *v);
     /* Executes at least one instruction, until vcpu.attention is set, the state is none that it
      * takes, or it has done enough for a look at the clock. */
     void (*run)(struct vcpu *v);
-    /* HLT is over, an event is about to be delivered. NULL: that does not matter. */
+    /* HLT is over, an event is about to be delivered. NULL: that does not matter to it. */
     void (*woken)(struct vcpu *v);
     /* run() does not look at the clock: the host must set attention when something is due. */
     bool needs_alarm;
     /* The host's CPU trapped on the CPU's thread, anywhere in the host; `addr` is the host address
      * whose access or fetch it was, for kinds that have one. True: the trap was this engine's, and
      * *r says how the host goes on: in the engine's code, or in the monitor, which finds the
-     * guest's state in *v. False: it was not, and nothing has changed. NULL: none ever is.
-     * Async-signal-safe; touches general registers only; on a stack of the host's. */
+     * guest's state in *v. False: it was not, and nothing has changed. NULL: this engine's code
+     * never traps. Async-signal-safe; touches general registers only; runs on a stack of the host.
+     */
     bool (*host_trap)(struct vcpu *v, struct host_regs *r, enum trap_kind kind, uint64_t addr);
     /* The CPU is to look at vcpu.attention, where the reason is already, before its next guest
      * instruction; *r is what the CPU's thread was doing, anywhere in the host. Whatever leads into
      * this engine's code looks by itself. True: its code ran, and *r was changed so that it leaves
      * or goes on towards a place where it can; false: nothing has changed. NULL: run() looks often
-     * enough. As host_trap(), and neither interrupts the other. */
+     * enough. The rules of host_trap() hold here too, and neither interrupts the other. */
     bool (*break_in)(struct vcpu *v, struct host_regs *r);
 };
 
 #define ENGINES 4u
 
-/* Puts *e before the CPU's other engines; one that is there stays where it is. *e must stay. */
+/* Puts *e, which must stay valid, before the CPU's other engines; if it is one of them already, it
+ * stays where it is. */
 void engine_add(struct vcpu *v, const struct engine *e);
 
 /* The first engine that takes the present state. */
 const struct engine *engine_now(struct vcpu *v);
 
-/* Does an engine before *e take the present state? Asked where one engine goes on by itself from
- * one privilege level to another. */
+/* Does an engine before *e take the present state? *e asks where it would go on by itself from one
+ * privilege level to another. */
 bool engine_before(struct vcpu *v, const struct engine *e);
 
 /* Tells all engines that the CPU was halted and goes on. */
 void engines_woken(struct vcpu *v);
 
-/* Asks the engines in turn (struct engine); false: it was none's. A debug trap that is none's is no
- * error: whoever asked for it has left meanwhile. Async-signal-safe; general registers only. */
+/* Ask the engines in turn (struct engine); false: none of them answered for it. A debug trap for
+ * which none answers is no error: whoever asked for it has left meanwhile. Async-signal-safe;
+ * general registers only. */
 bool engines_host_trap(struct vcpu *v, struct host_regs *r, enum trap_kind kind, uint64_t addr);
 bool engines_break_in(struct vcpu *v, struct host_regs *r);
 

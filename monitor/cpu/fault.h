@@ -15,7 +15,7 @@
 
 #define NO_ERROR_CODE 0xffffffffu
 
-/* Fault of the current instruction. error: NO_ERROR_CODE where the vector has none. */
+/* Raises a fault of the current instruction. error: NO_ERROR_CODE where the vector has none. */
 _Noreturn void fault_raise(struct vcpu *v, unsigned vector, uint32_t error);
 static inline _Noreturn void fault_gp0(struct vcpu *v)
 {
@@ -28,7 +28,7 @@ static inline _Noreturn void fault_ud(struct vcpu *v)
 /* Sets CR2 and raises #PF. */
 _Noreturn void fault_pf(struct vcpu *v, gla_t gla, uint32_t error);
 
-/* A fault that unwound; filled by fault_catch(). */
+/* A fault that was caught; fault_catch() fills it in. */
 struct fault {
     uint8_t vector;
     uint32_t error; /* NO_ERROR_CODE: the vector has none */

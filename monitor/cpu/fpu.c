@@ -7,8 +7,8 @@
  * Invariant  Of a CPU and its partner, which share the host's registers, at most one is live.
  * Invariant  The MXCSR and MXCSR_MASK in area are always what this host's CPU accepts: FXRSTOR
  *            cannot fault.
- * Not here   The x87 pointers that the guest sees (vcpu.fpu.fip ...): the ones in area are the
- *            host's and mean nothing.
+ * Not here   The x87 pointers that the guest sees (vcpu.fpu.fip ...): those in area are addresses
+ *            of the host and mean nothing.
  * Source     SDM vol. 1, section 10.5 (FXSAVE image); vol. 3A, table 10-1 (state after reset).
  */
 #include "monitor/cpu/fpu.h"

@@ -34,14 +34,14 @@ struct mmu_listener {
     /* The physical page became code, ROM, a device, or what it was again: what may be done with it
      * without asking has changed (vm.page[]). NULL: it does not matter. */
     void (*page_changed)(struct vcpu *v, gpa_t page);
-    /* Behind the whole pages [gpa, gpa+len) there is other memory than before, or none, or now
-     * some. NULL: it does not matter. */
+    /* At the whole pages [gpa, gpa+len) there is other memory than before, or none any more, or
+     * some where there was none. NULL: it does not matter. */
     void (*memory_changed)(struct vcpu *v, gpa_t gpa, uint64_t len);
 };
 
 #define MMU_LISTENERS 6u
 
-/* *l hears of flushes from now on; twice is as good as once. *l must stay. */
+/* *l, which must stay valid, hears of flushes from now on; to register it twice changes nothing. */
 void mmu_listen(struct vcpu *v, const struct mmu_listener *l);
 
 /* Tells the CPU's listeners, and counts in vcpu.fetch_generation and its kin. */

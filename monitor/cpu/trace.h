@@ -22,24 +22,25 @@ static inline bool trace_wants(const struct vm *vm, uint32_t mask)
     return h && unlikely(h->trace_mask & mask) && h->trace;
 }
 
-/* One line, if the stage is wanted. The FPU stays as it is (host.h). */
+/* Traces one line, if the stage is wanted. The FPU stays as it is (host.h). */
 void trace_line(const struct vm *vm, enum trace_stage stage, const char *fmt, ...)
     __attribute__((format(printf, 3, 4), cold));
 
-/* An instruction that enters the decode cache, at linear address gla. Calls the library. */
+/* Traces an instruction that enters the decode cache, at linear address gla. Calls Zydis, so the
+ * guest's FPU must be parked; so does trace_exec(). */
 void trace_decode(struct vcpu *v, const struct insn *i, gla_t gla) __attribute__((cold));
 
-/* The registers before an instruction; these lines are compared with other CPUs' line by line.
- * Calls the library. */
+/* Traces the registers before an instruction. The format is fixed: tests compare these lines with
+ * those of other CPUs. */
 void trace_exec(struct vcpu *v, const struct insn *i) __attribute__((cold));
 
-/* An access to a bus, for the stages io and unimp. Reads: after it, with its value; writes:
- * before. */
+/* Traces an access to a bus, for the stages io and unimp: a read after it was made, with its value,
+ * a write before. */
 void trace_access(const struct vm *vm, const struct bus *b, bool write, uint64_t addr,
                   unsigned size, uint32_t val) __attribute__((cold));
 #define TRACE_ACCESSES (TRACE_BIT(TRACE_IO) | TRACE_BIT(TRACE_UNIMP))
 
-/* vcpu_run() returns to the host with `reason`. */
+/* Traces that vcpu_run() returns to the host with `reason` (enum exit_reason). */
 void trace_exit(const struct vcpu *v, unsigned reason) __attribute__((cold));
 
 /* "#PF", "#GP", ...; "?" for vectors that are no exception. */

@@ -13,7 +13,7 @@
 
 #include "include/ring1/types.h"
 
-/* buf: rbx rbp r12 r13 r14 r15 rsp rip. */
+/* A buffer holds rbx rbp r12 r13 r14 r15 rsp rip, in this order; the caller owns it. */
 #define UNWIND_WORDS 8
 #define UNWIND_RIP   7
 

@@ -77,7 +77,7 @@ struct table_reg { /* GDTR, IDTR */
 
 /* vcpu.outcome: what the instruction that ran last did and its registers do not tell. interp_step()
  * clears it first. */
-#define DID_EVENT (1u << 0) /* INT n, INT3, INTO, INT1 delivered its event: TF traps not */
+#define DID_EVENT (1u << 0) /* INT n, INT3, INTO, INT1 delivered its event: TF does not trap */
 #define DID_PART  (1u << 1) /* a REP string let go before its end; next_eip is its own */
 #define DID_RF    (1u << 2) /* it loaded RF for the instruction after it: IRETD, a task switch */
 
@@ -122,7 +122,7 @@ struct vcpu {
     uint32_t eip;                /* of the current instruction while a handler runs */
     uint32_t next_eip;           /* where execution goes on if the handler succeeds */
     uint32_t eflags;
-    uint32_t attention; /* ATT_*; see vcpu_attend(). Also handlers */
+    uint32_t attention; /* ATT_*; see vcpu_attend(). Handlers write it too */
     uint8_t cpl;
     uint8_t shadow;      /* SHADOW_* in force for the instruction that runs now */
     uint8_t shadow_next; /* set by the handler for the instruction after it */
@@ -145,21 +145,20 @@ struct vcpu {
     /* Counts what may change the page that a linear address is fetched from: TLB flushes of any
      * kind. Look-up shortcuts by linear address remember it. */
     uint32_t fetch_generation;
-    /* Two parts of it: flushes of everything, and flushes that keep global
-     * pages. */
+    /* How many of these flushes were of everything, and how many of all but global pages. */
     uint32_t flushes_all, flushes_nonglobal;
-    /* Who builds the VM; then constant: */
+    /* Written by who builds the VM, then constant: */
     const struct mmu_listener *listener[MMU_LISTENERS]; /* listener.h */
     unsigned listener_count;
     const struct engine *engine[ENGINES]; /* engine.h */
     unsigned engine_count;
-    bool needs_alarm; /* some engine's */
+    bool needs_alarm; /* some engine has needs_alarm set */
     struct vcpu_fpu fpu;
     /* NULL, or the CPU that takes turns with this one on the host's FPU (monitor/run/lockstep.h) */
     struct vcpu *fpu_partner;
     struct vcpu_msrs msr;
 
-    /* Who builds the VM; then constant: */
+    /* Written by who builds the VM, then constant: */
     struct vm *vm;
     const struct vcpu_host *host; /* what the host provides for this CPU alone */
     unsigned id;                  /* also the initial APIC id */
@@ -178,13 +177,13 @@ struct vcpu {
     uint8_t delivering;
     uint64_t unwind[8]; /* unwind.S: where fault_raise() goes */
 
-    struct bt_cpu bt; /* also handlers, when they find translated code */
-    /* The pointers: who builds the VM. What they lead to: the CPU's thread. */
+    struct bt_cpu bt; /* handlers write it too, when they find translated code */
+    /* Who builds the VM writes the pointers, the CPU's thread what they lead to. */
     struct bt *translator;   /* NULL: interpret everything (bt/run/bt.h) */
     struct direct *direct;   /* NULL: no direct execution (direct/direct.h) */
     struct windows *windows; /* NULL: none (shadow-mmu/window.h) */
     struct interp *interp;   /* decode cache and loop state (monitor/interp/interp.c) */
-    struct vcpu_stats stats; /* also handlers */
+    struct vcpu_stats stats; /* handlers write it too */
 };
 
 static inline bool vcpu_real_mode(const struct vcpu *v)
@@ -199,9 +198,9 @@ static inline unsigned vcpu_iopl(const struct vcpu *v)
 {
     return (v->eflags & EFL_IOPL) >> EFL_IOPL_SHIFT;
 }
-/* Bits of vcpu.attention come and go on the vCPU's own thread, in C code or in the handler of a
- * signal that interrupts it. So one instruction is atomic enough; a LOCK prefix would cost some 20
- * cycles at each transfer between rings. */
+/* Set and clear bits of vcpu.attention (ATT_*). Only the vCPU's own thread calls them, in C code or
+ * in the handler of a signal that interrupts it. So one instruction is atomic enough; a LOCK prefix
+ * would cost some 20 cycles at each transfer between rings. */
 static inline void vcpu_attend(struct vcpu *v, uint32_t bits)
 {
     __asm__ volatile("orl %1, %0" : "+m"(v->attention) : "ri"(bits) : "memory", "cc");
@@ -215,10 +214,9 @@ static inline void vcpu_attended(struct vcpu *v, uint32_t bits)
  * Keeps vm, id, stats. */
 void vcpu_reset(struct vcpu *v);
 
-/* Runs guest instructions until there is something for the host to do; returns an enum exit_reason,
- * never EXIT_NONE.
- * Also delivers interrupts, runs device timers, and returns EXIT_SLICE at least every
- * `slice_ns`. */
+/* Runs guest instructions, delivers interrupts and runs device timers, until there is something for
+ * the host to do, at most for about `slice_ns` (EXIT_SLICE). Returns an enum exit_reason, never
+ * EXIT_NONE. */
 unsigned vcpu_run(struct vcpu *v, ns_t slice_ns);
 
 #endif

@@ -2,11 +2,11 @@
 /*
  * vm.h - one virtual machine: RAM, the two buses, its CPUs, and the wires between board and CPU.
  *
- * Writer     Of struct vm: cover, cover_kind, a20, mem, port and next_deadline the board, which
- *            runs on CPU 0's thread; the elements of page and dirty, and implicit, every CPU's
- *            thread; all others whoever builds the VM, before a CPU first runs. There is one thread
- *            today: with several, what CPUs write becomes atomic, and an access to the board a
- *            message to CPU 0's thread. Signal handlers write nothing.
+ * Writer     The board, which runs on CPU 0's thread, writes cover, cover_kind, a20, mem, port and
+ *            next_deadline of struct vm. Every CPU's thread writes elements of page and dirty, and
+ *            implicit. Whoever builds the VM writes all other members, before a CPU first runs.
+ *            There is one thread today: with several, what CPUs write must become atomic, and an
+ *            access to the board a message to CPU 0's thread. Signal handlers write nothing.
  */
 #ifndef RING1_MONITOR_CPU_VM_H
 #define RING1_MONITOR_CPU_VM_H
@@ -22,8 +22,8 @@
 #define PAGE_MMIO       0x01u /* accesses go to vm.mem */
 #define PAGE_ROM        0x02u /* reads come from ram[], writes are dropped (PAM, SeaBIOS shadow) */
 #define PAGE_CODE       0x04u /* holds decoded instructions: writes take the slow path */
-#define PAGE_TRANSLATED 0x08u /* translated code was made from it: the same */
-#define PAGE_LOGGED     0x10u /* the dirty log waits for its first write: the same (dirty.h) */
+#define PAGE_TRANSLATED 0x08u /* translated code was made from it: writes likewise */
+#define PAGE_LOGGED     0x10u /* the dirty log waits for its first write: likewise (dirty.h) */
 #define PAGE_OVER       0x20u /* below ram_size: a region is seen, not the RAM (region.h) */
 #define PAGE_UNDER      0x40u /* with ROM and OVER: writes go to the RAM below */
 #define PAGE_DIRECT     0x80u /* the CPU runs it directly, or it was found that it may not */
@@ -46,8 +46,9 @@ struct board_ops {
     void (*apic_base_changed)(void *board, unsigned cpu, uint64_t value);
     void (*tsc_deadline_changed)(void *board, unsigned cpu, uint64_t guest_tsc);
     void (*ferr)(void *board, bool level); /* FERR# to IRQ 13 */
-    /* What happened outside (host.h): how much the board takes now, in *room, which is zeroes; and
-     * something of that, at e->at. NULL, both: nothing concerns it. */
+    /* What happened outside (host.h). event_room() fills in how much the board takes now in *room,
+     * which is zeroed; event() gives it something of that, at guest time e->at. Both NULL: nothing
+     * outside concerns the board. */
     void (*event_room)(void *board, struct host_room *room);
     void (*event)(void *board, const struct host_event *e);
 };
@@ -57,8 +58,8 @@ struct board_ops {
 struct page_watcher;
 struct region;
 
-/* Hears of each interrupt, NMI and exception before and after its delivery through the IDT; not of
- * INT n, which is an instruction. type: enum event_type of exception.h. */
+/* An observer hears of each interrupt, NMI and exception before and after its delivery through the
+ * IDT, but not of INT n, which is an instruction. type: enum event_type of exception.h. */
 struct vm_observer {
     void (*event_begins)(void *self);
     void (*event_ends)(void *self, unsigned type, unsigned vector, uint32_t error);
@@ -72,13 +73,14 @@ struct vm {
     uint64_t *dirty;   /* the dirty log's bitmap, NULL while it is off (monitor/memory/dirty.h) */
     struct region *region[VM_REGIONS]; /* monitor/memory/region.h */
     unsigned region_count;
-    /* The page that the local APIC lies over, | VM_COVERED; 0: none. If there is memory, the page's
-     * entry is PAGE_MMIO, what it was without the APIC is in cover_kind. */
+    /* The address of the page that the local APIC lies over, | VM_COVERED; 0: none. If there is
+     * memory, the page's entry is PAGE_MMIO, and cover_kind keeps what it would be without the
+     * APIC. */
     gpa_t cover;
     uint8_t cover_kind;
     bool a20;      /* false: physical address bit 20 reads as 0 */
-    bool implicit; /* the access at hand is a page walk's or a fetch: how many of them there are
-                          is the engine's affair (monitor/run/lockstep.h) */
+    bool implicit; /* the access at hand belongs to a page walk or a fetch, of which each engine
+                      makes its own number: lockstep does not compare them */
     struct bus mem, port;
     struct decoder decoder;
     const struct cpu_model *cpu_model; /* monitor/cpu/cpuid.h */
@@ -107,8 +109,8 @@ static inline ns_t vm_now(const struct vm *vm)
     return vm->host->now_ns(vm->host->opaque);
 }
 
-/* The next four write the CPU's struct vcpu. The board calls them on its thread, which is the CPU's
- * while there is one. */
+/* The next four write the CPU's struct vcpu. The board calls them on its thread, which is also the
+ * CPU's as long as there is one CPU. */
 
 /* Level of the interrupt controller's INTR output of CPU `cpu`. */
 void vm_set_intr(struct vm *vm, unsigned cpu, bool level);
