@@ -17,15 +17,16 @@
 
 #include "monitor/memory/page.h"
 
-/* Bytes first..last of one page, which `owner` was made from. Lies in the owner, which sets all but
- * `next`; what crosses a page's end has two. */
+/* Bytes first..last of one page, from which `owner` was made. The range lies in its owner, which
+ * sets all members but `next`; an owner that crosses a page's end has two. */
 struct code_range {
     struct code_range *next;
     void *owner;
     uint16_t first, last; /* offsets in the page, both inclusive */
 };
 
-/* A page with ranges, now or earlier. A client may keep more of each page behind it. */
+/* The record of a page with ranges, now or earlier. A client may keep more about each page after it
+ * in memory (code_map.each). */
 struct code_page {
     gpa_t page;
     uint64_t chunks; /* bit n: bytes 64n..64n+63 may be part of a range */
@@ -41,8 +42,8 @@ struct code_map {
     struct code_page **hash; /* hash_mask + 1, zeroed */
 };
 
-/* The map is empty. pages: room for `max` records; hash: hash_mask + 1 pointers (a power of two),
- * all NULL. Both stay the caller's. */
+/* Makes an empty map. pages: room for `max` records of `each` bytes; hash: hash_mask + 1 pointers,
+ * a power of two, all NULL. The caller keeps both as long as the map is used. */
 void code_map_init(struct code_map *m, uint8_t mark, void *pages, uint32_t each, uint32_t max,
                    struct code_page **hash, uint32_t hash_mask);
 
@@ -55,18 +56,19 @@ static inline bool code_map_has_room(const struct code_map *m, uint32_t n)
 /* The page's record, or NULL. `page` is the address of byte 0, here and below. */
 struct code_page *code_map_find(const struct code_map *m, gpa_t page);
 
-/* A record for a page that has none, and no range yet; zeroed, all m->each bytes. There is room. */
+/* Makes a record, zeroed, all m->each bytes of it, for a page that has none. The caller has checked
+ * that there is room. */
 struct code_page *code_map_page_add(struct code_map *m, gpa_t page);
 
 /* Enters *r on the page and marks it. */
 void code_map_add(struct code_map *m, struct vm *vm, struct code_page *p, struct code_range *r);
 
-/* Takes what overlaps bytes first..last out of the map: the list of it, by code_range.next. Takes
- * the page's mark away when nothing is left. */
+/* Takes the ranges that overlap bytes first..last out of the map and returns them as a list, by
+ * code_range.next. Takes the page's mark away when no range is left. */
 struct code_range *code_map_take(struct code_map *m, struct vm *vm, gpa_t page, unsigned first,
                                  unsigned last);
 
-/* Takes *r out, if it is on that page, as code_map_take() does. */
+/* Takes *r out of the map, if it is on that page, and the page's mark as code_map_take() does. */
 void code_map_remove(struct code_map *m, struct vm *vm, gpa_t page, struct code_range *r);
 
 /* Has the page a range? For page_watcher.holds. */

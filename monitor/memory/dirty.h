@@ -7,8 +7,8 @@
  *            mark off. From then on the page is written at full speed.
  * Promises   Every change of guest RAM is noted: by instructions, by the walker (A and D bits), by
  *            DMA (whoever calls vm_ram_written()). Reads are not.
- * Regions    Have logs of their own, with the same mark (region.h).
- * For        Snapshots and migration: copy everything, then again what is dirty, until little is
+ * Regions    They have logs of their own, with the same mark (region.h).
+ * Use        Snapshots and migration copy everything, then again what is dirty, until little is
  *            left.
  * Writer     The thread that runs the vCPU, between two calls of vcpu_run().
  */
@@ -22,8 +22,8 @@ struct vm;
 /* 64-bit words of a bitmap with one bit for each page of guest RAM. */
 size_t dirty_log_words(const struct vm *vm);
 
-/* Starts with all pages clean. `bitmap` has dirty_log_words() words and stays the log's until
- * dirty_log_stop(). */
+/* Starts the log with all pages clean. `bitmap` has dirty_log_words() words; it belongs to the log
+ * until dirty_log_stop(). */
 void dirty_log_start(struct vm *vm, uint64_t *bitmap);
 void dirty_log_stop(struct vm *vm);
 
@@ -34,8 +34,7 @@ unsigned dirty_log_collect(struct vm *vm, uint64_t *out);
 /* From now on dirty_log_note() is called for pages that carry PAGE_LOGGED. For region.c. */
 void dirty_log_listen(struct vm *vm);
 
-/* The page changed without a store that the log could see: notes it, for RAM or the region there.
- * */
+/* Notes a page of RAM or of a region that changed without a store that the log could see. */
 void dirty_log_note(struct vm *vm, gpa_t page);
 
 #endif

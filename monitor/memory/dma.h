@@ -10,7 +10,7 @@
 #include "devices/dma.h"
 #include "monitor/cpu/vm.h"
 
-/* As the functions of devices/dma.h that have these names. vm.dma counts. */
+/* They do what the functions of these names in devices/dma.h promise, and count in vm.dma. */
 bool vm_dma_read(struct vm *vm, gpa_t gpa, void *out, uint32_t len);
 bool vm_dma_write(struct vm *vm, gpa_t gpa, const void *in, uint32_t len);
 uint32_t vm_dma_map(struct vm *vm, gpa_t gpa, uint32_t len, bool write, struct dma_map *m);

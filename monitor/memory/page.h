@@ -5,9 +5,9 @@
  * Promises   Whoever keeps something that was made from the bytes of a page (decoded instructions,
  *            translated code, a dirty log) marks it and hears of each write to it: by instructions,
  *            by the walker (A and D), by DMA. A marked page is writable in no TLB and no window.
- * Invariant  A watcher takes its own mark away only: page_unmark() asks the others that use the
+ * Invariant  A watcher takes only its own mark away: page_unmark() asks the others that use the
  *            same mark, on other CPUs, whether they still need it.
- * Writer     The thread that runs the vCPU; with several CPUs, one at a time.
+ * Writer     The thread that runs the vCPU; with several CPUs, one thread at a time.
  */
 #ifndef RING1_MONITOR_MEMORY_PAGE_H
 #define RING1_MONITOR_MEMORY_PAGE_H
@@ -15,8 +15,8 @@
 #include "monitor/cpu/vm.h"
 
 struct page_watcher {
-    uint8_t mark;  /* the PAGE_* bit it sets */
-    bool same_too; /* hears also of a store that changes no byte */
+    uint8_t mark;  /* the PAGE_* bit that it sets */
+    bool same_too; /* it also hears of a store that changes no byte */
     /* Bytes first..last of a page with its mark were written. `page` is the address of byte 0. */
     void (*written)(void *self, gpa_t page, unsigned first, unsigned last);
     /* Does it still need the mark? NULL: nobody else uses this mark. */
@@ -28,10 +28,11 @@ struct page_watcher {
     void (*marked)(void *self, gpa_t page);
 };
 
-/* *w, with `self`, hears of writes from now on; twice is as good as once. *w must stay. */
+/* *w, which must stay valid, hears of writes from now on, with `self`; to register it twice changes
+ * nothing. */
 void page_watch(struct vm *vm, const struct page_watcher *w, void *self);
 
-/* Pages without memory have no marks: nothing happens. */
+/* Sets and takes away a mark. Pages without memory have no marks: nothing happens there. */
 void page_mark(struct vm *vm, gpa_t page, uint8_t mark);
 void page_unmark(struct vm *vm, gpa_t page, uint8_t mark);
 
@@ -48,7 +49,8 @@ void vm_set_a20(struct vm *vm, bool enabled);
  * ROM; else NULL. */
 uint8_t *vm_ram_ptr(struct vm *vm, gpa_t gpa, uint64_t len);
 
-/* Decoded code in [gpa, gpa+len) is stale: DMA or a device wrote there. */
+/* Tells the watchers of [gpa, gpa+len) that it was written, not by a store of the CPU: DMA or a
+ * device did it. */
 void vm_ram_written(struct vm *vm, gpa_t gpa, uint64_t len);
 
 /* Sets PAGE_ROM / PAGE_MMIO / PAGE_RAM for whole pages [gpa, gpa+len) below ram_size and flushes
@@ -57,8 +59,8 @@ void vm_ram_written(struct vm *vm, gpa_t gpa, uint64_t len);
  * the APIC goes. */
 void vm_set_page_kind(struct vm *vm, gpa_t gpa, uint64_t len, uint8_t kind);
 
-/* For region.c: the page's entry, if it has one, is `kind` from now on, or when the local APIC
- * goes. Tells nobody. */
+/* For region.c: sets the page's entry, if it has one, to `kind`, now or when the local APIC goes.
+ * Tells nobody. */
 void page_set_own_kind(struct vm *vm, gpa_t page, uint8_t kind);
 
 /* The local APIC's registers are at the page gpa from now on, and nowhere else: where there is RAM

@@ -75,7 +75,7 @@ void phys_load(struct vm *vm, gpa_t gpa, void *out, unsigned len)
         ram_copy(out, phys_host(vm, gpa), len);
 }
 
-/* A store to ROM: the RAM below it takes it, a flash chip's bus, or nobody. */
+/* A store to ROM goes to the RAM below it, to the bus (a flash chip), or nowhere. */
 static void rom_store(struct vm *vm, gpa_t gpa, uint8_t kind, const uint8_t *in, unsigned len)
 {
     const struct region *r = gpa >= vm->ram_size || (kind & PAGE_OVER) ? region_at(vm, gpa) : NULL;

@@ -13,7 +13,7 @@
 #include "monitor/cpu/vm.h"
 #include "monitor/memory/region.h"
 
-/* The A20 gate as every physical access of the CPU sees it. */
+/* gpa as the CPU's accesses get it: bit 20 is 0 while the A20 gate is closed. */
 static inline gpa_t phys_a20(const struct vm *vm, gpa_t gpa)
 {
     return vm->a20 ? gpa : gpa & ~(gpa_t)(1u << 20);
@@ -37,14 +37,15 @@ static inline uint8_t *phys_host(const struct vm *vm, gpa_t gpa)
     return region_host(vm, gpa);
 }
 
-/* Where the host finds it for windows: what window_map() takes. */
+/* Where the host keeps the memory at gpa: the offset that vcpu_host.window_map() takes as `at`. */
 uint64_t phys_offset(const struct vm *vm, gpa_t gpa);
 
-/* Bytes of one page. gpa has A20 applied; [gpa, gpa+len) does not leave the page. */
+/* Access bytes of one page. gpa has A20 applied; [gpa, gpa+len) does not leave the page. */
 void phys_load(struct vm *vm, gpa_t gpa, void *out, unsigned len);
 void phys_store(struct vm *vm, gpa_t gpa, const void *in, unsigned len);
 
-/* As the CPU accesses it: through the A20 gate, across a page border too. size 1, 2, 4, 8. */
+/* Access memory as the CPU does: through the A20 gate, across a page border too. size is 1, 2, 4 or
+ * 8 bytes. */
 uint64_t phys_read(struct vm *vm, gpa_t gpa, unsigned size);
 void phys_write(struct vm *vm, gpa_t gpa, unsigned size, uint64_t val);
 

@@ -9,8 +9,7 @@
  * Kinds      RAM and frame buffers (RAM with a log) take writes. ROM takes none: they are dropped,
  *            or given to the device on the bus at that address (a flash chip), and never fault.
  * Over RAM   Below vm.ram_size a region hides the RAM there (PAGE_OVER in vm.page[]), until
- * vm_set_page_kind() shows it again. One that takes writes
- *            takes them slowly there.
+ *            vm_set_page_kind() shows the RAM again. Writes to such a region are slow.
  * Invariant  Regions do not overlap each other, end at or below 4 GiB, and are whole pages. Pages
  *            at vm.ram_size and above have their PAGE_* in region.page[], others in vm.page[]. The
  *            RAM at 0 is no region: it stays the quick case.
