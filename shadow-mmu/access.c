@@ -22,7 +22,7 @@ struct span {
     unsigned first, size; /* bytes on the first page, in all */
 };
 
-/* Makes [gla ...] of one page accessible or raises #PF; the physical address of gla. */
+/* Returns the physical address of gla if its page may be accessed, else raises #PF. */
 static gpa_t locate(struct vcpu *v, gla_t gla, unsigned how)
 {
     struct tlb_entry *e = tlb_find(v, gla, how);

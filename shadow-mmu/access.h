@@ -19,7 +19,7 @@
 #include "monitor/memory/phys.h"
 #include "shadow-mmu/mmu.h"
 
-/* ---- linear. `how`: 0 or MMU_USER, plus MMU_IMPLICIT; lin_how(v) is the current CPL's. ---- */
+/* ---- linear. `how`: 0 or MMU_USER, plus MMU_IMPLICIT; lin_how(v): as the current CPL ---- */
 static inline unsigned lin_how(const struct vcpu *v)
 {
     return v->cpl == 3 ? MMU_USER : 0;
@@ -32,7 +32,7 @@ void lin_write8(struct vcpu *v, gla_t gla, uint8_t val, unsigned how);
 void lin_write16(struct vcpu *v, gla_t gla, uint16_t val, unsigned how);
 void lin_write32(struct vcpu *v, gla_t gla, uint32_t val, unsigned how);
 void lin_write64(struct vcpu *v, gla_t gla, uint64_t val, unsigned how);
-/* 1 to 512 bytes (FXSAVE, XMM); all pages are checked before the first byte is written. */
+/* `len` is 1 to 512 bytes (FXSAVE, XMM); all pages are checked before the first byte is written. */
 void lin_read_bytes(struct vcpu *v, gla_t gla, void *out, unsigned len, unsigned how);
 void lin_write_bytes(struct vcpu *v, gla_t gla, const void *in, unsigned len, unsigned how);
 /* Raises #PF if [gla, gla+len) could not be accessed with `how` (with MMU_WRITE: written); changes
@@ -43,7 +43,8 @@ void lin_probe(struct vcpu *v, gla_t gla, unsigned len, unsigned how);
  * #SS(0) for SEG_SS, #GP(0) otherwise; #AC(0) at CPL 3 under CR0.AM and EFLAGS.AC. The linear
  * address wraps at 4 GiB. */
 
-/* The segment's checks alone, no #AC and no translation. acc: SEG_ACC_R, SEG_ACC_W. */
+/* Makes the segment's checks alone, no #AC and no translation, and returns the linear address. acc:
+ * SEG_ACC_R, SEG_ACC_W. */
 gla_t seg_linear(struct vcpu *v, unsigned seg, uint32_t off, unsigned size, unsigned acc);
 /* Inline, in access_inline.h, for N = 8, 16, 32, 64:
  * uintN_t mem_readN(v, seg, off) and void mem_writeN(v, seg, off, val). */
@@ -60,13 +61,13 @@ struct mem_rmw {
 /* Inline: uint32_t mem_rmw_begin(v, seg, off, size, m) for 1, 2, 4 bytes; mem_rmw_commit(v, m,
  * val); uint64_t mem_rmw_begin64(v, seg, off, m) and mem_rmw_commit64(v, m, val) for CMPXCHG8B. */
 
-/* Whole runs for REP strings: host pointer for linear [gla, ...) readable (with MMU_WRITE:
- * writable) under `how` without side effects, and in *len how many bytes, at most up to the page's
- * end. NULL: go element by element (it may fault). */
+/* For REP strings: returns a host pointer to the memory at linear gla, which can be read (with
+ * MMU_WRITE: written) under `how` without side effects, and in *len how many bytes of it, at most
+ * up to the page's end. NULL: go element by element, each of which may fault. */
 uint8_t *lin_run(struct vcpu *v, gla_t gla, unsigned how, uint32_t *len);
 
-/* Code fetch at linear gla, current CPL: host pointer to the page's first byte and its physical
- * page; raises #PF. NULL: not RAM. */
+/* Fetches code at linear gla, as the current CPL: returns a host pointer to the page's first byte,
+ * and its physical address in *page; raises #PF. NULL: the page is not memory. */
 const uint8_t *lin_fetch_page(struct vcpu *v, gla_t gla, gpa_t *page);
 
 #include "shadow-mmu/access_inline.h"

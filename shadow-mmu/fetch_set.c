@@ -54,7 +54,7 @@ static bool note_page(struct fetch_set *s, gla_t gla, uint64_t pte)
 }
 _Static_assert(FETCH_SLOTS == 1u << 12, "note_page() takes twelve bits");
 
-/* Entries that can be compared later, and say now what the TLB says. */
+/* Can the entries be compared later, and do they say now what the TLB says? */
 static bool trail_is_good(const struct vcpu *v, const struct walk_trail *t, gpa_t gpa)
 {
     for (unsigned i = 0; i < t->count; i++)

@@ -20,13 +20,13 @@ struct vm;
 #define MMU_EXEC     2u
 #define MMU_USER     4u  /* judged as CPL 3 */
 #define MMU_IMPLICIT 8u  /* descriptor tables, TSS: SMAP applies whatever EFLAGS.AC is */
-#define MMU_PROBE    16u /* change nothing: no A/D update */
+#define MMU_PROBE    16u /* only asks: A and D stay as they are */
 
 struct mmu_walk {
     gpa_t gpa;                              /* OUT physical address of gla, A20 applied */
     uint32_t error;                         /* OUT #PF error code when the walk fails */
     bool user, writable, nx, global, dirty; /* OUT of a successful walk, all levels combined */
-    uint32_t page_size;                     /* OUT 4 KiB, 2 MiB or 4 MiB */
+    uint32_t page_size;                     /* OUT in bytes: 4 KiB, 2 MiB or 4 MiB */
 };
 
 /* Walks the guest's tables for one access (paging off: identity). Sets A, and D for MMU_WRITE,
@@ -34,14 +34,14 @@ struct mmu_walk {
  * Touches no TLB. */
 bool mmu_walk(struct vcpu *v, gla_t gla, unsigned how, struct mmu_walk *w);
 
-/* Reload of CR3: sets v->cr3, re-reads the PDPTEs under PAE, flushes non-global entries. Returns
- * false, with nothing changed, when a PDPTE has a reserved bit set (caller raises #GP(0)). */
+/* Loads CR3: sets v->cr3, reads the PDPTEs again under PAE, flushes non-global entries. Returns
+ * false, with nothing changed, when a PDPTE has a reserved bit set (the caller raises #GP(0)). */
 bool mmu_load_cr3(struct vcpu *v, uint32_t value);
 /* Loads the four PDPTE registers from the table at cr3; false, with nothing changed, on a reserved
  * bit. */
 bool mmu_load_pdptes(struct vcpu *v, uint32_t cr3);
 
-/* INVLPG: what the walks of linear address gla said is forgotten (listener.h). */
+/* INVLPG: makes all listeners (listener.h) forget what walks of linear address gla said. */
 void mmu_flush_page(struct vcpu *v, gla_t gla);
 
 /* Makes the software TLB of a zeroed vCPU a listener. */

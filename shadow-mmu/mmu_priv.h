@@ -22,10 +22,10 @@ struct walk_trail {
     uint32_t fault; /* PFE_P | PFE_RSVD when it ended early */
 };
 
-/* Paging is on. Reads the entries for gla; false when one is not present or has a reserved bit set.
- * Judges and changes nothing. */
+/* Reads the entries for gla into *t, with paging on; false when one is not present or has a
+ * reserved bit set. Checks no rights and changes nothing. */
 bool walk_tables(struct vcpu *v, gla_t gla, struct walk_trail *t);
-/* The rights of all levels together; D as it is. */
+/* Fills in *w: the rights of all levels together, and D as it is. */
 void walk_combine(const struct vcpu *v, const struct walk_trail *t, struct mmu_walk *w);
 
 /* ---- entries of the present address space, for those who keep copies of them ---- */
@@ -34,7 +34,7 @@ void walk_combine(const struct vcpu *v, const struct walk_trail *t, struct mmu_w
 #define WALK_SHIFT 21
 #define WALK_PAGES 512u
 
-/* The page directory that maps a region (512 of them at a time under PAE, else all); NULL: there is
+/* The page directory that maps a region (under PAE it maps 512 regions, else all); NULL: there is
  * none in RAM. */
 static inline const uint8_t *walk_directory(const struct vcpu *v, unsigned region)
 {
@@ -84,7 +84,7 @@ static inline uint64_t walk_pte(const uint8_t *ptes, unsigned i, bool pae)
     return pte;
 }
 
-/* Does the entry mean something else than its copy? D is looked at separately, as is G. */
+/* Does the entry mean something else than its copy? Callers look at D and G separately. */
 static inline bool entry_changed(uint64_t now, uint64_t copy)
 {
     return (now ^ copy) & ~(uint64_t)(0xe00u | PTE_G | PTE_D | 0x18u);

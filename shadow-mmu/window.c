@@ -13,7 +13,8 @@
 #include "shadow-mmu/access.h"
 #include "shadow-mmu/window_priv.h"
 
-/* Behind the page that trapped, so many more runs, not farther away than so many pages. */
+/* How many runs after the page that trapped are mapped along, and how many pages away they may be.
+ */
 #define AROUND_RUNS  4u
 #define AROUND_PAGES 16u
 /* No instruction of translated code accesses more at once. */
@@ -165,8 +166,8 @@ static int run_fill(const struct fill *f, unsigned i, const struct page_view *p,
     return ok ? (int)hi : -1;
 }
 
-/* The one page becomes executable, and is not writable then: whoever fetches from it has looked at
- * it, and hears of stores. */
+/* Makes the one page executable, and not writable: whoever fetches from it has looked at its bytes
+ * and hears of stores. */
 static bool fill_exec(const struct fill *f, unsigned i, const struct page_view *p)
 {
     bool mapped = bit_test(f->l->mapped, i) && p->gpa == leaf_gpa(f->v, f->l, i);
@@ -178,8 +179,8 @@ static bool fill_exec(const struct fill *f, unsigned i, const struct page_view *
                   : leaf_map(f->v, f->l, i, 1, p->gpa, HOST_MAP_EXEC);
 }
 
-/* The pages behind: those of the guest that are in use now but lie elsewhere in its memory. False:
- * the host refuses. */
+/* Maps runs after the page that trapped: pages that the guest uses now but that lie elsewhere in
+ * its memory. False: the host refuses. */
 static bool fill_around(const struct fill *f, unsigned i)
 {
     unsigned end = i + AROUND_PAGES < LEAF_PAGES ? i + AROUND_PAGES : LEAF_PAGES;

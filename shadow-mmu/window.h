@@ -11,13 +11,14 @@
  * Rights     The host hears what the tables say (HOST_MAP_USER, HOST_MAP_GLOBAL), and what was
  *            asked for: a page is writable after a write (its neighbours, where D is set already),
  *            executable after a fetch, never both.
- * Budgets    At most vcpu_host.window_runs and window_size() bytes, whatever the guest does: a
- *            whole window is dropped to make room. A host that refuses gets half as many, and
- *            after nine refusals in a row (nearly) there are no windows any more.
- * Windows    0 to WINDOW_SUPERS - 1: CPL 0-2, each shared by the address spaces whose kernel halves
- *            are the same (window_space.c); supervisor pages, user pages only of 2 or 4 MiB and
- *            without SMAP (kernel accesses to user memory go through the software TLB). Up to n -
- *            2: CPL 3 of the address spaces (CR3) used last. n - 1: always empty, for the others.
+ * Budgets    Windows take at most vcpu_host.window_runs and window_size() bytes, whatever the guest
+ *            does: a whole window is dropped to make room. When the host refuses, the budget is
+ *            halved; after some nine refusals in a row there are no windows any more.
+ * Windows    Of the host's n windows, 0 to WINDOW_SUPERS - 1 are for CPL 0-2; the address spaces
+ *            whose kernel halves are the same share one (window_space.c). They show supervisor
+ *            pages, and user pages only of 2 or 4 MiB and without SMAP (kernel accesses to user
+ *            memory go through the software TLB). Those up to n - 2 are for CPL 3 of the address
+ *            spaces (CR3) used last. Window n - 1 is always empty, for all others.
  * Not here   The software TLB (tlb.h). Who fetches: translated code does not; an engine that runs
  *            guest code directly asks for MMU_EXEC, page by page, when it has looked at the page.
  */
@@ -28,21 +29,21 @@
 
 struct vcpu;
 
-/* Of a host with all HOST_WINDOWS; with fewer there is one. */
+/* How many supervisor windows there are if the host has HOST_WINDOWS; with fewer there is one. */
 #define WINDOW_SUPERS 4u
 
 /* Bytes for window_init(), which the host allocates zeroed. */
 size_t window_size(void);
 
-/* v->windows = memory; v->host's windows are in place. Without a call v->windows stays NULL and
- * nothing here does anything. */
+/* Makes v->windows from `memory`, window_size() zeroed bytes that the caller keeps; v->host's
+ * windows are in place. Without a call v->windows stays NULL and nothing here does anything. */
 void window_init(struct vcpu *v, void *memory);
 
 /* Can memory be accessed through v->bt.window[] at present? Constant between flushes. */
 bool window_usable(const struct vcpu *v);
 
-/* Everything besides the tables that decides what may be mapped: when it changes, all windows
- * become empty. */
+/* A number made of everything besides the tables that decides what may be mapped: when it changes,
+ * all windows become empty. */
 uint64_t window_mode(const struct vcpu *v);
 
 /* An access to gla (MMU_READ, MMU_WRITE, or MMU_EXEC: the fetch of an instruction that begins

@@ -18,7 +18,7 @@
 #define RUNS_SPARE 8u
 /* Less is not worth the trouble. */
 #define BUDGET_LEAST 128u
-/* So many operations that the host did, and it may have twice as many mappings again. */
+/* After so many operations that the host did, the budget doubles again. */
 #define GRANTED_ENOUGH 64u
 
 _Static_assert(HOST_WINDOWS <= 16, "the reverse map has four bits for it");
@@ -33,8 +33,8 @@ static unsigned bits_set(uint64_t x)
     return (unsigned)((x * 0x0101010101010101u) >> 56);
 }
 
-/* Host mappings for *l: a new one begins wherever a page is not like its predecessor, and behind
- * the last page. */
+/* Counts the host mappings that *l needs: one begins wherever a page is not like its predecessor,
+ * and after the last page. */
 static void leaf_count(struct windows *ws, struct leaf *l)
 {
     uint64_t m0 = ~l->mapped[0] << 63, w0 = 0, x0 = 0; /* the first page always begins one */
@@ -227,7 +227,7 @@ static void host_refused(struct vcpu *v)
     turn_off(v);
 }
 
-/* The operation on *l is done, or the host refused it. */
+/* Brings *l's counts in step after an operation that the host did, or refused (done is false). */
 static bool settle(struct vcpu *v, struct leaf *l, bool done)
 {
     struct windows *ws = v->windows;
@@ -376,7 +376,8 @@ static void mark_rights(struct vcpu *v, struct leaf *l, unsigned first, unsigned
             rmap_add(v, l, i);
 }
 
-/* What the entries that pages first.. came from say, of all of them: HOST_MAP_USER and _GLOBAL. */
+/* Returns HOST_MAP_USER and HOST_MAP_GLOBAL if the entries of all `count` pages from `first` on say
+ * so. */
 static unsigned entry_rights(const struct vcpu *v, const struct leaf *l, unsigned first,
                              unsigned count)
 {

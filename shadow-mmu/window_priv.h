@@ -22,7 +22,7 @@
 #define LEAF_REGIONS 2048u
 #define LEAF_WORDS   (LEAF_PAGES / 64)
 #define LEAF_COUNT   4096u      /* record 0 is not used */
-#define TABLE_COUNT  1280u      /* the same */
+#define TABLE_COUNT  1280u      /* table 0 is not used */
 #define RMAP_PAGES   (1u << 20) /* no memory lies above 4 GiB */
 
 enum leaf_kind {
@@ -35,7 +35,7 @@ enum leaf_kind {
 struct leaf {
     uint64_t mapped[LEAF_WORDS], writable[LEAF_WORDS];
     uint64_t exec[LEAF_WORDS]; /* fetched from directly; then not writable */
-    /* the page is mapped right behind its predecessor, also physically */
+    /* the page follows its predecessor in the same mapping, linearly and physically */
     uint64_t joins[LEAF_WORDS];
     gpa_t frame;         /* flat, big: of the first page */
     uint16_t region;     /* linear address >> LEAF_SHIFT */
@@ -61,7 +61,7 @@ struct window {
     uint64_t pde[LEAF_REGIONS]; /* of paged leaves, as it was when their pages were mapped */
 };
 
-/* In which supervisor window an address space was last; wrong ones cost time only. */
+/* In which supervisor window an address space was last; a wrong hint costs time only. */
 struct window_hint {
     uint64_t key;
     unsigned super;
@@ -76,7 +76,7 @@ struct windows {
     uint32_t runs;
     uint32_t leaves;  /* of all windows */
     uint32_t budget;  /* of runs: the host's window_runs, less after the host has refused */
-    unsigned granted; /* operations since it changed */
+    unsigned granted; /* operations that the host did since the budget changed */
     bool off;         /* the host refused too often */
     uint32_t losses;  /* see window_space.c */
     struct window_hint hint[WINDOW_HINTS];
@@ -133,32 +133,33 @@ extern const struct mmu_listener window_listener;
 bool window_has_room(const struct vcpu *v);
 /* Room for a leaf and some runs; drops windows until it is there. */
 void window_make_room(struct vcpu *v);
-/* After window_make_room(). */
+/* Makes an empty leaf in window n; window_make_room() must have been called before. */
 struct leaf *leaf_new(struct vcpu *v, unsigned n, unsigned region, enum leaf_kind kind);
-/* Pages first.. of *l, none of them mapped, to the physical pages from gpa on, which are one piece
- * of host memory. Their table entries are copied already: what these say of CPL 3 and TLBs goes to
- * the host beside `rights`, which are HOST_MAP_WRITE or HOST_MAP_EXEC, or 0. False: the host
- * refuses. */
+/* Maps `count` pages of *l from `first` on, none of which is mapped, to the physical pages from gpa
+ * on, which are one piece of host memory. `rights` are HOST_MAP_WRITE, HOST_MAP_EXEC or 0; what the
+ * table entries, which are copied already, say of CPL 3 and global pages is added to them. False:
+ * the host refuses. */
 bool leaf_map(struct vcpu *v, struct leaf *l, unsigned first, unsigned count, gpa_t gpa,
               unsigned rights);
-/* The same for pages that are all mapped. An emptied leaf stays; see leaf_trim(). */
+/* Unmap pages, or give them other rights; all of them must be mapped. False: the window is gone
+ * (Lifetime, above). A leaf that is empty then stays; see leaf_trim(). */
 bool leaf_unmap(struct vcpu *v, struct leaf *l, unsigned first, unsigned count);
 bool leaf_protect(struct vcpu *v, struct leaf *l, unsigned first, unsigned count, unsigned rights);
-/* Frees it, if it is empty. */
+/* Frees *l, if it is empty. */
 void leaf_trim(struct windows *ws, struct leaf *l);
-/* Unmaps everything in it and frees it. */
+/* Unmaps everything in *l and frees it. */
 bool leaf_drop(struct vcpu *v, struct leaf *l);
 
-/* No mapping of the physical page may be written to or fetched from any more. */
+/* Takes writing and fetching away from all mappings of the physical page. */
 void window_protect_gpa(struct vcpu *v, gpa_t page);
 
-/* window_space.c: the present address space gets a user window of its own. */
+/* window_space.c: gives the present address space a user window of its own. */
 void window_claim(struct vcpu *v);
 /* Chooses the supervisor window for the present address space: windows.super. */
 void window_select_super(struct vcpu *v, bool keep_global);
 
-/* window_sync.c: leaves of window n whose page-directory entry is not what it was. keep_global:
- * only of those that a flush of non-global pages concerns. */
+/* window_sync.c: counts the leaves of window n whose page-directory entry is not what it was;
+ * keep_global: only among those that a flush of non-global pages concerns. */
 unsigned window_differs(const struct vcpu *v, unsigned n, bool keep_global);
 
 /* Unmaps everything in window n. If even that is refused, there are no windows from then on. */

@@ -13,7 +13,7 @@
 #include "shadow-mmu/window_priv.h"
 
 #define KEY_FLAT 1u /* no CR3 has this bit */
-/* So many leaves lost justify another window. */
+/* How many lost leaves justify another window. */
 #define LOSSES_MANY 8u
 
 static uint64_t window_key(const struct vcpu *v)

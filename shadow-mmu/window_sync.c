@@ -66,7 +66,7 @@ static bool run_differs(const uint8_t *ptes, const uint64_t *copy, unsigned firs
     return diff;
 }
 
-/* The same for those of 64 entries that are named in `which`. */
+/* The same for those of 64 entries from `first` on whose bit is set in `which`. */
 static bool word_differs(const uint8_t *ptes, const uint64_t *copy, unsigned first, uint64_t which,
                          bool pae)
 {
@@ -250,7 +250,7 @@ static void window_flush(struct vcpu *v, bool keep_global)
     window_resync(v, ws->current, false);
 }
 
-/* The page of gla in window n; all of it where gla lies or lay in a big page. */
+/* Flushes the page of gla in window n; the whole big page where gla lies or lay in one. */
 static void flush_in(struct vcpu *v, unsigned n, gla_t gla)
 {
     uint64_t which[LEAF_WORDS] = {0};
