@@ -5,7 +5,7 @@
  * Promises   A refused write changes nothing. Every change that decoded code or the TLB depends on
  *            raises ATT_MODE and flushes what the SDM says is invalidated.
  * Not here   Debug registers (debugreg.c), TSC (tsc.c), CR2 of a page fault (exception.c).
- * Source     SDM vol. 3A, sections 2.5, 4.4.1 (PDPTEs), 4.10.4 (TLB), 9.9 (mode switches); vol. 2
+ * Source     SDM vol. 3A, sections 2.5, 4.4.1 (PDPTEs), 4.10.4 (TLB), 10.9 (mode switches); vol. 2
  *            MOV CR, LMSW, SMSW.
  */
 #include "monitor/arch/control.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * control.h - control and debug registers, TSC, descriptor-table registers: the rules behind MOV
- * CR/DR, LMSW, CLTS...
- * Privilege checks that depend only on CPL are made here too (raise #GP(0)); handlers just move
- * operands.
+ * control.h - control and debug registers and the TSC: the rules of MOV CR/DR, LMSW, CLTS, RDTSC...
+ *
+ * Promises   Each function makes all checks of its instruction, of CPL too, raises before anything
+ *            has changed, and flushes what the change concerns; handlers only move operands.
  * Source     SDM vol. 3A, section 2.5; vol. 3B, chapter 18 (debug) and 18.17 (TSC).
  */
 #ifndef RING1_MONITOR_ARCH_CONTROL_H

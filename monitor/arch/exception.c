@@ -76,7 +76,7 @@ static void count(struct vcpu *v, unsigned vector)
         v->stats.page_faults++;
 }
 
-/* What is about to be delivered: its kind, then where it came. */
+/* Traces what is about to be delivered: its kind, then where it came. */
 static __attribute__((cold)) void trace_event(const struct vcpu *v, const struct event *e)
 {
     char what[64];

@@ -22,15 +22,13 @@ enum event_type {
     EVENT_ICEBP,     /* INT1: no DPL check, return address next_eip */
 };
 
-/* Delivers an event: pushes the frame, switches stacks/tasks, loads CS:EIP into v->eip, clears
- * flags. Called with
- * v->eip (and next_eip for the SOFT kinds) set. A fault during delivery of EVENT_SOFT* raises like
- * any fault of
- * the INT instruction itself (it unwinds); for the others the double-fault rules are applied
- * inside. On shutdown
- * sets exit_reason = EXIT_TRIPLE_FAULT and ATT_EXIT.
- * May be called from handlers (EVENT_SOFT*: sets v->next_eip too) and from the run loop
- * (others). */
+/* Delivers an event: pushes the frame, switches stacks or tasks, loads CS and v->eip, clears flags.
+ * v->eip (and next_eip for EVENT_SOFT and the kinds after it) says where the event came. `error` is
+ * the error code, NO_ERROR_CODE for none.
+ *   EVENT_SOFT...  Handlers call it. A fault during the delivery unwinds, as any fault of the INT
+ *                  instruction itself. Sets v->next_eip too.
+ *   others         The run loop calls it. The double-fault rules are applied inside. A shutdown
+ *                  sets exit_reason = EXIT_TRIPLE_FAULT and ATT_EXIT. */
 void event_deliver(struct vcpu *v, enum event_type type, unsigned vector, uint32_t error);
 
 /* Delivers a caught fault of the current instruction: RF, DR6 and #DB/#PF bookkeeping, then

@@ -3,10 +3,10 @@
  * far.h - far control transfers in every mode: JMP, CALL, RET, IRET, SYSENTER, SYSEXIT, and stack
  * access helpers.
  *
- * Called by handlers with v->next_eip = address of the next instruction; on success they set
- * v->next_eip (and CS, SS,
- * ESP, EFLAGS, CPL); on a fault nothing visible has changed. opsize is 2 or 4.
- * Source     SDM vol. 2 pages of the instructions; vol. 3A, sections 5.8 and 7.
+ * Contract   Handlers call these functions with v->next_eip = address of the next instruction. On
+ *            success they set v->next_eip (and CS, SS, ESP, EFLAGS, CPL); on a fault nothing
+ *            visible has changed. opsize is 2 or 4 bytes.
+ * Source     SDM vol. 2, pages of the instructions; vol. 3A, section 5.8 and chapter 8.
  */
 #ifndef RING1_MONITOR_ARCH_FAR_H
 #define RING1_MONITOR_ARCH_FAR_H
@@ -20,11 +20,11 @@ void far_iret(struct vcpu *v, unsigned opsize);
 void far_sysenter(struct vcpu *v);
 void far_sysexit(struct vcpu *v);
 
-/* POPF and IRET at the current CPL: which EFLAGS bits may change, by CPL, IOPL, V86, VME and
- * operand size. */
+/* Writes those bits of EFLAGS that are in `mask`, which the caller made by the rules of its
+ * instruction, and tells the run loop. */
 void eflags_write(struct vcpu *v, uint32_t val, uint32_t mask);
-/* CLI, STI, PUSHF image, POPF with IOPL/VME/PVI rules; raise #GP(0). sti sets shadow_next when IF
- * goes 0 -> 1. */
+/* CLI, STI, the image that PUSHF pushes, POPF, by the rules of IOPL, VME and PVI; they raise
+ * #GP(0). eflags_sti() sets shadow_next when IF goes from 0 to 1. */
 void eflags_cli(struct vcpu *v);
 void eflags_sti(struct vcpu *v);
 uint32_t eflags_pushf(struct vcpu *v, unsigned opsize);

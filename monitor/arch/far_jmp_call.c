@@ -79,7 +79,7 @@ static void check_direct(struct vcpu *v, uint16_t sel, struct descriptor d)
     check_present(v, sel, d);
 }
 
-/* Gates and TSSs: visible at this CPL and RPL, and present. */
+/* Checks that a gate or TSS may be used at this CPL and RPL, and is present. */
 static void check_gate(struct vcpu *v, uint16_t sel, struct descriptor d)
 {
     if (desc_dpl(d) < v->cpl || desc_dpl(d) < (sel & 3u))

@@ -3,7 +3,7 @@
  * far_priv.h - what far transfers, event delivery and task switches share. For monitor/ only.
  *
  * Names      ext: 1 when the processor, not a program, caused the transfer; it becomes bit 0 of
- * error codes.
+ *            error codes.
  */
 #ifndef RING1_MONITOR_ARCH_FAR_PRIV_H
 #define RING1_MONITOR_ARCH_FAR_PRIV_H
@@ -54,11 +54,10 @@ struct inner_stack {
 /* Takes SS:ESP of level `cpl` from the current TSS and checks it (#TS, #SS). */
 void inner_stack_open(struct vcpu *v, unsigned cpl, unsigned ext, struct inner_stack *in);
 
-/* Null selectors for ES, DS, FS, GS that the outer level `v->cpl` may not use (SDM vol. 2B,
- * RET). */
+/* Makes those of ES, DS, FS, GS null that the outer level v->cpl may not use (SDM vol. 2B, RET). */
 void far_drop_inner_segments(struct vcpu *v);
 
-/* Task switch with everything it can depend on. */
+/* Everything that a task switch depends on besides the CPU's state. */
 struct task_args {
     uint16_t sel;
     enum task_reason why;

@@ -6,7 +6,7 @@
  * Promises   All checks and all pops come first; registers change last.
  *            IRET ends the blocking of NMIs even if it faults.
  * Not here   The task switch itself (task.c).
- * Source     SDM vol. 2A, IRET; vol. 2B, RET ("Operation"); vol. 3A, sections 5.8.6 and 7.5;
+ * Source     SDM vol. 2A, IRET; vol. 2B, RET ("Operation"); vol. 3A, sections 5.8.6 and 8.4;
  *            vol. 3B, sections 21.2.5 and 21.3 (virtual-8086 mode).
  */
 #include "monitor/arch/far_priv.h"

@@ -6,7 +6,7 @@
  *            have no effect: all of guest memory is coherent whatever they say.
  * Not here   The APIC's own registers (devices/lapic.c).
  * Source     SDM vol. 4, chapter 2; vol. 3A, 12.11 (MTRR), 12.12 (PAT), 11.4.4 (APIC_BASE),
- *            10.5.4.1 (TSC_DEADLINE).
+ *            11.5.4.1 (TSC_DEADLINE).
  */
 #include "monitor/arch/msr.h"
 #include "include/ring1/mem.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* msr.h - RDMSR and WRMSR: one table row per register. Unknown registers are #GP(0), counted and
- * traced. */
+/* msr.h - RDMSR and WRMSR: one table row per register (msr.def). An access to an unknown register
+ * raises #GP(0), is counted and traced. */
 #ifndef RING1_MONITOR_ARCH_MSR_H
 #define RING1_MONITOR_ARCH_MSR_H
 

@@ -2,7 +2,8 @@
 /*
  * segment.h - descriptors: parsing, loading segment registers with all checks, LAR/LSL/VERR/VERW,
  * LDTR and TR.
- * Source     SDM vol. 3A, chapters 3 and 5; vol. 2 pages of the instructions.
+ *
+ * Source     SDM vol. 3A, chapters 3 and 5; vol. 2, pages of the instructions.
  */
 #ifndef RING1_MONITOR_ARCH_SEGMENT_H
 #define RING1_MONITOR_ARCH_SEGMENT_H
@@ -70,15 +71,15 @@ static inline uint32_t sel_error(uint16_t sel)
 
 /* Recomputes lo, hi, acc of *s from attr and limit. `usable` false: null selector. */
 void seg_derive(struct seg *s, bool usable);
-/* Real-mode / V86 style load: base = sel << 4. Real mode keeps limit and attr (big real mode); V86
- * sets 0xffff, DPL 3. */
+/* Load a segment register as real mode and V86 do: base = sel << 4. Real mode keeps limit and attr
+ * (big real mode); V86 sets a limit of 0xffff and DPL 3. */
 void seg_load_real(struct vcpu *v, unsigned seg, uint16_t sel);
 void seg_load_v86(struct vcpu *v, unsigned seg, uint16_t sel);
 /* Splits a descriptor into *s (base, byte limit, attr, derived fields). */
 void seg_from_descriptor(struct seg *s, uint16_t sel, struct descriptor d);
 
-/* MOV/POP/LDS... of ES SS DS FS GS in any mode, all checks and the accessed bit; raises. CS is
- * refused (#UD). */
+/* Loads ES, SS, DS, FS or GS as MOV, POP or LDS do, in any mode, with all checks and the accessed
+ * bit; raises #GP, #SS, #NP or #PF, and #UD for CS. */
 void seg_load(struct vcpu *v, unsigned seg, uint16_t sel);
 
 /* Fetches the descriptor of `sel` from GDT or LDT. Returns false when outside the table (caller
@@ -86,23 +87,22 @@ void seg_load(struct vcpu *v, unsigned seg, uint16_t sel);
 bool descriptor_fetch(struct vcpu *v, uint16_t sel, struct descriptor *d);
 /* Sets the accessed bit in memory if clear. */
 void descriptor_set_accessed(struct vcpu *v, uint16_t sel, struct descriptor *d);
-/* CS and SS become flat 4-GiB segments of privilege `cpl`, as SYSENTER and SYSEXIT make them. */
+/* Makes CS and SS flat 4-GiB segments of privilege `cpl`, as SYSENTER and SYSEXIT do. */
 void seg_set_flat(struct vcpu *v, uint16_t cs, uint16_t ss, unsigned cpl);
-/* Writes CS and cpl after all checks were made; flags ATT_MODE when code size or CPL changed. */
+/* Writes CS and cpl after all checks were made; sets ATT_MODE when code size or CPL changed. */
 void seg_set_cs(struct vcpu *v, uint16_t sel, struct descriptor d, unsigned cpl);
 
-/* Checks `sel` as the stack segment of privilege level `cpl` and returns its descriptor: null,
- * bounds,
- * RPL, type and DPL raise `vector` (#GP, #TS), an absent one #SS. `ext` is ORed into the error
- * code. */
+/* Checks `sel` as the stack segment of privilege level `cpl` and returns its descriptor. A wrong
+ * selector, RPL, type or DPL raises `vector` (#GP, #TS), an absent segment #SS. `ext` is ORed into
+ * the error code. */
 struct descriptor seg_check_stack(struct vcpu *v, uint16_t sel, unsigned cpl, unsigned vector,
                                   unsigned ext);
-/* Writes SS after all checks; ATT_MODE when the stack size changed. */
+/* Writes SS after all checks were made; sets ATT_MODE when the stack size changed. */
 void seg_set_ss(struct vcpu *v, uint16_t sel, struct descriptor d);
 /* Makes *s a null (unusable) segment holding `sel`. */
 void seg_set_null(struct seg *s, uint16_t sel);
 
-/* LAR, LSL, VERR, VERW: false means ZF = 0. */
+/* LAR, LSL, VERR and VERW (write). False means ZF = 0; then *rights or *limit is not written. */
 bool seg_lar(struct vcpu *v, uint16_t sel, uint32_t *rights);
 bool seg_lsl(struct vcpu *v, uint16_t sel, uint32_t *limit);
 bool seg_ver(struct vcpu *v, uint16_t sel, bool write);
@@ -110,7 +110,7 @@ bool seg_ver(struct vcpu *v, uint16_t sel, bool write);
 void seg_lldt(struct vcpu *v, uint16_t sel);
 void seg_ltr(struct vcpu *v, uint16_t sel);
 
-/* I/O permission for CPL > IOPL or V86: TSS bitmap; raises #GP(0). Does nothing when allowed. */
+/* Raises #GP(0) unless IOPL or the TSS's bitmap allows an access to `size` ports from `port` on. */
 void io_check(struct vcpu *v, uint16_t port, unsigned size);
 
 #endif

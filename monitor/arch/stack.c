@@ -4,7 +4,7 @@
  *
  * Promises   A 16-bit stack (SS.B = 0) wraps within SP and keeps the upper half of ESP.
  *            Pushes after a successful stack_reserve() of the same items do not fault.
- * Source     SDM vol. 1, section 6.2; vol. 3A, sections 5.8.5 (stack switching) and 7.2 (TSS).
+ * Source     SDM vol. 1, section 6.2; vol. 3A, sections 5.8.5 (stack switching) and 8.2 (TSS).
  */
 #include "monitor/arch/far_priv.h"
 

@@ -9,8 +9,9 @@ enum task_reason { TASK_JMP, TASK_CALL, TASK_IRET, TASK_EVENT };
 
 /* Switches to the task of TSS selector `sel` (already known to be reached legally: gate or DPL
  * checks done by the caller for CALL/JMP). Sets v->next_eip and v->eip to the new task's EIP.
- * push_error: TASK_EVENT with an error code. Faults before the commit point belong to the old task,
- * after it to the new one. Sets T-flag debug trap. */
+ * push_error: pushes `error` on the new task's stack (TASK_EVENT with an error code). A fault
+ * before the commit point belongs to the old task, one after it to the new one. A set T flag in the
+ * new TSS makes a debug trap pending. */
 void task_switch(struct vcpu *v, uint16_t sel, enum task_reason why, bool push_error,
                  uint32_t error);
 
