@@ -130,7 +130,7 @@ ALU_SIZES(ALU_SHIFT, shl)
 ALU_SIZES(ALU_SHIFT, shr)
 ALU_SIZES(ALU_SHIFT, sar)
 
-/* SHLD, SHRD: also with 16-bit registers and counts above 16 the host's answer is the guest's. */
+/* SHLD, SHRD: the guest gets the host's answer, also for 16-bit registers with counts above 16. */
 #define ALU_DOUBLE_SHIFT(op, bits, suffix)                                                         \
     static inline void alu_##op##bits(uint32_t *efl, uint##bits##_t *dst, uint##bits##_t src,      \
                                       uint8_t count)                                               \

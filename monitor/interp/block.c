@@ -26,7 +26,7 @@ void block_flush(struct vcpu *v)
     vcpu_attend(v, ATT_SMC);
 }
 
-/* The block's bytes on the page: first..last. */
+/* Enters the block's bytes first..last on the page as its range n. */
 static void range_add(struct vcpu *v, struct block *b, unsigned n, gpa_t page, unsigned first,
                       unsigned last)
 {
@@ -257,8 +257,8 @@ static void block_unhash(struct interp *in, struct block *b)
     b->quick->run = quick_dead; /* shortcuts may still lead here */
 }
 
-/* Whatever still leads to the block finds it dead. One that crosses a page's end leaves the other
- * page, too. */
+/* Marks the block dead: whatever still leads to it sees that. A block that crosses a page's end is
+ * also taken off the other page. */
 static void block_kill(struct vcpu *v, struct block *b)
 {
     struct code_map *m = &v->interp->code;

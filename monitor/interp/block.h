@@ -93,7 +93,7 @@ static inline uint64_t block_key(const struct vcpu *v)
 }
 
 /* The block that starts at v->eip, decoded if need be. Raises #GP, #PF, #UD for the instruction
- * there. The CS limit of the block's later bytes is the caller's concern. Never NULL. */
+ * there. The caller checks the CS limit of the block's later bytes. Never NULL. */
 struct block *block_get(struct vcpu *v);
 
 /* The decoded instruction at v->eip; decodes no more than that one if need be. Raises as
@@ -101,7 +101,7 @@ struct block *block_get(struct vcpu *v);
  * becomes of its block. */
 const struct xinsn *block_get_insn(struct vcpu *v);
 
-/* For interp_init(): v->interp and v->vm are set. */
+/* Makes the empty cache, for interp_init(): v->interp and v->vm are set. */
 void block_init(struct vcpu *v);
 
 /* Forgets everything. */

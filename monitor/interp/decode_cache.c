@@ -30,7 +30,7 @@ static struct decode_words words_and(struct decode_words a, struct decode_words 
     return (struct decode_words){.low = a.low & b.low, .high = a.high & b.high};
 }
 
-/* The bytes that mostly decide the length: opcode and ModRM, behind one prefix or 0F. */
+/* The bytes that mostly decide the length: opcode and ModRM, after one prefix or 0F. */
 static unsigned length_index(const uint8_t *bytes)
 {
     switch (bytes[0]) {
@@ -99,7 +99,7 @@ static void entry_fill(struct decode_cache_entry *e, struct decode_words w, cons
     e->mode = (uint8_t)mode;
 }
 
-/* What of the record is its own: the bytes, and the wide values in them. */
+/* Sets what a hit does not share with the cached record: the bytes, and the wide values in them. */
 static void personalize(struct insn *i, const uint8_t *bytes, struct decode_words w)
 {
     struct decode_words own = words_and(w, mask_of(i->len));

@@ -37,11 +37,12 @@ struct decode_cache {
     struct decode_cache_entry entry[DECODE_CACHE_ENTRIES];
 };
 
-/* decoder_decode() through the cache; parks the guest's FPU if the decoder must be asked. */
+/* Answers as decoder_decode(), from the cache if it can; parks the guest's FPU if it must ask the
+ * decoder. */
 enum decode_status interp_decode(struct vcpu *v, struct decode_mode mode, const uint8_t *bytes,
                                  unsigned len, struct insn *out);
 
-/* Empties the cache: the decoder is another. */
+/* Empties the cache, as is due when the decoder was set up anew. */
 void interp_decode_forget(struct vcpu *v);
 
 #endif

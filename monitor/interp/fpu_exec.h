@@ -16,7 +16,7 @@
 #include "monitor/interp/fpu_stub.h"
 #include "monitor/interp/handler.h"
 
-/* FSW and FCW, wherever they are now. */
+/* The guest's FSW and FCW, live or parked. */
 static inline uint16_t x87_status(const struct vcpu *v)
 {
     uint16_t fsw;
@@ -35,21 +35,22 @@ static inline uint16_t x87_control(const struct vcpu *v)
     __asm__ volatile("fnstcw %0" : "=m"(fcw));
     return fcw;
 }
-/* An unmasked x87 exception waits for the next waiting instruction. */
+/* Does an unmasked x87 exception wait for the next waiting instruction? */
 static inline bool x87_pending(const struct vcpu *v)
 {
     return x87_status(v) & FSW_ES;
 }
 
-/* The next waiting instruction is *this* one: raises #MF (CR0.NE = 1), or asserts FERR#, arranges
- * that the same instruction comes next, and returns: the handler must return at once. */
+/* Reports a pending error at the instruction that runs now: raises #MF (CR0.NE = 1); or asserts
+ * FERR#, arranges that the same instruction comes next, and returns: the handler must return at
+ * once. */
 void x87_error(struct vcpu *v);
 /* After anything that may have cleared FSW.ES: takes FERR# back. */
 void x87_ferr_update(struct vcpu *v);
-/* EM or TS: #NM. */
+/* Raises #NM when CR0.EM or TS is set. */
 void x87_check_available(struct vcpu *v);
 
-/* MMX and SSE availability: #UD, #NM. */
+/* Raises #UD or #NM when the guest's MMX (xmm: SSE) instructions are not available. */
 void simd_check_available(struct vcpu *v, bool xmm);
 
 /* Moves [gla, gla+len) between guest memory and a buffer; len is even or 1. Faults before anything
@@ -59,15 +60,16 @@ void fpu_mem_store(struct vcpu *v, gla_t gla, const uint8_t *from, unsigned len)
 /* Raises #PF unless the bytes can be written. Sets A and D. */
 void fpu_mem_probe(struct vcpu *v, gla_t gla, unsigned len);
 
-/* Guest RAM behind [gla, gla+len) when the software TLB allows the access at once; else NULL. */
+/* The guest RAM that [gla, gla+len) leads to, when the software TLB allows the access at once; else
+ * NULL. */
 static inline void *fpu_mem_direct(const struct vcpu *v, gla_t gla, unsigned len, bool write)
 {
     const struct tlb_entry *e = &v->tlb.entry[v->cpl == 3][tlb_index(gla)];
 
     return tlb_hit(write ? e->tag_w : e->tag_r, gla, len) ? tlb_host(e, gla) : NULL;
 }
-/* Segment checks and address of *i's memory operand of `size` bytes; #GP(0) when not aligned as
- * `align` wants. */
+/* Makes the segment checks of *i's memory operand of `size` bytes and returns its linear address;
+ * #GP(0) unless it is aligned as `align` wants. */
 static inline gla_t fpu_mem_linear(struct vcpu *v, const struct insn *i, unsigned size,
                                    unsigned acc, unsigned align)
 {
@@ -78,8 +80,8 @@ static inline gla_t fpu_mem_linear(struct vcpu *v, const struct insn *i, unsigne
     return gla;
 }
 
-/* #AC(0) for an access of `size` bytes under CR0.AM and EFLAGS.AC at CPL 3; after the page faults
- * (SDM vol. 3A, 6.9). */
+/* Raises #AC(0) for a misaligned access of `size` bytes under CR0.AM and EFLAGS.AC at CPL 3. To be
+ * called after what may raise #PF (SDM vol. 3A, 6.9). */
 void fpu_mem_align_slow(struct vcpu *v, gla_t gla, unsigned size);
 static inline void fpu_mem_align_check(struct vcpu *v, gla_t gla, unsigned size)
 {
@@ -88,8 +90,8 @@ static inline void fpu_mem_align_check(struct vcpu *v, gla_t gla, unsigned size)
 }
 
 /* Makes the memory operand of a stub ready: in place (true), or in io->mem, loaded for a load and
- * probed for a store (false: the caller copies a result out with fpu_mem_store()). Its page faults
- * and #AC come from here. */
+ * probed for a store (false: the caller copies a result out with fpu_mem_store()). Raises the
+ * operand's page faults and #AC. */
 static inline bool fpu_mem_open(struct vcpu *v, gla_t gla, const struct fpu_stub *s,
                                 struct fpu_io *io)
 {

@@ -54,7 +54,7 @@ static uint16_t what_of(const struct insn *i)
         what |= i->traits & of[n].trait ? of[n].what : 0;
     if (i->flags_written)
         what |= STUB_FLAGS_OUT;
-    /* Whether FCOMI and its like clear OF, SF and AF is the host's affair: they go in, too. */
+    /* The host's CPU decides whether FCOMI and its like clear OF, SF and AF: they go in, too. */
     if (i->flags_read || (i->flags_written && i->traits & T_X87))
         what |= STUB_FLAGS_IN;
     return what;
@@ -127,7 +127,7 @@ static void emit_before(struct emit *e, uint16_t what)
         emit_mov_rm32(e, RDX, IO(edx));
     if (!(what & STUB_FLAGS_IN))
         return;
-    /* Only the arithmetic flags may change: the rest of RFLAGS is the host's. */
+    /* Only the arithmetic flags may change: the rest of RFLAGS belongs to the host. */
     emit_pushfq(e);
     emit_mov_rm32(e, RAX, IO(flags));
     emit_alu_mi32(e, ALU_AND, HMEM(RSP, 0), ~EFL_ARITH);

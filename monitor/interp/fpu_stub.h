@@ -7,7 +7,8 @@
  * Promises   A stub touches the x87/MMX/XMM registers exactly as the guest instruction does, the
  *            struct fpu_io in rdi, what its `at` points to, and eax, ecx, edx, rsi and the
  *            arithmetic flags; at the instruction itself rsp is as at the stub's entry.
- * Lifetime   Until the arena is full: then all stubs go and the decode cache is flushed with them.
+ * Lifetime   A stub stays until the arena is full: then all go, and the decode cache is flushed
+ *            with them.
  * Writer     The thread of the vCPU that asks. With more than one vCPU the table needs a lock: the
  *            arena is the VM's.
  * Not here   Calling it (struct vcpu_host.fpu_call), checks and memory accesses (fpu_exec.h).
@@ -54,9 +55,9 @@ struct fpu_stub {
     uint8_t code[];
 };
 
-/* The stub of *i: from i->stub, else from the table, else made now. *i must be an x87, MMX or SSE
- * instruction other than those with handlers of their own; never NULL. May flush the decode cache:
- * *i stays readable (block.h). The guest's registers may be parked afterwards. */
+/* Returns the stub of *i, never NULL: from i->stub, else from the table, else made now. *i must be
+ * an x87, MMX or SSE instruction other than those with handlers of their own. May flush the decode
+ * cache: *i stays readable (block.h). The guest's registers may be parked afterwards. */
 const struct fpu_stub *fpu_stub_make(struct vcpu *v, const struct insn *i);
 static inline const struct fpu_stub *fpu_stub_get(struct vcpu *v, const struct insn *i)
 {

@@ -6,8 +6,8 @@
  *            either completes, or raises (monitor/cpu/fault.h) with nothing architecturally changed
  *            unless the SDM says so: compute, access memory, and only then write registers, ESP and
  *            flags. Control transfers set v->next_eip after checking the CS limit with branch_to().
- *            A handler for REP strings may do part of the work, leave v->next_eip = v->eip and set
- *            ATT_KICK-like attention itself when interrupted: registers must then be exact.
+ *            A handler for REP strings may do part of the work and leave v->next_eip = v->eip
+ *            (rep.h): registers must then be exact.
  */
 #ifndef RING1_MONITOR_INTERP_HANDLER_H
 #define RING1_MONITOR_INTERP_HANDLER_H
@@ -70,7 +70,8 @@ void operand_put(struct vcpu *v, const struct insn *i, unsigned n, uint32_t val)
  * otherwise. Never NULL. */
 insn_fn *interp_select(const struct insn *i);
 
-/* Near transfer: masks to 16 bits when opsize is 2, checks CS limit (#GP(0)), sets v->next_eip. */
+/* Makes a near transfer: masks target to 16 bits when opsize is 2, checks the CS limit (#GP(0)),
+ * sets v->next_eip. */
 void branch_to(struct vcpu *v, uint32_t target, unsigned opsize);
 
 #endif

@@ -3,7 +3,7 @@
  * muldiv.c - MUL, IMUL in its three forms, DIV, IDIV.
  *
  * Promises   Division is refused (#DE) before the host's divider could trap; results and flags
- *            are the host's.
+ *            are those of the host's CPU.
  * Source     SDM vol. 2A: DIV, IDIV, IMUL; vol. 2B: MUL.
  */
 #include "monitor/interp/alu.h"

@@ -34,7 +34,7 @@ struct place {
     struct mem_rmw rmw;
 };
 uint32_t place_open(struct vcpu *v, const struct insn *i, unsigned n, struct place *p);
-/* Cannot fault. */
+/* Writes the destination; cannot fault. */
 void place_put(struct vcpu *v, const struct place *p, uint32_t val);
 
 /* Register r in a size of 1, 2 or 4 bytes. */
@@ -70,7 +70,7 @@ uint16_t operand_get16(struct vcpu *v, const struct insn *i, unsigned n);
 /* Stores a 16-bit system value: memory gets 16 bits, a 32-bit register is zero-extended. */
 void operand_put_word(struct vcpu *v, const struct insn *i, unsigned n, uint16_t val);
 
-/* #GP(0) unless CPL is 0 (in V86 mode it never is). */
+/* Raises #GP(0) unless CPL is 0 (in V86 mode it never is). */
 static inline void require_cpl0(struct vcpu *v)
 {
     if (v->cpl != 0)
@@ -87,7 +87,7 @@ static inline void sreg_ss_shadow(struct vcpu *v)
     vcpu_attend(v, ATT_SHADOW);
 }
 
-/* #UD in real-address and virtual-8086 mode. */
+/* Raises #UD in real-address and virtual-8086 mode. */
 static inline void require_protected(struct vcpu *v)
 {
     if (vcpu_real_mode(v) || vcpu_v86(v))

@@ -22,7 +22,7 @@
 
 struct xinsn;
 struct quick;
-/* start: eip of the block's first instruction */
+/* A quick form. start: eip of the block's first instruction. */
 typedef void quick_fn(struct vcpu *v, const struct quick *q, uint32_t start);
 
 struct quick {
@@ -40,7 +40,7 @@ quick_fn quick_plain;
 /* The same for the last instruction of a block. */
 quick_fn quick_last;
 
-/* In place of a dropped block's first record: has the run loop look for the block again. */
+/* Stands in a dropped block's first record: has the run loop look for the block again. */
 quick_fn quick_dead;
 
 /* Makes the record of *full, `end` bytes from the start of the block; `last`: nothing follows. */

@@ -18,8 +18,8 @@
 
 #include "monitor/interp/operand.h"
 
-/* Work until the loop lets go, in units of 1/16 of a single step. Runs are some 16 * 16 times
- * faster. */
+/* How much the loop does before it returns, in units of 1/16 of a single step, and what a step and
+ * an iteration in a run count: REP_STEP_COST and 1 / REP_RUN_GAIN. */
 #define REP_BATCH     16384u
 #define REP_STEP_COST 16u
 #define REP_RUN_GAIN  16u

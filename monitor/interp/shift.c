@@ -3,7 +3,7 @@
  * shift.c - ROL ROR RCL RCR SHL SHR SAR, SHLD SHRD.
  *
  * Promises   Counts are masked to 5 bits; a zero count changes no flag, but a memory operand is
- *            still checked for writing. Undefined flags and results are the host's.
+ *            still checked for writing. Undefined flags and results are those of the host's CPU.
  * Source     SDM vol. 2B: RCL/RCR/ROL/ROR, SAL/SAR/SHL/SHR, SHLD, SHRD.
  */
 #include "monitor/interp/alu.h"

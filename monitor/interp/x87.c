@@ -8,7 +8,7 @@
  *            other than precision leaves memory unwritten (SDM vol. 1, section 8.5): seen in
  *            FSW.ES, which was clear before. Then a CPU does not look at the address either; where
  *            that may happen, the store is tried on the side first.
- * Pointers   FIP, FCS, FDP, FDS and FOP are ours; the CPU's would be addresses in the arena. A CPU
+ * Pointers   We keep FIP, FCS, FDP, FDS and FOP: the CPU's would be addresses in the arena. A CPU
  *            model with CPUID 7.EBX[6] updates the data pointer only when an unmasked exception
  *            came up.
  */
