@@ -51,7 +51,7 @@ struct adapt_dense {
     uint8_t level;   /* how often the interpreter was found faster in succession */
     uint8_t tries;   /* how often it was not */
     uint8_t batches; /* timed one after the other, translated and often enough */
-    bool slow;       /* the last batch of the interpreter was too slow */
+    bool slow;       /* the interpreter's last batch was too slow */
     /* When the batch began: stats.costly_events, stats.insns, the time. */
     uint64_t seen, insns;
     ns_t since;

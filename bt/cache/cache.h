@@ -42,8 +42,9 @@ struct bt_site {
     uint8_t rebased;  /* BT_REBASED_*: a trap finds host addresses in rsi, rdi */
     uint32_t epoch;
     uint32_t block; /* index of its block */
-    /* bt/translate/x87_pointers.c: so many sites back are those that the x87 pointers stem from;
-     * 0: in memory */
+    /* How many sites before this one the x87 instructions are that the x87 pointers stem from
+     * (x87_back: FIP, FCS, FOP; mem_back: FDP, FDS); 0: the pointers are in memory
+     * (bt/translate/x87_pointers.c). */
     uint8_t x87_back, mem_back;
     uint16_t x87_seg : 3, fop : 11; /* an x87 instruction's own; segment of the data pointer */
     union {
@@ -70,7 +71,7 @@ struct bt_slot {
     uint16_t insns;             /* guest instructions of its block that ran when it is taken */
     struct bt_block *from, *to; /* to: NULL when unlinked */
     struct bt_slot *next_in;    /* on to->in */
-    struct bt_slot **in_at;     /* what points to this slot there */
+    struct bt_slot **in_at;     /* the pointer on that list that leads to this slot */
 };
 
 struct bt_block {
@@ -120,23 +121,24 @@ struct code_cache {
 size_t cache_size(size_t arena_size);
 void cache_init(struct code_cache *c, void *memory, const struct host_code_arena *arena);
 
-/* Is there room for one more unit of the largest size? If not, flush and retry. */
+/* Is there room for one more unit of the largest size? If not, the caller flushes and retries. */
 bool cache_has_room(const struct code_cache *c);
 
 /* The live block of (gla, gpa of its first byte, ctx), or NULL. */
 struct bt_block *cache_find(const struct code_cache *c, gla_t gla, gpa_t gpa, uint32_t ctx);
 
-/* Begins a block at c->at, entered in no table yet. One that was begun and never inserted is
- * forgotten. */
+/* Begins a block at c->at, which is in no table yet. A block that was begun before and never
+ * inserted is forgotten. */
 struct bt_block *cache_block_begin(struct code_cache *c, gla_t gla, gpa_t gpa, uint32_t ctx);
 struct bt_site *cache_site_add(struct code_cache *c, struct bt_block *b, const struct xinsn *x,
                                gla_t eip, uint32_t host, int esp_undo);
 struct bt_slot *cache_slot_add(struct code_cache *c, struct bt_block *from, uint32_t site,
                                gla_t target);
-/* The block is complete: found from now on; marks its page PAGE_TRANSLATED. `end`: arena offset. */
+/* Completes the block: it is found from now on, and its page is marked PAGE_TRANSLATED. `end` is
+ * the arena offset of the first byte after its code. */
 void cache_block_insert(struct vcpu *v, struct code_cache *c, struct bt_block *b, uint32_t end);
 
-/* Lets slot lead to `to` directly, and takes that back: inverses. */
+/* Makes the slot's branch lead to `to` directly; the second takes that back. */
 void cache_link(struct code_cache *c, struct bt_slot *slot, struct bt_block *to);
 void cache_unlink(struct code_cache *c, struct bt_slot *slot);
 
@@ -145,7 +147,7 @@ void cache_unlink(struct code_cache *c, struct bt_slot *slot);
 unsigned cache_invalidate(struct vcpu *v, struct code_cache *c, gpa_t page, unsigned first,
                           unsigned last);
 
-/* The same because the guest wrote there: counts it. */
+/* The same because the guest wrote there; counts the write (cache_page_invalidations()). */
 unsigned cache_written(struct vcpu *v, struct code_cache *c, gpa_t page, unsigned first,
                        unsigned last);
 
@@ -172,9 +174,9 @@ struct bt_jump_map {
     int32_t *entry;
     uint32_t used_count;                 /* of used[]; beyond its size: any entry may be in use */
     uint32_t written_count, written_max; /* pieces */
-    uint32_t full_count;                 /* of them were left when the map was full last */
+    uint32_t full_count;                 /* how many pieces were left when the map was full last */
     ns_t full_at;                        /* when that was */
-    uint64_t full_blocks;                /* stats.bt_blocks then */
+    uint64_t full_blocks;                /* stats.bt_blocks at that time */
     uint32_t random;
     gla_t used[BT_JUMP_USED]; /* entries that are not empty; some twice, some emptied since */
     /* Entries on linear pages of this number modulo the size, which keeps code and data apart that
@@ -187,18 +189,21 @@ struct bt_jump_map {
 
 /* `host` is everywhere the host address of a block's entry. */
 
-/* v->bt.jump = maps, HOST_JUMP_MAPS of them, zeroed; empties the host's. bt.jump_miss is set. */
+/* Sets v->bt.jump to `maps`, HOST_JUMP_MAPS of them, zeroed, and empties the host's maps.
+ * bt.jump_miss is set already. */
 void jump_map_init(struct vcpu *v, struct bt_jump_map *maps);
-/* May make room by emptying parts of the map. Without memory from the host nothing is put. */
+/* Enters `host` for gla. May make room by emptying parts of the map; enters nothing when the host
+ * gives no memory. */
 void jump_map_put(struct vcpu *v, unsigned map, gla_t gla, uint64_t host);
-/* 0: it is not in the map. */
+/* What the map has for gla; 0: nothing. */
 uint64_t jump_map_find(struct vcpu *v, unsigned map, gla_t gla);
 void jump_map_remove(struct vcpu *v, gla_t gla, uint64_t host); /* all maps, if it leads there */
 void jump_map_flush(struct vcpu *v, unsigned map);
 void jump_maps_flush(struct vcpu *v);
-/* Now and then: gives back what a map has not needed for a while. Empties it then. */
+/* To be called now and then: empties a map that has not needed its memory for a while, and gives
+ * the memory back. */
 void jump_map_rest(struct vcpu *v, ns_t now);
-/* All addresses of one linear page, all maps (INVLPG). Cheap when none is in the map. */
+/* Empties the entries of one linear page in all maps (INVLPG). Cheap when there are none. */
 void jump_map_flush_page(struct vcpu *v, gla_t page);
 
 #endif

@@ -9,12 +9,12 @@
 
 #include "include/ring1/types.h"
 
-/* All counts are forgotten when their sum is so much, or all addresses would look hot at last. So
- * many addresses can come to BT_HEAT_ALIASED between: 32768. */
+/* All counts are forgotten when their sum reaches BT_HEAT_SUM, or all addresses would look hot at
+ * last. Until then 32768 addresses can reach a count of BT_HEAT_ALIASED. */
 #define BT_HEAT_ENTRIES 131072u
 #define BT_HEAT_SUM     (4 * BT_HEAT_ENTRIES)
 
-/* By hashed addresses; zeroed memory is none. */
+/* Counts by hashed address; zeroed memory has counted nothing. */
 struct bt_heat {
     uint16_t runs[BT_HEAT_ENTRIES];
     uint32_t sum; /* of them, since all were forgotten */

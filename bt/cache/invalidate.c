@@ -10,7 +10,7 @@
 #include "bt/cache/cache.h"
 #include "bt/cache/heat.h"
 
-/* A page that was not written for so long is one of those that never were. */
+/* A page that was not written for so long (ns) counts as one that never was. */
 #define WRITTEN_PAUSE 200000000ull
 
 static struct cache_page *page_find(const struct code_cache *c, gpa_t page)

@@ -22,7 +22,7 @@
 #include "monitor/cpu/vcpu.h"
 #include "monitor/cpu/vm.h"
 
-/* A piece more often than this: the map is too small. */
+/* If pieces are taken more often than one in this time, the map is too small. */
 #define PIECE_NS 16000ull
 #define REST_NS  4000000000ull
 #define PIECE    (1u << BT_JUMP_PIECE_SHIFT)

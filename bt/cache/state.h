@@ -2,8 +2,8 @@
 /*
  * state.h - the translator of one vCPU as data: what making code and running it share.
  *
- * Writer     bt/run/, on the thread that runs the vCPU. The translator (bt/translate/) changes
- *            nothing of it but the code cache.
+ * Writer     bt/run/ writes it, on the thread that runs the vCPU. The translator (bt/translate/)
+ *            changes nothing of it but the code cache.
  * Not here   The code cache's inside (cache.h); what emitted code touches (monitor/cpu/bt_cpu.h).
  */
 #ifndef RING1_BT_CACHE_STATE_H
@@ -27,7 +27,7 @@ struct bt_stubs {
     uint32_t exit_chain;   /* r8d: slot */
     uint32_t exit_lookup;  /* r8d: guest address */
     uint32_t trap_exit;    /* state is in the vCPU, rsp is monitor_rsp */
-    uint32_t break_exit;   /* the same */
+    uint32_t break_exit;   /* state is in the vCPU, rsp is monitor_rsp */
     uint32_t callout;      /* called; r8d: site */
     uint32_t callout_step; /* r8d: site; for an instruction that is not decoded here */
     /* the same for one that is, and goes elsewhere: any; SYSENTER; SYSEXIT */
@@ -53,7 +53,7 @@ struct bt_seg_load {
     struct seg seg;
 };
 
-/* When what a jump map holds is true. */
+/* Under which conditions the entries of a jump map hold. */
 struct bt_jump_owner {
     uint64_t entries;   /* address of jump[].entry */
     uint32_t context;   /* what its blocks were made for */
@@ -68,7 +68,7 @@ struct bt_jump_owner {
 struct idle_prefetch {
     uint64_t line[WAKE_LINES]; /* host addresses / WAKE_LINE, in the order of first use */
     unsigned count;
-    unsigned flush_count; /* struct bt's, when they were noted */
+    unsigned flush_count; /* bt.flush_count when the lines were noted */
     unsigned wakes;       /* since then */
     unsigned until_next;  /* so many wakes */
     bool learning;
@@ -83,7 +83,7 @@ struct bt {
     struct code_cache cache;
     struct bt_options opt;
     struct bt_stubs stubs;
-    bool gs; /* the host's GS base is that of the window, like r14 */
+    bool gs; /* the host's GS base is the window's base, as r14 is */
     unsigned flush_count;
     uint32_t return_last; /* from r15 to the return stack's last byte */
     uint32_t jump_miss;   /* from r15 to the stub that empty entries of the jump map lead to */
