@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * adapt_form.h - how an instruction is to be translated, after what its earlier translations cost
- * (bt/run/adapt.h). Reads only.
+ * (bt/run/adapt.h). Nothing here writes.
  */
 #ifndef RING1_BT_TRANSLATE_ADAPT_FORM_H
 #define RING1_BT_TRANSLATE_ADAPT_FORM_H
@@ -29,7 +29,8 @@ static inline unsigned adapt_page_slot(gpa_t gpa)
 }
 _Static_assert(ADAPT_PAGES == 1u << 6, "adapt_page_slot() takes six bits");
 
-/* How shall the instruction at gpa be translated? *user: ADAPT_USER_*, for the software TLB. */
+/* How shall the instruction at gpa be translated? *user gets ADAPT_USER_* for its operands, which
+ * count in the software-TLB form. */
 enum adapt_form adapt_form(const struct bt *bt, gpa_t gpa, uint8_t *user);
 
 #endif

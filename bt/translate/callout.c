@@ -26,7 +26,8 @@ void t_callout(struct tu *t, const struct insn *i)
     tu_callout(t);
 }
 
-/* Nothing comes back, so no CALL, which would put the host's own return predictions out of step. */
+/* A jump, since nothing comes back: a CALL would put the host's own return predictions out of step.
+ */
 static void leave_through(struct tu *t, uint32_t stub)
 {
     tu_flush_esp(t);
@@ -40,7 +41,7 @@ void tu_callout_far(struct tu *t)
     leave_through(t, t->bt->stubs.callout_far);
 }
 
-/* Stubs of their own: the host's CPU predicts where they lead. */
+/* SYSENTER and SYSEXIT have stubs of their own, so that the host's CPU predicts where they lead. */
 void t_sysenter(struct tu *t, const struct insn *i)
 {
     (void)i;
@@ -72,7 +73,7 @@ void tu_flush_esp(struct tu *t)
         return;
     t->pos[n] = t->e.at;
     t->esp_before[n] = 0;
-    if (current_site(t) < t->bt->cache.site_count) { /* the instruction begins behind the LEA */
+    if (current_site(t) < t->bt->cache.site_count) { /* the instruction begins after the LEA */
         struct bt_site *s = &t->bt->cache.sites[current_site(t)];
         s->host = t->e.at;
         s->esp_undo = 0;

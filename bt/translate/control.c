@@ -183,7 +183,7 @@ void t_jmp(struct tu *t, const struct insn *i)
     tu_jump_indirect(t);
 }
 
-/* A host CALL; behind it, the guest's RET popped r8d. */
+/* Emits a host CALL; when the guest's RET comes back after it, r8d holds the address it popped. */
 static void predicted_call(struct tu *t, bool direct, gla_t target)
 {
     struct emit *e = &t->e;

@@ -13,7 +13,7 @@
 
 #define BT_TRACE_STAGES (TRACE_BIT(TRACE_BT) | TRACE_BIT(TRACE_EMIT))
 
-/* The lines; parks the guest's FPU. */
+/* Traces the lines of block *b; parks the guest's FPU. */
 void bt_dump_block(struct vcpu *v, const struct bt_block *b) __attribute__((cold));
 
 /* Call it after cache_block_insert(). */

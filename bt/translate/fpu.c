@@ -91,7 +91,8 @@ void t_simd(struct tu *t, const struct insn *i)
 
 /* ---- x87 ---- */
 
-/* Such a CPU records the data pointer only when an exception came up: the interpreter looks. */
+/* Does the CPU model record the data pointer only when an exception came up? Then the interpreter
+ * looks. */
 static bool fdp_is_conditional(const struct tu *t)
 {
     const struct cpu_model *model = t->v->vm->cpu_model;

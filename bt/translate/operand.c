@@ -12,7 +12,7 @@
  *            large displacement, an index) is left to gs:[...] with 32-bit addresses, or else
  *            computed in r8d, so that it does not trap.
  *            A segment's limit is compared by an addition whose upper half says who was greater.
- * Not here   Segment types: CTX_SEG_OTHER is the interpreter's.
+ * Not here   Segment types: where the context says CTX_SEG_OTHER, the interpreter's handler runs.
  * Source     SDM vol. 1, section 3.7.5 (effective address); vol. 3A, section 5.3 (limit checks).
  */
 #include "bt/translate/tu.h"
@@ -259,7 +259,8 @@ static bool feeds_register(const struct insn *i)
     return false;
 }
 
-/* Shall gs:[...] say it? The host then takes the sum modulo 4 GiB, as the guest's CPU does. */
+/* Shall gs:[...] reach the operand? The host then takes the sum modulo 4 GiB, as the guest's CPU
+ * does. */
 static bool gs_direct(const struct tu *t, const struct insn *i, unsigned what)
 {
     return t->window && t->gs && i->addr_size == 4 && !(what & TU_PARTS) &&
@@ -277,7 +278,7 @@ static struct hmem gs_operand(const struct tu *t, const struct insn *i)
 }
 _Static_assert(INSN_NO_REG == HOST_NO_REG, "no index");
 
-/* Can [r14 + ...] say it without r8d? */
+/* Can [r14 + ...] reach the operand without r8d? */
 static bool window_direct(const struct tu *t, unsigned seg, int32_t disp)
 {
     return t->window && ctx_seg(t->ctx, seg) == CTX_SEG_FLAT && disp >= -WINDOW_DISP_MAX &&

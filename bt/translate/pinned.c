@@ -2,9 +2,9 @@
 /*
  * pinned.c - where in a vCPU lies what emitted code touches (docs/codegen.md).
  *
- * HOT        In nearly every block, or at each way into and out of the cache: the offset is
+ * HOT        Nearly every block touches it, or each way into and out of the cache: its offset is
  *            pinned, so that a new member of struct vcpu cannot push two of them into different
- *            cache lines, or out of reach of an 8-bit displacement. Who moves one measures.
+ *            cache lines, or out of reach of an 8-bit displacement. Whoever moves one measures.
  * COLD       Reached by single instructions, wherever it lies.
  * Complete   tests/lint/cpu_state.py finds a field of VCPU() or BT_OFF() that is in neither list.
  */

@@ -9,7 +9,7 @@
  *            files are left alone.
  * How        AH, CH, DH, BH have no encoding beside a REX prefix, which r12d and most memory
  *            operands need. Their byte travels through r11b: fetched before the instruction, put
- *            back behind it. In between the guest's registers are as they were, so the instruction
+ *            back after it. In between the guest's registers are as they were, so the instruction
  *            may trap.
  * Not here   Is the operand's address good (operand.c)? Has the opcode another meaning in 64-bit
  *            mode (integer.c)?

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * return_check.c - is the guest address in r8d that of the code behind? Asked where a RET arrives,
- * which is behind a call.
+ * return_check.c - code that checks whether the guest address in r8d is that of the code after the
+ * check. It stands where a RET arrives: after a call.
  *
  * How        docs/codegen.md section 6. Two forms of the same size, without a flag. First a load
  *            that traps unless the difference is 0, which is cheaper than a branch. The trap's

@@ -2,13 +2,13 @@
 /*
  * stack.c - emitters of PUSH, POP, PUSHA, POPA, ENTER, LEAVE.
  *
- * Promises   docs/codegen.md section 5: ESP moves by esp_delta only, behind the last access that
+ * Promises   docs/codegen.md section 5: ESP moves by esp_delta only, after the last access that
  *            may trap or miss. When the instruction traps, no register has changed.
  * Not here   16-bit stacks; PUSHA and POPA of words; ENTER with a nesting level or with locals in a
  *            window (the page that the final ESP lies on must be writable, which a window cannot be
  *            asked without writing); PUSHF, POPF and segment registers (system.c).
- * PUSHA, POPA Go through the software TLB also where there is a window: their 32 bytes may lie on
- *            two pages, and the second must not fault when the first was stored to, or marked
+ * PUSHA, POPA They go through the software TLB also where there is a window: their 32 bytes may lie
+ *            on two pages, and the second must not fault when the first was stored to, or marked
  *            accessed.
  * Source     SDM vol. 2 pages of the instructions.
  */

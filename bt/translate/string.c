@@ -3,14 +3,14 @@
  * string.c - emitters of MOVS, STOS, LODS, SCAS, CMPS.
  *
  * How        The host executes the guest's own instruction on host addresses: RSI and RDI are moved
- *            by a delta (r11, r10) before it and back behind it, so direction, flags and operand
+ *            by a delta (r11, r10) before it and back after it, so direction, flags and operand
  *            sizes need no care. In a window a trap may find them moved and a repetition half done:
- *            bt_site.rebased tells bt_host_trap() to take the delta off; the rest of the repetition
- *            is then the interpreter's, from the exact registers, as the SDM allows.
+ *            bt_site.rebased tells bt_host_trap() to take the delta off; the interpreter then does
+ *            the rest of the repetition, from the exact registers, as the SDM allows.
  * REP        In a window up to 65535 elements, so that an interrupt waits no longer than some tens
  *            of microseconds. Through the software TLB when all of each operand lies on one page
- *            and DF is 0. Longer ones, and REP LODS, are the interpreter's, which goes by runs of
- *            pages (monitor/interp/string.c).
+ *            and DF is 0. The interpreter does longer ones, and REP LODS, by runs of pages
+ *            (monitor/interp/string.c).
  * Not here   16-bit addressing, segments with a base, INS, OUTS.
  * Source     SDM vol. 2A: CMPS, LODS; vol. 2B: MOVS, REP, SCAS, STOS; vol. 1, section 7.3.9.
  */

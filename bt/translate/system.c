@@ -36,8 +36,7 @@ void t_cli(struct tu *t, const struct insn *i)
 }
 
 /* STAC and CLAC stand around every copy between kernel and user: AC is changed where it lies. The
- * software TLB
- * and the windows do not depend on it (shadow-mmu/tlb.c, "SMAP"); the slow paths read
+ * software TLB and the windows do not depend on it (shadow-mmu/tlb.c, "SMAP"); the slow paths read
  * vcpu.eflags. */
 void t_smap(struct tu *t, const struct insn *i)
 {
@@ -68,9 +67,8 @@ static bool has_successor(struct tu *t)
            t->exit_count + 8 < TU_MAX_EXITS && tu_peek(t);
 }
 
-/* With no interrupt waiting, nothing can be delivered behind the next instruction: what arrives
- * later breaks in. Otherwise the interpreter's handler makes the interrupt shadow
- * exact. */
+/* With no interrupt waiting, nothing can be delivered after the next instruction: what arrives
+ * later breaks in. Otherwise the interpreter's handler makes the interrupt shadow exact. */
 void t_sti(struct tu *t, const struct insn *i)
 {
     struct emit *e = &t->e;
@@ -219,7 +217,7 @@ void t_mov_cr(struct tu *t, const struct insn *i)
 }
 
 /* DR7's bits 12, 14 and 15 are 0: of the 16 low bits, a shift by a page leaves GD. With GD set the
- * callout raises #DB. DR4 and DR5 are #UD or others' names, as CR4.DE has it. */
+ * callout raises #DB. DR4 and DR5 are #UD or other names of DR6 and DR7, as CR4.DE says. */
 void t_mov_dr(struct tu *t, const struct insn *i)
 {
     struct emit *e = &t->e;

@@ -2,8 +2,8 @@
 /*
  * translate.c - the unit loop: decoded instructions in, one block of host code out.
  *
- * How        A unit goes on behind branches not taken and behind calls, up to the end of the guest
- *            page.
+ * How        A unit goes on after branches that are not taken and after calls, up to the end of the
+ *            guest page.
  * Not here   What is emitted for an instruction: its emitter (decoder/op.def).
  */
 #include "bt/translate/translate.h"
@@ -86,8 +86,8 @@ static void translate_insn(struct tu *t, const struct xinsn *x)
     t->eip = t->next_eip;
 }
 
-/* The instructions from t->eip on, as far as the unit goes. False: what is there cannot be in a
- * unit. */
+/* Translates the instructions from t->eip on, as far as the unit goes, at most `max`. False: what
+ * comes next cannot be in a unit. */
 static bool translate_run(struct tu *t, unsigned max)
 {
     while (!t->done && t->count < max && (t->eip ^ t->block->gla) >> GUEST_PAGE_SHIFT == 0) {
@@ -103,7 +103,8 @@ static bool translate_run(struct tu *t, unsigned max)
     return true;
 }
 
-/* An instruction across the page's end, or bytes that are none: the interpreter's. */
+/* Ends the unit before an instruction across the page's end, or bytes that are none, which the
+ * interpreter executes. */
 static void end_with_step(struct tu *t)
 {
     tu_flush_esp(t);

@@ -21,8 +21,8 @@ struct bt_source {
     uint32_t ctx;              /* bt/cache/context.h */
 };
 
-/* The block made from *s, in v's cache and found there from now on. NULL: the cache is full, and
- * nothing was made. */
+/* Makes a block from *s in v's cache, where it is found from now on, and returns it; the cache owns
+ * it. NULL: the cache is full, and nothing was made. */
 struct bt_block *bt_translate(struct vcpu *v, const struct bt_source *s);
 
 #endif

@@ -64,7 +64,7 @@ struct tu {
     bool done;                      /* the unit ends after this instruction */
     uint32_t pos[BT_MAX_INSNS + 1]; /* host position where each instruction starts */
     int16_t esp_before[BT_MAX_INSNS + 1]; /* esp_delta at that point */
-    bool resumes_last;                    /* something may come back behind the last instruction */
+    bool resumes_last;                    /* something may come back after the last instruction */
     const uint8_t *page_bytes;            /* of the unit's page */
     unsigned exit_count;
     struct tu_exit exits[TU_MAX_EXITS];
@@ -99,17 +99,17 @@ static inline bool tu_stack_ok(const struct tu *t)
 
 /* ---- callouts (bt/translate/callout.c) ---- */
 
-/* The current instruction is executed by the interpreter's handler, all registers exact. Goes on
- * with the next instruction when EIP is the next one and neither attention, context nor code
- * changed. */
+/* Emits a callout: the interpreter's handler executes the current instruction, with all registers
+ * exact. The unit goes on with the next instruction when EIP is that one's and neither attention,
+ * context nor code changed; otherwise it is left. */
 void tu_callout(struct tu *t);
 
-/* The same for an instruction that goes elsewhere: what follows is looked up in the context that it
- * makes. The unit ends. */
+/* Emits a callout for an instruction that goes elsewhere: what follows is looked up in the context
+ * that it makes. The unit ends. */
 void tu_callout_far(struct tu *t);
 
 /* Makes r12d the guest's ESP again (esp_delta = 0). Keeps the flags. Before the first host byte of
- * an instruction, or behind its last host instruction that may trap or miss; nowhere between. */
+ * an instruction, or after its last host instruction that may trap or miss; nowhere between. */
 void tu_flush_esp(struct tu *t);
 
 /* Goes to a cold path, written at the unit's end, that interprets the whole current instruction.
@@ -119,7 +119,7 @@ void tu_cold_jump(struct tu *t, bool restore_rcx);
 /* ---- memory operands (bt/translate/operand.c) ---- */
 #define TU_R 1u
 #define TU_W 2u /* TU_R | TU_W: read-modify-write, checked for writing */
-/* The emitter accesses it at several displacements: none of them may wrap around to address 0. */
+/* The emitter accesses the operand at several displacements: none may wrap around to address 0. */
 #define TU_PARTS 4u
 
 /* Emits address arithmetic and check for the memory operand of *i, `size` bytes (1-16, 28, 108,
@@ -154,39 +154,41 @@ void tu_reencode(struct tu *t, const struct insn *i, const struct hmem *m);
 /* Leaves the unit for a known target: chained when it lies on the same page, else through the jump
  * map. ESP must be flushed. */
 void tu_jump(struct tu *t, gla_t target);
-/* The guest target is in r8d: through the jump map. Clobbers r9. */
+/* Leaves the unit for the guest target in r8d, through the jump map. Clobbers r9. */
 void tu_jump_indirect(struct tu *t);
 /* r13 was used as scratch: makes it the jump map again. Keeps the flags. */
 void tu_jump_map_again(struct tu *t);
 
 /* ---- the unit (bt/translate/translate.c) ---- */
-/* The instruction behind the current one, decoded; NULL when it crosses the page's end or is
- * none. */
+/* The instruction after the current one, decoded; NULL if it crosses the page's end or is none. */
 const struct xinsn *tu_peek(struct tu *t);
 
 /* ---- x87 pointers (bt/translate/x87_pointers.c) ---- */
-/* Behind the copy of an x87 instruction that is not a control instruction. */
+/* To be called after the copy of an x87 instruction that is not a control instruction. */
 void tu_x87_remember(struct tu *t, const struct insn *i, bool memory);
-/* Before the site of *i is made; then what the site must say. */
+/* To be called before the site of *i is made; the second then writes to *s what the site must say.
+ */
 void tu_x87_before(struct tu *t, const struct insn *i);
 void tu_x87_mark(const struct tu *t, struct bt_site *s);
-/* Behind the code of *i. */
+/* To be called after the code of *i. */
 void tu_x87_after(struct tu *t, const struct insn *i);
-/* Stores what is remembered. */
+/* Emits the stores of what is remembered. */
 void tu_x87_flush(struct tu *t);
 
 /* ---- what also the stubs are made of ---- */
-/* r9 = host address of the code for guest address r8d, or of exit_lookup. Flag-free. */
+/* Emits: r9 = host address of the code for guest address r8d, or of exit_lookup. Keeps flags. */
 void tu_jump_map_emit(struct emit *e, const struct bt *bt);
 
-/* Code that goes on behind if r8d is `expected`; clobbers r9 (bt/translate/return_check.c). */
+/* Emits a check that r8d is `expected`: only then is the code after it reached. Clobbers r9
+ * (bt/translate/return_check.c). */
 void return_check_emit(struct emit *e, const struct bt *bt, gla_t expected);
-/* The load at e->at trapped. If it is a check's, writes a branch to `miss` in the check's place and
- * moves e->at to where that begins. False: it is none, and nothing was written. */
+/* The load at e->at trapped. If it belongs to such a check, writes a branch to `miss` in the
+ * check's place and moves e->at to where that begins. False: it does not, and nothing was written.
+ */
 bool return_check_to_branch(struct emit *e, uint32_t miss);
 
 /* ---- the end of a unit ---- */
-/* Writes the stubs of the unit's exits, behind its hot part. */
+/* Writes the stubs of the unit's exits, after its hot part. */
 void tu_write_exits(struct tu *t);
 /* Writes the cold paths of missed memory operands. */
 void tu_write_cold(struct tu *t);
