@@ -33,34 +33,34 @@ struct vcpu;
 enum adapt_why {
     ADAPT_FILLED,   /* a mapping was missing, and was made */
     ADAPT_EMULATED, /* the access had to be emulated */
-    ADAPT_OTHER,    /* none of memory */
+    ADAPT_OTHER,    /* the trap was not about memory */
 };
 
-/* After zeroed memory. */
+/* Completes the zeroed state of a new translator. */
 void adapt_init(struct vcpu *v);
 
 /* May code of the present privilege level and address space use a window? */
 bool adapt_window(const struct vcpu *v);
 
-/* The instruction at gpa trapped, if for memory at linear address `at`. May drop the blocks that
- * contain it. */
+/* Notes that the instruction at gpa trapped; `at` is the linear address that it accessed, unless
+ * `why` is ADAPT_OTHER. May drop the blocks that contain it. */
 void adapt_trap(struct vcpu *v, gpa_t gpa, gla_t at, enum adapt_why why);
 
-/* Asked each time the run loop is about to run code: is that the interpreter's at present?
- * Translated code comes back for it when adapt_is_due() (run_priv.h). */
+/* Asked each time the run loop is about to run code: shall the interpreter run it at present?
+ * Translated code comes back for that question when adapt_is_due() (run_priv.h). */
 bool adapt_interprets(struct vcpu *v);
 
-/* The TLB was flushed as a whole. */
+/* Notes that the TLB was flushed as a whole. */
 void adapt_flushed(struct vcpu *v);
 
-/* A page of memory became a device: all windows were dropped, since nobody knows where they show
- * it. */
+/* Notes that all windows were dropped: a page of memory became a device, and nobody knows where
+ * they show it. */
 void adapt_windows_dropped(struct vcpu *v);
 
-/* Code of the privilege class ran in context `old` and is now to run in `new`. */
+/* Notes that code of a privilege class ran in context `old` and is now to run in `new`. */
 void adapt_context(struct vcpu *v, uint32_t old, uint32_t new);
 
-/* The host broke into translated code, about once in a millisecond. */
+/* Notes that the host broke into translated code, as it does about once in a millisecond. */
 void adapt_tick(struct vcpu *v);
 
 #endif

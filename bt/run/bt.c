@@ -160,7 +160,8 @@ static uint64_t follow_slot(struct vcpu *v, struct bt *bt)
     return host;
 }
 
-/* One stay in the cache. False: the instruction at v->eip is for the interpreter. */
+/* Runs translated code from `host` on until it comes back. False: the interpreter must execute the
+ * instruction at v->eip. */
 static bool run_once(struct vcpu *v, struct bt *bt, uint64_t host)
 {
     for (;;) {

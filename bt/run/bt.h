@@ -7,8 +7,7 @@
  *            with vcpu.eip exact, as interp_run()'s do.
  * How        docs/codegen.md is the reference of the emitted code; bt/translate/tu.h is what
  *            emitters share; bt/cache/ holds the blocks. What is not translated is a callout into
- *            the interpreter's handler of that one instruction, so every instruction works from
- *            the first day.
+ *            the interpreter's handler of that one instruction, so every instruction works.
  * Not here   Host traps and breaking in (bt/run/trap.h); what lies where (bt/run/locate.h).
  *            Interrupt delivery, timers, HLT (monitor/run/run.c); guest memory (shadow-mmu/).
  */
@@ -19,12 +18,11 @@
 #include "monitor/cpu/vcpu.h"
 
 /* Bytes of memory that the translator of one vCPU needs beside the code arena; the host allocates
- * them zeroed. `arena_size`: bytes of generated code, host.h cache. */
+ * them zeroed. `arena_size`: bytes of that arena (vcpu_host.cache). */
 size_t bt_size(size_t arena_size);
 
-/* Makes the translator in `memory` ready; v->host's cache, gs_base_free and return stack are
- * set.
- * v->translator = memory. */
+/* Makes the translator in `memory`, bt_size() zeroed bytes that the caller keeps, and sets
+ * v->translator to it. v->host's cache, jump maps, gs_base_free and return stack are set before. */
 void bt_init(struct vcpu *v, void *memory, const struct bt_options *options);
 
 /* The translator in the dispatcher's table; bt_init() adds it. */
@@ -40,11 +38,12 @@ void bt_run(struct vcpu *v);
 /* Runs at most one block without chaining, or interprets one instruction, and returns the number of
  * guest instructions that were executed (lockstep). */
 unsigned bt_run_block(struct vcpu *v);
-/* Where the host's timer would break in if lockstep had one: who computes now gets windows. */
+/* For lockstep, which has no host timer: called where that would break in, so that the program that
+ * computes is counted and gets windows. */
 void bt_tick(struct vcpu *v);
 
-/* Drops everything: the arena is empty afterwards. Only outside the cache, or from a callout (which
- * then leaves through the dispatcher). */
+/* Drops all translations: the arena is empty afterwards but for the stubs. To be called only
+ * outside translated code, or from a callout (which then leaves through the dispatcher). */
 void bt_flush(struct vcpu *v);
 
 #endif

@@ -3,7 +3,7 @@
  * callouts.c - calls from translated code into the monitor: what runs there.
  *
  * Promises   Before the C function runs, the vCPU holds the guest's exact state at the start of the
- *            instruction; afterwards execution goes on behind the instruction only if nothing
+ *            instruction; afterwards execution goes on after the instruction only if nothing
  *            changed that the unit depends on.
  */
 #include "bt/run/run_priv.h"

@@ -52,13 +52,13 @@ static uint64_t displacement32(struct step *s)
     return (uint64_t)(int64_t)(int32_t)next32(s);
 }
 
-/* Behind what is read. */
+/* The address after what is read. */
 static uint64_t rip_now(const struct step *s)
 {
     return s->r->rip + (uint64_t)(s->at - s->start);
 }
 
-/* ModRM and what belongs to it. False: an addressing form that is not emitted. */
+/* Reads ModRM and what belongs to it. False: an addressing form that is not emitted. */
 static bool next_modrm(struct step *s)
 {
     unsigned modrm = *s->at++, mod = modrm >> 6;
@@ -221,7 +221,7 @@ static bool indirect(struct step *s)
     return (s->reg & 7) == 2 ? call(s, to) : go(s, to);
 }
 
-/* False also: no transfer. */
+/* Executes a transfer. False: the opcode is none, or the CPU must do it. */
 static bool transfer(struct step *s, unsigned opcode)
 {
     uint64_t displacement;

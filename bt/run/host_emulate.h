@@ -8,7 +8,7 @@
 #include "bt/run/trap.h"
 
 /* Executes the instruction at r->rip, which lies in the arena while translated code runs. False: it
- * is none of those known there, and nothing was done. */
+ * is none of those that are known here, and nothing was done. */
 bool host_emulate(const struct vcpu *v, struct host_regs *r);
 
 #endif

@@ -4,10 +4,10 @@
  * caches.
  *
  * Why        An idle guest wakes some 250 times a second, runs a few thousand instructions and
- *            halts. The host's CPU has slept meanwhile, or run others: each of the hundreds of
- *            lines of translated code comes from memory when it is reached, one after the other,
- *            some 130 ns each; asked for together they take a third of that (docs/PERFORMANCE.md,
- *            "Idle").
+ *            halts. Meanwhile the host's CPU slept or ran other programs, so each of the hundreds
+ *            of lines of translated code comes from memory when it is reached, one after the other,
+ *            at some 130 ns each; asked for together they take a third of that
+ *            (docs/PERFORMANCE.md, "Idle").
  * How        One wake in 16, later in 2048, is interpreted, and the lines where the translations of
  *            its instructions lie are noted, and those of its operands. At each following wake they
  *            are prefetched. A guest whose wakes are long is not idle, and nothing is prefetched.
@@ -23,7 +23,7 @@ struct vcpu;
 /* The halted CPU is about to run again: prefetches. */
 void idle_prefetch(struct vcpu *v);
 
-/* One instruction of a wake that is being noted (bt.idle.learning), interpreted. */
+/* Interprets one instruction of a wake that is being noted (bt.idle.learning), and notes it. */
 void idle_prefetch_step(struct vcpu *v);
 
 #endif

@@ -17,8 +17,8 @@ struct bt_place {
     gla_t block_gla;                 /* its first guest instruction */
     uint32_t block_ctx;              /* bt/cache/context.h */
     uint32_t block_entry, block_end; /* arena offsets */
-    gla_t eip;                       /* site: the guest instruction, */
-    unsigned index;                  /* its number in the block */
+    gla_t eip;                       /* if `site`: the guest instruction, */
+    unsigned index;                  /* and its number in the block */
 };
 
 /* Bytes of the code arena that hold code. */

@@ -82,9 +82,9 @@ void bt_return_stack_reset(struct vcpu *v)
 /* Bytes of the return stack that a system call should find. */
 #define RETURN_ROOM 4096u
 
-/* The context was `old`. The same code is mapped as before, and all of it is still there: what CPL
- * 3 has on the return stack stays for when it comes back from a system call to where its stack
- * pointer was. */
+/* Switches the return stack from context `old` to the present one. The same code is mapped as
+ * before, and all of it is still there: so what CPL 3 has on the return stack stays for when it
+ * comes back from a system call with the same stack pointer. */
 static void return_stack_switch(struct vcpu *v, uint32_t old)
 {
     bool user = ctx_user(v->bt.context), was_user = ctx_user(old);
@@ -115,7 +115,7 @@ static void forget_jumps(struct vcpu *v, struct bt *bt, unsigned map)
     fetch_set_clear(&bt->jump_pages[map]);
 }
 
-/* The jump map that code of context ctx uses is not known to be true: makes it so. The others are
+/* Makes the jump map that code of context ctx uses true, which is in doubt. The other maps are
  * compared when they are used again. */
 static void sync_jumps(struct vcpu *v, struct bt *bt, uint32_t ctx, unsigned map)
 {

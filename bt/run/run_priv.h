@@ -6,10 +6,11 @@
 #include "bt/cache/state.h"
 #include "bt/translate/tu.h"
 
-/* So often is code interpreted that is translated at another linear address as well. */
+/* How often code is interpreted first that is translated at another linear address as well. */
 #define BT_HEAT_ALIASED 16u
-/* So often is code interpreted that has been written lately: about what a translation costs. Who
- * writes it again before that has lost nothing, who runs it for long pays twice at most. */
+/* How often code is interpreted first that has been written lately: that costs about what a
+ * translation does. A guest that writes it again before that has lost nothing, one that runs it for
+ * long pays twice at most. */
 #define BT_HEAT_WRITTEN 100u
 /* Writes that killed blocks of a page, until its code counts as written. */
 #define BT_WRITTEN_OFTEN 8u
@@ -18,8 +19,8 @@
 /* stubs.c */
 void bt_stubs_make(struct vcpu *v, struct bt *bt);
 
-/* callouts.c: the C side of the callout stubs. Returns 0 to go on behind the instruction, 1 to
- * leave to the dispatcher. */
+/* callouts.c: the C side of the callout stubs. Returns 0 to go on after the instruction, 1 to leave
+ * to the dispatcher. */
 unsigned bt_callout(struct vcpu *v, uint32_t site);
 
 /* segment_calls.c: the C side of the load_seg stubs. Loads a data segment register if that neither
@@ -46,8 +47,9 @@ bool bt_callout_sysexit(struct vcpu *v, uint32_t site);
 /* hears.c: makes the translator a watcher of pages and a listener to flushes. */
 void bt_hear(struct vcpu *v);
 
-/* x87_settle.c: makes vcpu.fpu exact. `at`: the site before which translated code was left, with
- * the guest's registers in *v; NULL: at the end of a unit. Before any C code that may look. */
+/* x87_settle.c: makes the x87 pointers in vcpu.fpu exact. `at`: the site before which translated
+ * code was left, with the guest's registers in *v; NULL: it was left at the end of a unit. To be
+ * called before any C code that may look at them. */
 void bt_x87_settle(struct vcpu *v, const struct bt_site *at);
 
 /* resume.c: the context of the present state; 0 when bt_usable() is false. */
@@ -64,7 +66,7 @@ static inline enum ctx_seg bt_seg_state(const struct bt *bt, unsigned seg, const
 }
 
 /* resume.c: makes what depends on the context and on mappings true for ctx: the present jump map,
- * window and return stack. Before anything is entered. */
+ * window and return stack. To be called before translated code is entered. */
 void bt_sync(struct vcpu *v, struct bt *bt, uint32_t ctx);
 
 /* resume.c: is there no reason to go back to the run loop? */
@@ -79,8 +81,8 @@ static inline bool adapt_is_due(const struct vcpu *v)
     return v->stats.costly_events - v->translator->adapt.dense.seen >= DENSE_COUNT;
 }
 
-/* What the context, the generations or the cache itself say again is no reason to go back to the
- * run loop. */
+/* Attention that is no reason to go back to the run loop: the context, the generations or the cache
+ * tell the same. */
 #define ATT_OURS (ATT_MODE | ATT_SMC)
 
 static inline uint32_t attention_now(const struct vcpu *v)
@@ -88,11 +90,11 @@ static inline uint32_t attention_now(const struct vcpu *v)
     return __atomic_load_n(&v->attention, __ATOMIC_RELAXED);
 }
 
-/* trap.c: translated code has come back after bt_break_in(), or C code runs that will look. */
+/* trap.c: ends a breaking in: translated code has come back, or C code runs that will look at
+ * attention. */
 void bt_break_done(struct vcpu *v);
 
-/* exits.c: what the reason of BT_EXIT_TRAP and BT_EXIT_BREAK asks for; raises what the instruction
- * raises. */
+/* exits.c: do what BT_EXIT_TRAP and BT_EXIT_BREAK ask for; raise what the instruction raises. */
 void bt_handle_trap(struct vcpu *v, struct bt *bt);
 void bt_handle_break(struct vcpu *v, struct bt *bt);
 

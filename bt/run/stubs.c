@@ -191,7 +191,8 @@ static void light_call_out(struct emit *e, uint64_t c_function)
     emit_pop_r64(e, R10);
 }
 
-/* Then: the flags in r10d are the guest's, ecx = r11d. */
+/* Goes back to translated code after light_call_out(), with the guest's flags from r10d and ecx =
+ * r11d. */
 static void light_call_back(struct emit *e)
 {
     load_flags(e);
@@ -205,8 +206,8 @@ static void light_call(struct emit *e, uint64_t c_function)
     light_call_back(e);
 }
 
-/* A load of a segment register that changes nothing else. The full callout when bt_load_segment()
- * declines. */
+/* A load of a segment register that changes nothing else. Makes the full callout when
+ * bt_load_segment() declines. */
 static uint32_t make_load_seg(struct emit *e, bool pop, uint32_t callout)
 {
     uint32_t at = e->at, decline;
@@ -223,7 +224,7 @@ static uint32_t make_load_seg(struct emit *e, bool pop, uint32_t callout)
     return at;
 }
 
-/* LAR and its kin: of the flags, ZF alone is the answer's. The full callout when
+/* LAR and its kin, whose answer is ZF alone; the other flags stay. Makes the full callout when
  * bt_inspect_segment() declines. */
 static uint32_t make_inspect(struct emit *e, uint32_t callout)
 {
@@ -357,7 +358,7 @@ static uint32_t make_other(struct emit *e, uint32_t to)
     return at;
 }
 
-/* The emitted code adds them to r15. */
+/* The distance of a host address from r15, to which emitted code adds it. */
 static uint32_t from_r15(const struct vcpu *v, uint64_t host)
 {
     int64_t distance = (int64_t)(host - ((uintptr_t)v + BT_PTR_BIAS));

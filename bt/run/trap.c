@@ -91,8 +91,8 @@ static bool is_check_mismatch(const struct vcpu *v, enum trap_kind kind, uint64_
            addr - (v->bt.return_top + BT_RETURN_LAST + 1) < RETURN_GUARD;
 }
 
-/* The load at arena offset *offset trapped. If it is a check's, makes a branch of that one and sets
- * *offset to where it begins, from where it is to be executed again. */
+/* The load at arena offset *offset trapped. If it belongs to a check of a return address, makes the
+ * check a branch and sets *offset to where that begins, from where it is to be executed. */
 static bool mend_check(struct vcpu *v, uint32_t *offset)
 {
     struct bt *bt = v->translator;
@@ -175,7 +175,7 @@ static bool is_repetition(const uint8_t *code)
            *code == 0xaf;
 }
 
-/* In an instruction that has not yet changed anything for good: back to its start. */
+/* Goes back to the start of an instruction that has not yet changed anything for good. */
 static bool undo(const struct bt_site *s, struct host_regs *r, uint32_t at, const uint8_t *code)
 {
     if (!(s->rebased & BT_UNDO) || at < s->undo.from || at >= s->undo.to)

@@ -2,10 +2,9 @@
 /*
  * write_map.h - writes to data on pages that hold code, without leaving translated code.
  *
- * Not        The place that knows where code lies: that are the engines' code maps
- *            (monitor/memory/code_map.h), by physical page. A write map is a copy, for one linear
- *            page and privilege, of what all of them say, in the form that emitted code reads: a
- *            bit for each byte.
+ * Not here   Knowing where code lies: the engines' code maps do, by physical page
+ *            (monitor/memory/code_map.h). A write map is a copy, for one linear page and privilege,
+ *            of what all of them say, in the form that emitted code reads: a bit for each byte.
  *
  * Why        Such a page never has a tag for writing in the software TLB, so that a write to the
  *            code is seen. Data beside code (counters, tables, stacks of trampolines) would cost a
@@ -26,11 +25,11 @@
 struct vcpu;
 struct vm;
 
-/* No entries: zeroed memory is not that. */
+/* Makes all entries empty, which zeroed memory is not. */
 void write_map_init(struct vcpu *v);
 
-/* After a callout for a write that the map did not allow: makes an entry for a page that has had
- * some. */
+/* To be called after a callout for a write that no map allowed: makes an entry for the page when it
+ * has had some of them. */
 void write_map_note(struct vcpu *v);
 
 /* Forgets the entries of a physical page: more of its bytes are code. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * x87_settle.c - makes the x87 instruction and data pointers of what translated code left of them
+ * x87_settle.c - makes the x87 instruction and data pointers from what translated code has noted
  * (bt/translate/x87_pointers.c).
  */
 #include "bt/run/run_priv.h"
