@@ -84,10 +84,10 @@ void pages_trapped(struct vcpu *v, struct direct *d);
 
 /* ---- segments.c ---- */
 
-/* The descriptors of the six segment registers into d->regs; false when one is none that can be
- * given to the CPU, or that differs from the guest's table. */
+/* Puts the descriptors of the six segment registers into d->regs; false when one cannot be given to
+ * the CPU, or differs from the guest's table. */
 bool segments_shadow(struct vcpu *v, struct direct *d);
-/* What direct code has loaded since. */
+/* Takes over into the vCPU what direct code has loaded since. */
 void segments_take(struct vcpu *v, const struct direct *d);
 
 #endif
