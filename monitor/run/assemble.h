@@ -13,7 +13,8 @@
 #include "monitor/cpu/vm.h"
 #include "monitor/memory/region.h"
 
-/* What a VM with one CPU is made of; `page` and `interp` are zeroed, the CPU is too. */
+/* What a VM with one CPU is made of. The caller keeps all of it; *cpu, `page` and `interp` are
+ * zeroed. */
 struct vm_parts {
     const struct vmm_host *host;
     const struct vcpu_host *cpu_host;
@@ -25,23 +26,25 @@ struct vm_parts {
     const struct cpu_model *cpu_model; /* NULL: the default model */
 };
 
-/* *vm becomes a VM of these parts, all RAM, without a board: the caller sets board_ops, or calls
- * vm_wire_pc(). The CPU still wants vcpu_reset(). */
+/* Makes *vm a VM of these parts, all RAM, without a board: the caller sets board_ops, or calls
+ * vm_wire_pc(), and then vcpu_reset(). */
 void vm_assemble(struct vm *vm, const struct vm_parts *parts);
 
-/* The CPU becomes this model, and has no other instructions than it: before the VM first runs. In
- * tests later too, with all RAM told to vm_ram_written(): decoded code keeps what it meant. */
+/* Makes the CPU this model, with no other instructions than the model has. To be called before the
+ * VM first runs; tests do it later too, and then tell vm_ram_written() of all RAM, since decoded
+ * code keeps what it meant. */
 void vm_set_model(struct vm *vm, const struct cpu_model *model);
 
-/* The VM has this memory besides its RAM, nowhere at first (monitor/memory/region.h). twin: the
+/* Gives the VM this memory besides its RAM, nowhere at first (monitor/memory/region.h). twin: the
  * same region of lockstep's shadow, with memory of its own; NULL without lockstep. `log`:
- * region_log_words() words for dev_memory.changed(); NULL: a ROM. *out is for the device that owns
- * it. Before the VM first runs. 0, or -1: too many. */
+ * region_log_words() words for dev_memory.changed(); NULL: a ROM. Fills in *out for the device that
+ * owns it. To be called before the VM first runs. Returns 0, or -1: too many regions. */
 int vm_add_memory(struct vm *vm, struct region *r, struct region *twin, uint64_t *log,
                   struct dev_memory *out);
 
-/* The CPU asks this board, and in *cfg the board's outputs lead to the VM (cfg->opaque is taken),
- * and its buses are the VM's: or lockstep's, which stand between (monitor/run/lockstep.h). */
+/* Connects the VM and a board: the CPU asks *pc from now on; *cfg gets functions that lead the
+ * board's outputs to the VM (cfg->opaque is taken), and the VM's buses, or lockstep's, which stand
+ * between (monitor/run/lockstep.h). */
 void vm_wire_pc(struct vm *vm, struct pc *pc, struct pc_config *cfg);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ending.h - what follows when the guest ended a life of its: turned itself off, reset itself, shut
- * its CPU down by a triple fault, or halted for good.
+ * ending.h - what follows when one life of the guest is over: when it turned itself off, reset
+ * itself, shut its CPU down by a triple fault, or halted for good.
  *
  * Promises   The same events under the same rules have the same consequences and the same words,
  *            whatever the host. A guest that crashes again and again is reported once a second, and
@@ -22,7 +22,7 @@ struct ending_rules {
     bool no_shutdown; /* the machine stays when the guest turned it off */
 };
 
-/* Zeroed, with its rules, at the run's beginning. */
+/* What was said already. The host zeroes it at the run's beginning and sets `rules`. */
 struct ending {
     struct ending_rules rules;
     bool halt_said;     /* in this life */
@@ -48,7 +48,8 @@ struct ending_verdict {
     char report[400], lack[240];
 };
 
-/* reason: what vcpu_run() of *v came back with (enum exit_reason). now: the host's time, in ns. */
+/* Fills in *out: what the host is to do and say after vcpu_run() of *v came back with `reason`
+ * (enum exit_reason). now: the host's time, in ns. */
 void ending_after(struct ending *e, const struct vcpu *v, unsigned reason, ns_t now,
                   struct ending_verdict *out);
 

@@ -8,9 +8,9 @@
  *            memory-mapped devices and ports is handed to it in the same order, what it writes
  *            there is compared with what the real one wrote. Interrupts and exceptions that the run
  *            loop delivers are delivered to both.
- * Time       Is counted in executed instructions, LOCKSTEP_INSN_NS each, and accesses to devices,
- *            LOCKSTEP_ACCESS_NS each, and stands still during a block; a halted guest's jumps to
- *            its next deadline. The TSC, timers and timeouts go by it, so the guest does as much
+ * Time       Guest time is counted in executed instructions, LOCKSTEP_INSN_NS each, and accesses to
+ *            devices, LOCKSTEP_ACCESS_NS each; it stands still during a block, and a halted guest's
+ *            jumps to its next deadline. TSC and timers go by it, so the guest does as much
  *            between two ticks as on a CPU of that speed, however long the comparison takes.
  * Repeats    The same guest with the same options runs the same way each time: time as above,
  *            RDRAND's numbers from a fixed sequence, no host timer. What still differs is what
@@ -65,7 +65,7 @@ struct lockstep_before {
     uint32_t eip, eflags;
 };
 
-/* What the host brings along. */
+/* What the host provides for the shadow, and keeps until the VM ends. */
 struct lockstep_config {
     struct vcpu *cpu; /* zeroed, 64-byte aligned */
     void *interp;     /* interp_size() bytes, zeroed */
@@ -116,20 +116,20 @@ void lockstep_init(struct lockstep *ls, struct vm *vm, const struct lockstep_con
  * CPU. */
 void lockstep_sync(struct lockstep *ls);
 
-/* For vm_load(): the real guest is another one now, whose time and random numbers go on from these;
- * the shadow becomes the same. */
+/* For vm_load(), after it replaced the real guest: makes the shadow the same, and time and random
+ * numbers go on from these. */
 void lockstep_loaded(struct lockstep *ls, ns_t now, uint64_t random);
 
 /* An engine that wraps the two others: executes some blocks, or one instruction, in both. At a
  * difference the CPU exits with EXIT_DIVERGED. lockstep_init() adds it. */
 extern const struct engine lockstep_engine;
 
-/* For the host: the real guest is halted, and time goes on to its next deadline. False: it has
+/* For the host, when the real guest is halted: lets time go on to its next deadline. False: it has
  * none. */
 bool lockstep_wait(struct lockstep *ls);
 
-/* For the host: the real guest is about to be reset or to end. Compares all there is; false: they
- * differ, which was reported. */
+/* For the host, when the real guest is about to be reset or to end: compares all there is. False:
+ * the guests differ, which was reported. */
 bool lockstep_end(struct lockstep *ls);
 
 /* Has the events of the real guest delivered to the shadow as well. */

@@ -77,7 +77,7 @@ APART(BYTES, uint8_t, (uint64_t)(a[n] ^ b[n]))
 #define PARKED   0u
 #define CHECKED  0u
 
-/* The same as cpu_state_difference(), in one go. */
+/* Does cpu_state_difference() find nothing? Answers in one go, which is faster. */
 static bool all_equal(const struct vcpu *a, const struct vcpu *b)
 {
     uint64_t apart = 0;

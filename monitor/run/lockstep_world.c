@@ -306,7 +306,8 @@ static int64_t world_wall(void *opaque)
 
     return h->wall_seconds(h->opaque);
 }
-/* Happens to the real guest, whose devices answer both; at the time that both see. */
+/* Passes an event from outside to the real guest, whose devices answer both, with the time that
+ * both see. */
 static bool world_event(void *opaque, const struct host_room *room, struct host_event *e)
 {
     const struct lockstep *ls = opaque;

@@ -12,8 +12,8 @@
 #include "monitor/cpu/trace.h"
 #include "monitor/interp/interp.h"
 
-/* Rounds of engines end early at port accesses and the like; so many of them count as much as
- * INTERP_BUDGET instructions. */
+/* Runs of engines end early at port accesses and the like: after how many of them the run loop
+ * looks at the clock, as it does after INTERP_BUDGET instructions. */
 #define RUN_ROUNDS 32u
 
 static void run_timers(struct vm *vm, ns_t now)
@@ -94,7 +94,7 @@ static void execute(struct vcpu *v)
     }
 }
 
-/* Clock duties; true when the slice is over. */
+/* Does what is due by the clock; true when the slice is over. */
 static bool clock_tick(struct vcpu *v, ns_t end)
 {
     ns_t now = vm_now(v->vm);

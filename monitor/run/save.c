@@ -118,7 +118,7 @@ static bool get_rows(struct vcpu *v, struct snapshot *s)
     return snapshot_close(s);
 }
 
-/* The invariants of vcpu.h. */
+/* Does the CPU keep the invariants of vcpu.h? */
 static bool possible(const struct vcpu *v)
 {
     bool real = !(v->cr0 & CR0_PE);
