@@ -35,7 +35,7 @@ struct vm;
  * (struct pc_config, `firmware`). */
 enum boot_kind { BOOT_UNKNOWN, BOOT_LINUX, BOOT_MULTIBOOT, BOOT_FIRMWARE };
 
-/* A file's bytes. They stay the caller's, and stay where they are as long as the guest may be
+/* A file's bytes. The caller owns them, and keeps them where they are as long as the guest may be
  * reset. */
 struct boot_image {
     const uint8_t *bytes;
@@ -57,8 +57,8 @@ struct boot {
 struct boot_ram {
     uint8_t *base;
     uint64_t size; /* in bytes, at most 0xe0000000 */
-    /* Makes [p, p+len) of it zero, without taking host memory for it if that can be; NULL: zeros
-     * are written. */
+    /* Makes [p, p+len) of RAM zero, without taking host memory for it if possible; NULL: zeros are
+     * written. */
     void (*clear)(uint8_t *p, uint64_t len);
 };
 
@@ -69,29 +69,30 @@ struct boot_entry {
     uint16_t gdt_limit, code_sel, data_sel;
 };
 
-/* One line without a newline. Names in it may hold any bytes but NUL: who shows it makes them
+/* One line without a newline. Names in it may hold any bytes but NUL: whoever shows it makes them
  * printable. */
 struct boot_error {
     char text[640];
 };
 
-/* What kind of kernel this is; BOOT_UNKNOWN with *e when ring1 cannot boot it. */
+/* Says what kind of kernel this is; BOOT_UNKNOWN with *e when ring1 cannot boot it. */
 enum boot_kind boot_recognise(const struct boot_image *kernel, struct boot_error *e);
 
-/* Puts kernel, modules, command line and what firmware leaves in memory into RAM. rsdp: physical
- * address of the ACPI root pointer, 0 without ACPI. Returns 0, or -1 with *e (RAM may be written
- * in part then). The caller tells the page watchers (vm_ram_written()). */
+/* Puts kernel, modules, command line and what firmware leaves in memory into RAM, and the state at
+ * the kernel's entry into *out. rsdp: physical address of the ACPI root pointer, 0 without ACPI.
+ * Returns 0, or -1 with *e (RAM may be written in part then). The caller tells the page watchers
+ * (vm_ram_written()). */
 int boot_load(const struct boot *b, const struct boot_ram *ram, uint32_t rsdp,
               struct boot_entry *out, struct boot_error *e);
 
-/* After vcpu_reset(): the state that firmware leaves (caches on, MTRRs set), then that of
- * *entry. */
+/* Puts a CPU that was reset (vcpu_reset()) into the state that firmware leaves (caches on, MTRRs
+ * set), and then to *entry. */
 void boot_enter(struct vcpu *v, const struct boot_entry *entry);
 
-/* Power-on and the reset button: board and CPU are reset, firmware's tables and the kernel written
- * again, CPU 0 is at its entry; with firmware, at its reset vector. RAM keeps the rest. *vm and *pc
- * are wired (vm_wire_pc()), and no guest code runs meanwhile. clear: as in struct boot_ram. Returns
- * 0, or -1 with *e; the guest must not run then. */
+/* Does what power-on and the reset button do: resets board and CPU, writes firmware's tables and
+ * the kernel again, and puts CPU 0 at its entry; with firmware, at its reset vector. RAM keeps the
+ * rest. *vm and *pc are wired (vm_wire_pc()), and no guest code runs meanwhile. clear: as in struct
+ * boot_ram. Returns 0, or -1 with *e; the guest must not run then. */
 int boot_start(const struct boot *b, struct vm *vm, struct pc *pc,
                void (*clear)(uint8_t *p, uint64_t len), struct boot_error *e);
 

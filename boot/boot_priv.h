@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * boot_priv.h - what the loaders have from boot.c, and boot.c from them.
+ * boot_priv.h - what boot.c offers the loaders, and the loaders boot.c.
  */
 #ifndef RING1_BOOT_BOOT_PRIV_H
 #define RING1_BOOT_BOOT_PRIV_H
@@ -12,7 +12,7 @@
 #define VGA_HOLE    0xa0000u
 #define EBDA_BASE   0x9fc00u
 
-/* The BIOS data area. Its video fields are the board's (devices/pc_firmware.c). */
+/* The BIOS data area. The board writes its video fields (devices/pc_firmware.c). */
 #define BDA_BASE           0x400u
 #define BDA_VIDEO_MODE     0x49u
 #define BDA_VIDEO_COLUMNS  0x4au /* 0: there is no graphics card */
@@ -43,7 +43,7 @@ int boot_ram_too_small(struct boot_error *e, uint64_t ram_size, uint64_t needed,
 /* Bytes before the NUL. */
 size_t boot_text_len(const char *text);
 
-/* The loaders behind boot_load(), for RAM of at least 1 MiB. */
+/* The loaders that boot_load() calls, for RAM of at least 1 MiB. */
 bool boot_is_linux(const struct boot_image *kernel);
 int boot_load_linux(const struct boot *b, const struct boot_ram *ram, uint32_t rsdp,
                     struct boot_entry *out, struct boot_error *e);

@@ -140,7 +140,7 @@ static int read_header(const struct boot_image *f, struct layout *l, struct boot
     return check_entry(f, l, e);
 }
 
-/* Up to where RAM is taken while the kernel unpacks itself. */
+/* Finds out where the kernel goes, and up to where RAM is taken while it unpacks itself. */
 static int place_kernel(const struct boot_image *f, struct layout *l, struct boot_error *e)
 {
     const uint8_t *h = f->bytes;
@@ -163,7 +163,7 @@ static int place_kernel(const struct boot_image *f, struct layout *l, struct boo
     return 0;
 }
 
-/* As high as the kernel and RAM allow; *at is page-aligned. */
+/* Places the initrd at *at, page-aligned, as high as the kernel and RAM allow. */
 static int place_initrd(const struct layout *l, uint64_t size, uint64_t ram_size, uint32_t *at,
                         struct boot_error *e)
 {

@@ -9,7 +9,7 @@
  *            ABI, "Object Files".
  *
  * The information block is put into low memory (INFO_LOW) where kernels rarely load themselves;
- * behind the modules when this kernel does. Modules follow the kernel, page by page.
+ * after the modules when this kernel does. Modules follow the kernel, page by page.
  */
 #include "boot/boot_priv.h"
 #include "include/ring1/mem.h"
@@ -189,7 +189,7 @@ static int load_elf(struct loading *l)
     return 0;
 }
 
-/* Before place(): says what the kernel occupies; after it: writes it. */
+/* Before l->placed is set: finds out what the kernel occupies; then: writes it. */
 static int load_pieces(struct loading *l, int64_t hdr, uint32_t flags)
 {
     return flags & MB_ADDRESSES ? load_flat(l, (uint64_t)hdr) : load_elf(l);
