@@ -53,13 +53,15 @@ struct console {
     int poll_in, poll_out, poll_listen; /* places in the last pollfd array, -1: none */
 };
 
+/* Opens what *spec names, for the device `what` ("serial port 1"; kept by reference). Returns 0, or
+ * -1 with *e. */
 int console_open(struct console *c, const struct console_spec *spec, const char *what,
                  struct error *e);
 /* Writes out what can be written and closes. */
 void console_close(struct console *c);
 bool console_is_stdio(const struct console *c);
 
-/* Adds what to wait for to p[n...]; returns the new n. */
+/* Adds what to wait for to p[n...], at most CONSOLE_FDS entries; returns the new n. */
 unsigned console_poll(struct console *c, struct pollfd *p, unsigned n);
 /* After poll(): reads, accepts, writes. p NULL: only writes. */
 void console_serve(struct console *c, const struct pollfd *p, ns_t now);
@@ -77,7 +79,7 @@ bool console_next_event(void *opaque, const struct host_room *room, struct host_
 /* Removes the socket that we listen on. Async-signal-safe. */
 void console_abandon(struct console *c);
 
-/* Last words from a signal handler: writes what is in the ring, once, to stdio only. */
+/* For the signal handler of a dying process: writes what is in the ring, once, to stdio only. */
 void console_flush_now(struct console *c);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "host/linux/console.h"
 
-/* A client knocks at the listening socket: takes it. */
+/* Accepts the client that waits at the listening socket. */
 void console_accept(struct console *c);
 
 #endif

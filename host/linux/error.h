@@ -16,13 +16,15 @@ struct error {
 /* Fills *e; returns -1 so that callers can `return error_set(...)`. */
 int error_set(struct error *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Why memory or a descriptor was refused: like strerror(), but names the limit that it may be. */
+/* Says why memory or a descriptor was refused: like strerror(), but names the limit that may be the
+ * cause. */
 const char *refusal(int err);
 
 /* Prints "ring1: TEXT" on standard error, whole even when the terminal is raw. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Name shown as "ring1 (NAME): " from now on; NULL: none. The string is kept by reference. */
+/* Begins each sentence with "ring1 (NAME): " from now on; NULL: with "ring1: ". The string is kept
+ * by reference. */
 void say_as(const char *guest_name);
 
 #endif

@@ -40,11 +40,11 @@ int break_timer_create(struct host_clock *c);
 void break_timer_destroy(struct host_clock *c);
 /* vcpu_host.arm_timer. */
 void break_timer_arm(void *clock, ns_t at);
-/* Nothing is asked for, and nothing will be before host time `at`: a timer that is armed goes off
- * no sooner. Not for at = NS_NEVER. */
+/* To be called when the monitor asks for nothing, and will not before host time `at` (not
+ * NS_NEVER): a timer that is armed goes off no sooner than that. */
 void break_timer_put_off(struct host_clock *c, ns_t at);
-/* From the handler of BREAK_SIGNAL: is it time for what was asked for? Otherwise the timer is set
- * again, if need be. Async-signal-safe. */
+/* For the handler of BREAK_SIGNAL: is it time for what was asked for? If not, sets the timer again
+ * when something is still asked for. Async-signal-safe. */
 bool break_timer_fired(struct host_clock *c);
 
 /* The host's TSC frequency in kHz: what CPUID says, else measured (5 ms), rounded to 1 MHz. */
@@ -68,8 +68,8 @@ void out_ring_put(void *ring, const uint8_t *bytes, size_t len);
 /* The send() of a device whose bytes nobody wants. */
 void out_drop(void *opaque, const uint8_t *bytes, size_t len);
 
-/* vmm_host.trace: vm_host_trace() with the x87, MMX and SSE registers put aside, whoever's they
- * are, and as C expects them. */
+/* vmm_host.trace: saves the x87, MMX and SSE registers, whatever is in them, calls vm_host_trace()
+ * with them as C expects them, and restores them. */
 void fpu_safe_trace(void *opaque, unsigned stage, const char *text);
 
 #endif

@@ -17,7 +17,7 @@ struct guest_ram {
     int fd;
     uint8_t *base;
     uint64_t size;
-    struct { /* behind it in the memfd: memory of regions (monitor/memory/region.h) */
+    struct { /* after it in the memfd: memory of regions (monitor/memory/region.h) */
         uint8_t *base;
         uint64_t size;
     } more[GUEST_RAM_MORE];
@@ -27,8 +27,9 @@ struct guest_ram {
 int guest_ram_create(struct guest_ram *r, uint64_t size, struct error *e);
 void guest_ram_destroy(struct guest_ram *r);
 
-/* Adds `size` zeroed bytes, whole pages, at *at of the memfd; NULL with errno: the host gives none.
- * Before the sandbox closes. */
+/* Adds `size` zeroed bytes, whole pages, to the memfd and returns where they are mapped; *at is
+ * their offset in the memfd. NULL with errno: the host gives none. To be called before
+ * sandbox_enter(). */
 uint8_t *guest_ram_add(struct guest_ram *r, uint64_t size, uint64_t *at);
 
 /* Zeroed anonymous memory for the monitor's own big tables, untouched until used; NULL when there

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* loop.c - see loop.h. A halted CPU sleeps in ppoll() until its next
- * timer, input or a signal. */
+/* loop.c - see loop.h. A halted CPU sleeps in ppoll() until its next timer, input or a signal. */
 #define _GNU_SOURCE
 #include "host/linux/loop.h"
 
@@ -93,8 +92,8 @@ static bool some_console_full(struct machine *m)
     return false;
 }
 
-/* After each stretch of guest time: output goes out, and the guest waits while a reader is far
- * behind. */
+/* Called after each stretch of guest time: writes output, and lets the guest wait while a reader is
+ * far behind. */
 static void serve(struct loop *l, ns_t wait_ns)
 {
     serve_files(l, wait_ns);
@@ -208,7 +207,8 @@ static void handle_exit(struct loop *l, unsigned reason)
         end_of_life(l, reason);
 }
 
-/* Not from where it happens: the guest's FPU state is in the registers there. */
+/* Says what the host refused, once. The place where it happens cannot: the guest's FPU state is in
+ * the registers there. */
 static void say_refusals(struct machine *m)
 {
     struct host_windows *w = &m->host.window;

@@ -46,9 +46,9 @@ void machine_destroy(struct machine *m);
 /* Like the reset button (boot_start()). Returns 0, or -1 with *e. */
 int machine_reset(struct machine *m, struct error *e);
 
-/* Writes out what is buffered, from a signal handler of a dying process. */
+/* For the signal handler of a dying process: writes out what is buffered. */
 void machine_last_words(struct machine *m);
-/* Removes what we made in the file system (sockets), from a signal handler, before _exit(). */
+/* For a signal handler, before _exit(): removes what we made in the file system (sockets). */
 void machine_abandon(struct machine *m);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * screendump.h - the guest's screen as a picture in a file.
  *
- * Not here   When: opening a file is none of the calls that the sandbox leaves to a process whose
- *            guest runs (sandbox.def).
+ * Not here   Deciding when to call it: the sandbox does not let a process whose guest runs open a
+ *            file (sandbox.def).
  */
 #ifndef RING1_HOST_LINUX_SCREENDUMP_H
 #define RING1_HOST_LINUX_SCREENDUMP_H
@@ -13,7 +13,8 @@
 
 enum screendump_format { SCREENDUMP_PPM, SCREENDUMP_PNG };
 
-/* Writes the picture as it is at guest time `now`. Replaces the file. 0, or -1 with *e. */
+/* Writes the picture as it is at guest time `now` to `path`, replacing the file. Returns 0, or -1
+ * with *e. */
 int screendump(const struct vga *v, ns_t now, const char *path, enum screendump_format format,
                struct error *e);
 

@@ -4,7 +4,7 @@
  * breaks into translated code, requests to end, job control, and our own crashes.
  *
  * Promises   SIGINT, SIGTERM and all others that would end a process (SIGUSR1, SIGXCPU, the
- *            real-time ones...): an orderly end through the loop; a second one, and one before
+ *            real-time ones...) bring an orderly end through the loop; a second one, and one before
  *            signals_listen(), ends at once. The terminal is restored and our sockets are removed
  *            in every case. SIGPIPE and SIGXFSZ are ignored: the write reports it. A crash
  *            (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS, a failed VMM_CHECK)
@@ -25,9 +25,9 @@ struct machine;
 int signals_install(struct machine *m, struct error *e);
 /* From now on the caller looks at signals_pending(). */
 void signals_listen(void);
-/* What cannot be written is an error of that write (EPIPE, EFBIG), not the end of the process. */
+/* Makes a write that fails an error of that write (EPIPE, EFBIG), not the end of the process. */
 void signals_ignore_lost_output(void);
-/* Becomes readable when a signal asks for an end. */
+/* A descriptor that becomes readable when a signal asks for an end. */
 int signals_fd(void);
 /* For ppoll(): the signals that need not end a wait. The timer that breaks into translated code
  * goes off then too, and only reminds of what the wait's own time limit says. */

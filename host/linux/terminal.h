@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * terminal.h - the terminal on standard input: raw while the guest has it, as it was on every way
- * out.
+ * terminal.h - the terminal on standard input: raw while the guest has it, and as it was before
+ * whenever the process ends, however it ends.
  *
  * Promises   terminal_restore() may be called from a signal handler, any number of times. It also
  *            runs at exit().
@@ -12,7 +12,7 @@
 
 #include <stdbool.h>
 
-/* Raw mode; does nothing when standard input is no terminal. keep_signals: Ctrl-C, Ctrl-Z and
+/* Sets raw mode; does nothing when standard input is no terminal. keep_signals: Ctrl-C, Ctrl-Z and
  * Ctrl-\ stay signals for ring1 instead of going to the guest. */
 void terminal_raw(bool keep_signals);
 /* After SIGCONT: raw again if it was, and we own the terminal. */

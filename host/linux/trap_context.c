@@ -46,7 +46,7 @@ static const struct decision {
     /* Someone's perf event counts in this process. Asynchronous: the trap number is stale. */
     {SIGTRAP, TRAP_PERF_EVENT, ANY, EVENT_NOTICE},
     /* With a cause or without: TRAP_TRACE, TRAP_BRKPT (BS lost, or an ICEBP, which is not emitted:
-     * either way the code goes on behind it), TRAP_HWBKPT (someone's data breakpoint), TRAP_BRANCH,
+     * either way the code goes on after it), TRAP_HWBKPT (someone's data breakpoint), TRAP_BRANCH,
      * TRAP_UNK, SI_KERNEL, and what kernels may say one day. */
     {SIGTRAP, ANY, VEC_DB, EVENT_DEBUG},
     /* An INT3 is neither emitted nor asynchronous: something wrote to our code. */
@@ -55,7 +55,7 @@ static const struct decision {
     {SIGBUS, BUS_MCEERR_AO, ANY, EVENT_NOTICE},
     /* The page is lost: filling the window again and trying again would not end. */
     {SIGBUS, BUS_MCEERR_AR, ANY, EVENT_OTHER},
-    /* The page is mapped, and the host has no memory for it: the same. */
+    /* The page is mapped, and the host has no memory for it: trying again would not end either. */
     {SIGBUS, ANY, VEC_PF, EVENT_OTHER},
     {SIGBUS, ANY, VEC_SS, EVENT_TRAP},  /* a wild address in RBP or RSP */
     {SIGSEGV, ANY, VEC_PF, EVENT_TRAP}, /* SEGV_MAPERR, SEGV_ACCERR */
@@ -125,7 +125,7 @@ static bool ask_engines(struct vcpu *v, enum trap_kind kind, greg_t *reg)
     return true;
 }
 
-/* No engine's, too: then only TF is to go. */
+/* A debug trap, whoever caused it: if no engine answers, only TF is cleared. */
 static void debug_trap(struct vcpu *v, int code, greg_t *reg)
 {
     if (v)

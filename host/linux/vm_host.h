@@ -33,18 +33,18 @@ struct linux_host {
 };
 
 int vm_host_init(struct linux_host *h, const struct config *cfg, struct error *e);
-/* What translation needs besides the code cache: return stack, jump maps, timer. *v lies in memory
- * of vcpu_memory_create(). */
+/* Makes what translation needs besides the code cache: return stack, jump maps, timer. *v lies in
+ * memory of vcpu_memory_create(). Returns 0, or -1 with *e. */
 int vm_host_init_translation(struct linux_host *h, struct vcpu *v, struct error *e);
 #define NO_ADDRESS_SPACE                                                                           \
     "the host denies the 38 GiB of address space that translation takes at the least; raise "      \
     "ulimit -v, or use -exec interpret"
 void vm_host_destroy(struct linux_host *h);
-/* A line of trace goes into the buffer. For fpu_safe_trace(): uses libraries. */
+/* Puts a line of trace into the buffer. Only fpu_safe_trace() may call it: it uses libraries. */
 void vm_host_trace(struct linux_host *h, unsigned stage, const char *text);
 /* Writes out buffered trace lines. Async-signal-safe. */
 void vm_host_flush_trace(struct linux_host *h);
-/* The same, and says once when they could not be written. */
+/* The same, and tells the user once when they could not be written. */
 void vm_host_serve_trace(struct linux_host *h);
 
 #endif

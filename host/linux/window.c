@@ -19,7 +19,7 @@
 #endif
 
 #define WINDOW (1ull << 32)
-/* An operand is at most 2 GiB and the width of an access away from 0 to 4 GiB. */
+/* An operand lies at most 2 GiB, and the width of an access, outside of the window's 4 GiB. */
 #define GUARD           (3ull << 30)
 #define ALIGN           (2ull << 20)
 #define HWCAP2_FSGSBASE 2u
@@ -67,7 +67,7 @@ static int window_unmap(void *opaque, unsigned n, gla_t gla, uint64_t len)
     return refused(h, err);
 }
 
-/* Everything in a process is a user's, and the kernel looks after its TLBs. Guest code is not
+/* All pages of a process are user pages, and the kernel looks after its TLBs. Guest code is not
  * fetched here: nothing asks for HOST_MAP_EXEC, and the sandbox would not grant it. */
 static int prot_of(unsigned rights)
 {

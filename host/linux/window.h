@@ -25,8 +25,8 @@ struct host_windows {
 };
 
 /* Reserves `count` windows and enters them into *h, whose opaque is the struct linux_host that
- * contains *w. Address space that the host denies (ulimit -v, vm.max_map_count) means
- * h->window_count = 0. ram_fd: the memfd of guest RAM; stays the caller's. */
+ * contains *w. h->window_count is 0 when the host denies the address space (ulimit -v,
+ * vm.max_map_count). ram_fd: the memfd of guest RAM, which the caller keeps open. */
 void host_windows_create(struct host_windows *w, struct vcpu_host *h, int ram_fd, unsigned count);
 void host_windows_destroy(struct host_windows *w);
 
