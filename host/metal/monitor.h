@@ -36,7 +36,7 @@ struct metal_config {
     bool no_reboot;
 };
 
-/* A sentence about what is wrong, or NULL. */
+/* Fills in *c from the command line. Returns a sentence about what is wrong (static), or NULL. */
 const char *metal_config_read(struct metal_config *c, const char *cmdline);
 
 #define METAL_OUT 256u

@@ -5,8 +5,8 @@
  * metal_fpu_call
  *   IN       rdi opaque (unused), rsi stub, rdx struct fpu_io *
  *   OUT      eax 0, or the vector of the exception that the guest's instruction raised
- *   CLOBBERS what a stub does: rax, rcx, rdx, rsi, rdi, flags; the x87, MMX and XMM registers are
- *            the guest's
+ *   CLOBBERS what a stub does: rax, rcx, rdx, rsi, rdi, flags; the x87, MMX and XMM registers
+ *            belong to the guest
  * fpu_call_fault
  *   IN       eax vector, rsp as inside the stub: it points to fpu_call_return
  */

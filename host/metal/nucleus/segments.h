@@ -4,7 +4,7 @@
  *
  * Promises   Every trap and interrupt ends in trap() on a stack of the nucleus, whatever rsp was:
  *            in translated code it is no stack. NMI, #DF and #MC have stacks of their own.
- * Source     SDM vol. 3A, sections 3.4.5, 6.14 (64-bit mode), 7.7 (64-bit TSS).
+ * Source     SDM vol. 3A, sections 3.4.5, 6.14 (64-bit mode), 8.7 (64-bit TSS).
  */
 #ifndef RING1_HOST_METAL_SEGMENTS_H
 #define RING1_HOST_METAL_SEGMENTS_H
