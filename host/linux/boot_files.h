@@ -17,7 +17,8 @@ struct boot_files {
 };
 
 /* Opens the kernel, recognises it, opens the modules. initrd and append may be NULL. Paths and
- * append are kept by reference until boot_close(). Returns 0, or -1 with *e (nothing stays open). */
+ * append are kept by reference until boot_close(). Returns 0, or -1 with *e (nothing is open then).
+ */
 int boot_open(struct boot_files *b, const char *kernel, const char *initrd, const char *append,
               struct error *e);
 void boot_close(struct boot_files *b);
