@@ -8,11 +8,11 @@
 
 #include "bt/cache/state.h"
 
-/* What is around it. */
+/* A host instruction, and what is around it. */
 struct host_line {
     const char *guest; /* text of the guest's instruction */
     const char *text;  /* its own, as decoder_format_host() writes it */
-    const char *next;  /* of the one behind it; "" none */
+    const char *next;  /* text of the one after it; "" none */
     uint32_t at;       /* its offset in the arena */
     uint32_t cold;     /* where the block's cold part begins; 0: none */
 };

@@ -23,7 +23,7 @@
 #define LINES_MAX 1024u
 #define PREFIX    "emit: "
 #define COLD      "cold part of "
-#define HEX_AT    15u /* behind PREFIX: four blanks, the offset, a blank */
+#define HEX_AT    15u /* after PREFIX: four blanks, the offset, a blank */
 #define TEXT_AT   38u /* and 22 digits, a blank */
 
 /* A line of the trace. */

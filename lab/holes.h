@@ -42,7 +42,7 @@ const char *hole_theorem_name(unsigned theorem);
  * "8C /0-5, 8E"; at most cap - 1 bytes in out, always terminated. */
 void hole_encodings(unsigned op, char *out, size_t cap);
 
-/* The most severe of their classes (enum insn_class). */
+/* The most severe class (enum insn_class) of those encodings. */
 unsigned hole_class(unsigned op);
 
 /* All rows as text for people, or as JSON: an array of objects. */

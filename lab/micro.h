@@ -3,8 +3,8 @@
  * micro.h - a machine for one micro-guest (programs.h): ring 0 as the guest believes, flat
  * segments, no paging, an IDT whose handlers say which vector came.
  *
- * Use        In a process of its own: micro_create(), micro_load(), perhaps an engine of the
- *            laboratory (naive.h), micro_run(). The process's signals are the machine's.
+ * Use        In a process of its own, call micro_create(), micro_load(), perhaps an engine of the
+ *            laboratory (naive.h), micro_run(). The machine takes over the process's signals.
  */
 #ifndef RING1_LAB_MICRO_H
 #define RING1_LAB_MICRO_H
@@ -17,7 +17,7 @@ struct micro {
     struct config cfg;
 };
 
-/* What a micro-guest leaves behind; shared between processes. */
+/* The state in which a micro-guest ended; shared between processes. */
 struct seen {
     bool ended;      /* it came to its HLT */
     bool iflag;      /* EFLAGS.IF of the guest then */
@@ -34,13 +34,13 @@ struct seen {
 int micro_create(struct micro *m, enum exec_mode exec, uint32_t trace, int trace_fd,
                  struct error *e);
 
-/* The program, tables and CPU state as at power-on of the micro-guest. */
+/* Loads the program and sets up tables and CPU state as at power-on of the micro-guest. */
 void micro_load(struct micro *m, const struct program *p);
 
-/* The CPU's part of it alone: the code stays translated. */
+/* Sets up the CPU state alone, so that the code stays translated. */
 void micro_restart(struct micro *m, const struct program *p);
 
-/* Until HLT, or for a second. */
+/* Runs until HLT, or for a second; fills in *out. */
 void micro_run(struct micro *m, struct seen *out);
 
 #endif

@@ -15,8 +15,9 @@
 
 #include "lab/micro.h"
 
-/* After micro_load(). *out hears of the trap of the instruction that p is about. Returns 0, or -1:
- * this host cannot (no 32-bit code, or the addresses are taken). One machine per process. */
+/* To be called after micro_load(). *out will say whether the instruction that p is about trapped.
+ * Returns 0, or -1: this host cannot (no 32-bit code, or the addresses are taken). There is one
+ * machine per process. */
 int naive_ring3_start(struct micro *m, const struct program *p, struct seen *out);
 int naive_ring1_start(struct micro *m, const struct program *p, struct seen *out);
 

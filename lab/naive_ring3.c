@@ -61,7 +61,7 @@ _Static_assert(offsetof(__typeof__(lab_direct), rsp) == 32 &&
                    offsetof(__typeof__(lab_direct), flags) == 48,
                "the offsets in lab_direct_enter");
 
-/* INT3, INTO and INT1 of the guest: the host reports them behind the instruction. */
+/* INT3, INTO and INT1 of the guest: the host reports them with RIP after the instruction. */
 static bool is_behind(uint32_t eip, unsigned vector)
 {
     uint8_t before = now.v->vm->ram[eip - 1];

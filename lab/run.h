@@ -17,8 +17,8 @@ const char *way_title(enum way w);
 /* Is it what ring 0 sees at the end of p? */
 bool way_is_true(const struct program *p, const struct seen *s);
 
-/* Runs p; a process that does not come to its end within some seconds is ended. False: this host
- * cannot, or the run ended the process. *out is what was seen; memory of the process's. */
+/* Runs p in a process, which is ended if it takes more than some seconds. False: this host cannot,
+ * or the run ended the process. *out is what was seen. */
 bool way_run(enum way w, const struct program *p, struct seen *out);
 
 /* The same `tries` times on end (at least once), in one process. out->cycles is the fewest of them;
