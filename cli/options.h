@@ -67,11 +67,11 @@ int value_bt(const char *text, struct bt_options *to, struct error *e);
 int value_sandbox(const char *text, enum sandbox_mode *mode, struct error *e);
 
 /* ---- suggestions (suggest.c) ---- */
-/* Insertions, deletions, substitutions and swaps of neighbours that turn a into b. Names up to 31
- * characters. */
+/* How many insertions, deletions, substitutions and swaps of neighbours turn a into b. Both are
+ * names of at most 31 characters. */
 unsigned edit_distance(const char *a, const char *b);
-/* The name nearest to `wrong`, near enough to be what was meant, else NULL. name(i) is NULL past
- * the end. */
+/* The name nearest to `wrong`, if it is near enough to be what was meant, else NULL. name(i) is the
+ * i-th name, NULL after the last. */
 const char *suggest(const char *wrong, const char *(*name)(unsigned i));
 
 #endif

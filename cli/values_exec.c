@@ -180,7 +180,7 @@ void help_knobs(FILE *f)
 
 /* ---- -sandbox ---- */
 
-/* QEMU's further words forbid what is forbidden here in any case. */
+/* Is it one of QEMU's further words? They forbid what is forbidden here in any case. */
 static bool is_denial(const char *piece)
 {
     static const char *const denied[] = {"obsolete", "elevateprivileges", "spawn",

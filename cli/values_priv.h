@@ -14,13 +14,14 @@ const char *next_piece(const char *list, char *out, size_t cap);
 /* The value in "key=value", NULL when the piece is for another key. */
 const char *value_of(const char *piece, const char *key);
 
-/* Decimal, 0x or 0 prefix as in C; the whole text. */
+/* Reads the whole text as a number, decimal or with C's prefixes 0x and 0. False: it is none, or
+ * more than max. */
 bool parse_number(const char *text, uint64_t max, uint64_t *out);
 
 /* A size with QEMU's suffixes; a fraction is allowed ("1.5G"), a plain number counts MiB. */
 bool parse_size(const char *text, uint64_t *bytes);
 
-/* Returns 0, or -1 when it is neither. */
+/* Reads "on" or "off" to *out. Returns 0, or -1 when it is neither. */
 int on_off(const char *text, bool *out);
 
 #endif
