@@ -8,7 +8,8 @@
 #include "shadow-mmu/access.h"
 #include "shadow-mmu/window.h"
 
-/* Measured: docs/PERFORMANCE.md, "Windows". */
+/* An address space gets a window when so many looks at the clock, about one in a millisecond, have
+ * found it running: a process that ends sooner does not pay for one. */
 #define SPACE_HOT_TICKS 3u
 /* An emulated access gains nothing and is likely to come again; a filled one is an investment: the
  * loop over an array that causes thousands of them in its first round runs at full speed after. */
@@ -18,8 +19,9 @@
 #define SWEEP_NS         16000000ull
 #define LEVEL_MAX        8u /* of sites that are emulated */
 #define LEVEL_MAX_FILLED 1u
-/* Of a page: many instructions that trap now and then. Each counts once between two sweeps: a few
- * that trap often, like a kernel's copies to its users, do not make their page slow. */
+/* How many traps make a page slow, by many instructions that trap now and then. Each counts once
+ * between two sweeps: a few that trap often, like a kernel's copies to its users, do not make their
+ * page slow. */
 #define TRAPS_PAGE 4096u
 /* A trap for an access that is emulated costs some 4 us; making windows again that became empty,
  * 30. The first has other remedies, so it weighs less. */

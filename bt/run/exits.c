@@ -36,7 +36,7 @@ static void keep_shadow(struct vcpu *v, const struct bt_site *s)
         v->shadow_next = SHADOW_STI;
 }
 
-/* What begins behind this may end beyond 4 GiB: #GP, which must not make the page dirty. */
+/* What begins after this may end beyond 4 GiB: #GP, which must not make the page dirty. */
 #define FILL_LAST (UINT32_MAX - 15u)
 
 /* A mapping was missing, and is there now: the instruction runs again. */
@@ -93,8 +93,8 @@ void bt_handle_trap(struct vcpu *v, struct bt *bt)
     run_trapped(v, bt);
 }
 
-/* The reason is in v->attention. A repetition that was cut in two is the interpreter's, which shows
- * RF as the SDM has it. */
+/* The reason is in v->attention. The interpreter goes on with a repetition that was cut in two,
+ * since it shows RF as the SDM has it. */
 void bt_handle_break(struct vcpu *v, struct bt *bt)
 {
     if (attention_now(v) & ~ATT_OURS)

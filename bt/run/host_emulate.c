@@ -376,7 +376,7 @@ bool host_emulate(const struct vcpu *v, struct host_regs *r)
     if ((*s.at & 0xf0) == 0x40)
         s.rex = *s.at++;
     opcode = *s.at++;
-    const uint8_t *behind = s.at;
+    const uint8_t *after = s.at;
     if (opcode == 0x0f) {
         opcode = *s.at++;
         if ((opcode & 0xf0) == 0x80)
@@ -387,7 +387,7 @@ bool host_emulate(const struct vcpu *v, struct host_regs *r)
         if (!vex(&s))
             return false;
     } else if (!move(&s, opcode)) {
-        s.at = behind;
+        s.at = after;
         return transfer(&s, opcode);
     }
     r->rip = rip_now(&s);

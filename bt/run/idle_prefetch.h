@@ -7,7 +7,7 @@
  *            halts. Meanwhile the host's CPU slept or ran other programs, so each of the hundreds
  *            of lines of translated code comes from memory when it is reached, one after the other,
  *            at some 130 ns each; asked for together they take a third of that
- *            (docs/PERFORMANCE.md, "Idle").
+ *            (docs/PERFORMANCE.md, "Where the time of an idle Debian guest goes").
  * How        One wake in 16, later in 2048, is interpreted, and the lines where the translations of
  *            its instructions lie are noted, and those of its operands. At each following wake they
  *            are prefetched. A guest whose wakes are long is not idle, and nothing is prefetched.

@@ -16,7 +16,7 @@
 #define BT_WRITTEN_OFTEN 8u
 #define BT_WRITTEN_INSNS 32u /* interpreted at once */
 
-/* stubs.c */
+/* stubs.c: writes the fixed routines (bt->stubs) to the start of the arena. */
 void bt_stubs_make(struct vcpu *v, struct bt *bt);
 
 /* callouts.c: the C side of the callout stubs. Returns 0 to go on after the instruction, 1 to leave

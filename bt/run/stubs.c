@@ -131,7 +131,7 @@ static uint32_t make_exit(struct emit *e, enum bt_exit kind)
     return at;
 }
 
-/* From a signal's handler: bt_host_trap(), bt_break_in(). */
+/* The stub into which a signal's handler returns (bt_host_trap(), bt_break_in()). */
 static uint32_t make_trap_exit(struct emit *e, enum bt_exit kind)
 {
     uint32_t at = e->at;
@@ -308,7 +308,8 @@ static uint32_t make_callout_jump(struct emit *e, uint64_t c_function, bool gs)
     return at;
 }
 
-/* After a C function that says in al whether to go on, at v->eip through the jump map. */
+/* The end of a stub, after a C function that says in al whether to go on: goes on at v->eip through
+ * the jump map, or leaves. */
 static uint32_t make_far_end(struct emit *e, const struct bt *bt)
 {
     uint32_t at = e->at, leave;

@@ -2,7 +2,7 @@
 /*
  * bt_idle_prefetch.c - an idle guest: what its wakes run is noted, prefetched, and forgotten when
  * it is no longer true (bt/run/idle_prefetch.h). That prefetching pays is a measurement
- * (docs/PERFORMANCE.md, "Idle").
+ * (docs/PERFORMANCE.md, "Where the time of an idle Debian guest goes").
  */
 #include "tests/rig/bt_rig.h"
 
