@@ -85,7 +85,7 @@ void tu_write_exits(struct tu *t)
     }
 }
 
-/* After a transfer that may not be taken. */
+/* To be called after a transfer that need not be taken: ends the unit if units end at branches. */
 static void fall_through(struct tu *t)
 {
     if (!t->bt->opt.split_at_branches)

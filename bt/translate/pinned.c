@@ -13,10 +13,10 @@
 
 #define LINE 64u
 
-/* From the vCPU's start, which begins a line. */
+/* `line` counts from the vCPU's start, which begins a line. */
 #define HOT(field, line, at)                                                                       \
     _Static_assert(offsetof(struct vcpu, field) == (line)*LINE + (at), "moved: " #field);
-/* From the line in which bt.monitor_rsp is the first. */
+/* `line` counts from the one in which bt.monitor_rsp is the first field. */
 #define HOT_BT(field, line, at)                                                                    \
     _Static_assert(offsetof(struct vcpu, field) - offsetof(struct vcpu, bt.monitor_rsp) ==         \
                        (line)*LINE + (at),                                                         \

@@ -34,7 +34,7 @@ void return_check_emit(struct emit *e, const struct bt *bt, gla_t expected)
     emit32(e, bt->return_last);
 }
 
-/* The same by a branch to `miss`, which has the guest's rcx in r9. */
+/* Emits the check as a branch to `miss`, where the guest's rcx is in r9. */
 static void emit_branch(struct emit *e, uint32_t difference, uint32_t miss)
 {
     uint32_t at = e->at, same;

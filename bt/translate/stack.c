@@ -14,7 +14,7 @@
  */
 #include "bt/translate/tu.h"
 
-/* Before the first host byte of an instruction that moves ESP by up to 32 bytes. */
+/* To be called before the first host byte of an instruction that moves ESP by up to 32 bytes. */
 static void fold_begin(struct tu *t)
 {
     if (t->esp_delta < -TU_ESP_MAX || t->esp_delta > TU_ESP_MAX)
