@@ -52,13 +52,14 @@ struct apic_bus {
     struct ioapic *io;
 };
 
+/* Delivers *m to the local APICs that it names; returns the best outcome. */
 enum apic_result apic_bus_send(struct apic_bus *b, const struct apic_msg *m);
 /* Is `vector` requested, and not taken yet, at a local APIC that the destination names? (Tick
  * catch-up asks.) */
 bool apic_bus_requested(const struct apic_bus *b, uint8_t dest, bool logical, uint8_t vector);
 /* Does the destination name this CPU? */
 bool apic_bus_reaches(const struct apic_bus *b, unsigned cpu, uint8_t dest, bool logical);
-/* A local APIC ended a level-triggered interrupt. */
+/* Tells the I/O APIC that a local APIC ended a level-triggered interrupt. */
 void apic_bus_eoi(struct apic_bus *b, uint8_t vector);
 
 #endif

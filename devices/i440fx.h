@@ -33,9 +33,9 @@ void i440fx_init(struct i440fx *d, uint64_t ram_size,
                  void (*set_shadow)(void *target, uint64_t gpa, uint64_t len, bool read_ram,
                                     bool write_ram),
                  void *target);
-/* What firmware does before it writes there: 0xc0000-0xfffff is RAM. */
+/* Makes 0xc0000-0xfffff RAM, as firmware does before it writes there. */
 void i440fx_firmware_open(struct i440fx *d);
-/* What firmware leaves: 0xc0000-0xfffff shadowed and read-only, 0xe0000-0xe3fff writable. */
+/* Makes what firmware leaves: 0xc0000-0xfffff shadowed and read-only, 0xe0000-0xe3fff writable. */
 void i440fx_firmware_setup(struct i440fx *d);
 
 #endif

@@ -60,7 +60,7 @@ extern const struct dev_ops i8254_ops;
 /* irq_taken may be NULL (always true); kick may be unconnected. */
 void i8254_init(struct i8254 *pit, struct wire irq0, struct wire kick, bool (*irq_taken)(void *ctx),
                 void *ctx);
-/* Level of OUT of counter `n`. */
+/* The level of OUT of counter `n` at `now`. */
 bool i8254_out(struct i8254 *pit, unsigned n, ns_t now);
 void i8254_set_gate(struct i8254 *pit, unsigned n, bool level, ns_t now);
 

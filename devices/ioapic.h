@@ -32,7 +32,7 @@ struct ioapic {
 
 extern const struct dev_ops ioapic_ops;
 
-/* A wire target: level of one pin. */
+/* A wire target: sets the level of one pin. */
 void ioapic_pin(void *ioapic, unsigned pin, bool level);
 /* Is the pin unmasked, so that what it does matters to somebody? */
 bool ioapic_pin_open(const struct ioapic *io, unsigned pin);
@@ -40,7 +40,7 @@ bool ioapic_pin_open(const struct ioapic *io, unsigned pin);
 bool ioapic_pin_taken(const struct ioapic *io, unsigned pin);
 /* Bit n: a rising pin n is an NMI at `cpu`. */
 uint32_t ioapic_nmi_pins(const struct ioapic *io, unsigned cpu);
-/* A level-triggered interrupt with this vector ended. */
+/* Called when a level-triggered interrupt with this vector ended: held pins send again. */
 void ioapic_eoi(struct ioapic *io, uint8_t vector);
 
 #endif

@@ -66,14 +66,15 @@ void lapic_setup(struct lapic *l, unsigned id, uint32_t tsc_khz, struct apic_bus
 /* Makes what firmware leaves: LINT0 passes the 8259 on, LINT1 is NMI. */
 void lapic_virtual_wire(struct lapic *l);
 void lapic_set_hw_enabled(struct lapic *l, bool enabled);
-/* Level of LINT0 or LINT1 (pin 0 or 1); a wire target. */
+/* A wire target: sets the level of LINT0 or LINT1 (pin 0 or 1). */
 void lapic_pin(void *lapic, unsigned pin, bool level);
 /* Is a rising LINT0 an NMI? */
 bool lapic_lint0_is_nmi(const struct lapic *l);
 /* The CPU acknowledges: returns the vector that it takes now, LAPIC_EXTINT, or -1. */
 int lapic_ack(struct lapic *l);
 
-/* For the APIC bus. */
+/* The APIC bus calls these: does the destination name this APIC; is it enabled in SVR; its priority
+ * for a lowest-priority message; is a vector requested; takes a message. */
 bool lapic_matches(const struct lapic *l, uint8_t dest, bool logical);
 bool lapic_software_enabled(const struct lapic *l);
 uint8_t lapic_arbitration_priority(const struct lapic *l);

@@ -38,7 +38,7 @@ extern const struct dev_ops mc146818_ops;
 void mc146818_init(struct mc146818 *rtc, int64_t wall_seconds, struct wire irq8, struct wire kick);
 /* Sets the memory size bytes and the equipment byte as firmware would, and the checksum. */
 void mc146818_set_memory(struct mc146818 *rtc, uint64_t ram_size);
-/* Direct access to a RAM byte, for firmware tables. */
+/* Writes a RAM byte without effects, for what firmware leaves there. */
 static inline void mc146818_poke(struct mc146818 *rtc, uint8_t at, uint8_t value)
 {
     rtc->ram[at] = value;

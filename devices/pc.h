@@ -100,7 +100,7 @@ void pc_apic_base_changed(struct pc *pc, unsigned cpu, uint64_t value);
  * guest_tsc_khz since time 0 (without tsc_offset). */
 void pc_tsc_deadline_changed(struct pc *pc, unsigned cpu, uint64_t guest_tsc);
 uint64_t pc_tsc_deadline(const struct pc *pc, unsigned cpu);
-/* Which CPU's local APIC answers on the memory bus from now on; needed with several CPUs only. */
+/* Makes this CPU's local APIC answer on the memory bus from now on. Only several CPUs need it. */
 void pc_select_cpu(struct pc *pc, unsigned cpu);
 void pc_ferr(struct pc *pc, bool level);
 /* Writes the ACPI tables, MP table into guest RAM, which PAM may hold read-only; returns the RSDP's

@@ -27,7 +27,7 @@ struct pc_testdev {
 extern const struct dev_ops pc_testdev_ops, pc_testdev_byte_ops, pc_testdev_irq_ops,
     pc_testdev_mem_ops;
 
-/* Line n drives `irqs` with pin n. */
+/* Line n will drive `irqs` with pin n. */
 void pc_testdev_init(struct pc_testdev *t, struct wire irqs);
 
 #endif

@@ -90,9 +90,9 @@ int pci_add(struct pci_host *h, struct pci_fn *f, unsigned devfn);
  * registers. */
 void pci_fn_reset(struct pci_fn *f);
 void pci_fn_loaded(struct pci_fn *f);
-/* Level of the function's INTx# pin. */
+/* Sets the level of the function's INTx# pin. */
 void pci_fn_intx(struct pci_fn *f, bool level);
-/* Firmware's view of configuration space: same effects as a guest's accesses. */
+/* Access configuration space as firmware does, with the effects of a guest's accesses. */
 uint8_t pci_config_read8(const struct pci_fn *f, unsigned off);
 void pci_config_write(struct pci_fn *f, unsigned off, unsigned size, uint32_t val);
 struct pci_fn *pci_find(const struct pci_host *h, unsigned devfn);

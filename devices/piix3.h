@@ -32,9 +32,9 @@ struct piix3 {
 extern const struct dev_ops piix3_ops, piix3_rcr_ops;
 
 void piix3_init(struct piix3 *d, struct wire irq, struct wire reset);
-/* Level of PIRQ `n`; a wire target. */
+/* A wire target: sets the level of PIRQ `n`. */
 void piix3_pirq(void *piix3, unsigned n, bool level);
-/* What firmware leaves: PIRQA and C on IRQ 10, B and D on IRQ 11. */
+/* Makes what firmware leaves: PIRQA and C on IRQ 10, B and D on IRQ 11. */
 void piix3_firmware_setup(struct piix3 *d);
 
 #endif

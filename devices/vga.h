@@ -8,8 +8,8 @@
  *            CRT controller: a mode is nothing but its registers. Retrace follows from the
  *            programmed timing and the board's time. No value of any register leads out of the
  *            memory, or makes a picture larger than VGA_MAX_WIDTH x VGA_MAX_HEIGHT.
- * Invariant  All that the guest decides is in the saved part and in the memory. The memory is the
- *            caller's, and is saved by him.
+ * Invariant  All that the guest decides is in the saved part and in the memory. The caller owns the
+ *            memory and saves it.
  * Windows    0x3b0-0x3df -> offset 0; VBE: 0x1ce-0x1d1 -> offset 0; memory 0xa0000-0xbffff ->
  *            offset 0; BAR 0 the whole memory as it is; BAR 2 both register sets (vga_mmio_ops).
  * Memory     Byte `o` of plane p lies at vga_at(o, p): chain-4 and the linear modes then are
@@ -79,9 +79,10 @@ struct vga {
 extern const struct dev_ops vga_ops; /* the ports; also reset and state */
 extern const struct dev_ops vga_vbe_ops, vga_mem_ops, vga_lfb_ops, vga_mmio_ops;
 
-/* `mem`: zeroed bytes of the caller's. */
+/* Makes the card. `mem`: mem_size zeroed bytes, which the caller owns and keeps. */
 void vga_init(struct vga *v, uint8_t *mem, uint32_t mem_size);
-/* As a video BIOS leaves it: mode 3 with a font, an empty screen, the base addresses assigned. */
+/* Sets the card up as a video BIOS leaves it: mode 3 with a font, an empty screen, the base
+ * addresses assigned. */
 void vga_firmware_setup(struct vga *v);
 
 /* ---- the picture ---- */
@@ -105,7 +106,8 @@ struct vga_text {
     unsigned cursor_column, cursor_row;
 };
 bool vga_text(const struct vga *v, struct vga_text *out);
-/* Code in bits 0-7 (a place in the guest's font, mostly code page 437), attribute in bits 8-15. */
+/* A cell of that screen: its code in bits 0-7 (a place in the guest's font, mostly code page 437),
+ * its attribute in bits 8-15. */
 uint16_t vga_text_cell(const struct vga *v, unsigned column, unsigned row);
 
 #endif

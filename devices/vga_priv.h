@@ -61,7 +61,7 @@ enum { GC_SET, GC_SET_ENABLE, GC_COMPARE, GC_ROTATE, GC_READ, GC_MODE, GC_MISC, 
 #define GC_MISC_CHAIN_2  0x02u
 
 enum { ATTR_MODE = 16, ATTR_BORDER, ATTR_PLANES, ATTR_PAN, ATTR_SELECT };
-#define ATTR_INDEX_ON      0x20u /* of the index: the palette is the screen's, not the CPU's */
+#define ATTR_INDEX_ON      0x20u /* of the index: the screen has the palette, not the CPU */
 #define ATTR_MODE_GRAPHICS 0x01u
 #define ATTR_MODE_MONO     0x02u
 #define ATTR_MODE_LINES    0x04u /* ninth dot of 0xc0-0xdf is the eighth */
@@ -117,16 +117,16 @@ struct vga_line {
     unsigned pan; /* dots */
 };
 void vga_line(const struct vga *v, const struct vga_scan *s, unsigned y, struct vga_line *out);
-/* Offset in a plane that a counter means in this row scan. */
+/* The offset in a plane to which a counter leads in this row scan. */
 unsigned vga_address(const struct vga *v, unsigned counter, unsigned row_scan);
 /* Frames shown so far, at `now`. */
 uint64_t vga_frame(const struct vga *v, ns_t now);
-/* 0x3da: bit 0 no display, bit 3 vertical retrace. */
+/* What port 0x3da shows of the beam: bit 0 no display, bit 3 vertical retrace. */
 uint8_t vga_retrace(const struct vga *v, ns_t now);
 /* Is anything shown? */
 bool vga_shows(const struct vga *v);
 
-/* vga_draw.c: 0x00RRGGBB of a DAC entry, and of the 16 colours through the palette. */
+/* vga_draw.c: the pixel, 0x00RRGGBB, of a DAC entry, and of the 16 colours through the palette. */
 uint32_t vga_dac_pixel(const struct vga *v, unsigned n);
 void vga_palette(const struct vga *v, uint32_t out[16]);
 /* vga_text.c */

@@ -28,7 +28,7 @@ static unsigned pixel_bits(unsigned bpp)
     }
 }
 
-/* Of what a row of the picture occupies; planes lie beside each other. */
+/* Bytes of memory that a row of the picture occupies; planes lie beside each other. */
 static uint64_t row_bytes(const struct vga *v, unsigned width)
 {
     return (uint64_t)width * pixel_bits(v->vbe[VBE_BPP]) / 8;
