@@ -8,7 +8,7 @@
  * Source     Zydis decides validity and length; decoder/isa.def (the sensitivity table) decides
  *            class and operation.
  * Not here   Fetching guest bytes (shadow-mmu/access.h), executing (monitor/interp/).
- * Deviations docs/DEVIATIONS.md, "decoder".
+ * Deviations docs/DEVIATIONS.md section 2.
  */
 #ifndef RING1_DECODER_INSN_H
 #define RING1_DECODER_INSN_H
