@@ -178,7 +178,7 @@ struct vcpu {
     uint64_t unwind[8]; /* unwind.S: where fault_raise() goes */
 
     struct bt_cpu bt; /* handlers write it too, when they find translated code */
-    /* Who builds the VM writes the pointers, the CPU's thread what they lead to. */
+    /* Whoever builds the VM writes the pointers, the CPU's thread what they lead to. */
     struct bt *translator;   /* NULL: interpret everything (bt/run/bt.h) */
     struct direct *direct;   /* NULL: no direct execution (direct/direct.h) */
     struct windows *windows; /* NULL: none (shadow-mmu/window.h) */

@@ -112,7 +112,7 @@ static inline ns_t vm_now(const struct vm *vm)
 /* The next four write the CPU's struct vcpu. The board calls them on its thread, which is also the
  * CPU's as long as there is one CPU. */
 
-/* Level of the interrupt controller's INTR output of CPU `cpu`. */
+/* Sets the level of the interrupt controller's INTR output for CPU `cpu`. */
 void vm_set_intr(struct vm *vm, unsigned cpu, bool level);
 
 /* Raises NMI at CPU `cpu`. */

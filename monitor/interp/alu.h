@@ -74,7 +74,7 @@ ALU_SIZES(ALU_BINARY, xor)
 ALU_SIZES(ALU_COMPARE, cmp)
 ALU_SIZES(ALU_COMPARE, test)
 
-/* With carry in. */
+/* Operations that also read CF. */
 #define ALU_CARRY(op, bits, suffix)                                                                \
     static inline void alu_##op##bits(uint32_t *efl, uint##bits##_t *dst, uint##bits##_t src)      \
     {                                                                                              \
@@ -203,7 +203,7 @@ ALU_PAIR8(imul1_, "imul")
 ALU_PAIR8(div, "div")
 ALU_PAIR8(idiv, "idiv")
 
-/* Condition code cc of Jcc, SETcc, CMOVcc (SDM vol. 1, appendix B). */
+/* Does condition code cc of Jcc, SETcc, CMOVcc hold? (SDM vol. 1, appendix B) */
 static inline bool alu_condition(uint32_t efl, unsigned cc)
 {
     uint32_t yes;

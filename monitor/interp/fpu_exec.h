@@ -45,7 +45,7 @@ static inline bool x87_pending(const struct vcpu *v)
  * FERR#, arranges that the same instruction comes next, and returns: the handler must return at
  * once. */
 void x87_error(struct vcpu *v);
-/* After anything that may have cleared FSW.ES: takes FERR# back. */
+/* To be called after anything that may have cleared FSW.ES: takes FERR# back. */
 void x87_ferr_update(struct vcpu *v);
 /* Raises #NM when CR0.EM or TS is set. */
 void x87_check_available(struct vcpu *v);

@@ -90,7 +90,7 @@ static struct shortcut find_slowly(struct vcpu *v, struct shortcut *s, gla_t gla
     return found;
 }
 
-/* As block_get(), by way of a shortcut where one is valid. */
+/* Finds the block at v->eip as block_get() does, by a shortcut if one is valid. */
 static inline struct shortcut find(struct vcpu *v)
 {
     gla_t gla = v->seg[SEG_CS].base + v->eip;

@@ -12,7 +12,7 @@
 /* Operand kinds of (destination, source), in the order of the handler tables. */
 enum insn_form { FORM_RR, FORM_RI, FORM_RM, FORM_MR, FORM_MI, FORM_COUNT };
 
-/* 1, 2, 4 bytes to the row 0, 1, 2 of a handler table. */
+/* The row of a handler table for a size of 1, 2 or 4 bytes: 0, 1, 2. */
 static inline unsigned size_row(unsigned size)
 {
     return size >> 1;
@@ -37,11 +37,11 @@ uint32_t place_open(struct vcpu *v, const struct insn *i, unsigned n, struct pla
 /* Writes the destination; cannot fault. */
 void place_put(struct vcpu *v, const struct place *p, uint32_t val);
 
-/* Register r in a size of 1, 2 or 4 bytes. */
+/* Read and write register r in a size of 1, 2 or 4 bytes. */
 uint32_t reg_get(const struct vcpu *v, unsigned r, unsigned size);
 void reg_put(struct vcpu *v, unsigned r, unsigned size, uint32_t val);
 
-/* Memory in a size of 1, 2 or 4 bytes. */
+/* Read and write memory in a size of 1, 2 or 4 bytes. */
 static inline uint32_t mem_read(struct vcpu *v, unsigned seg, uint32_t off, unsigned size)
 {
     if (size == 4)

@@ -43,7 +43,7 @@ static inline void rep_reg_add(struct vcpu *v, const struct insn *i, unsigned r,
         v->gpr[r] += delta;
 }
 
-/* What an index register advances by. */
+/* How much an index register advances: the operand's size, negative with DF. */
 static inline uint32_t rep_stride(const struct vcpu *v, const struct insn *i)
 {
     return v->eflags & EFL_DF ? 0u - i->opsize : i->opsize;

@@ -25,7 +25,7 @@ static inline void stack_set(struct vcpu *v, const struct insn *i, uint32_t sp)
         v->gpr[ESP] = sp;
 }
 
-/* size 2 or 4 */
+/* Writes the low `size` bytes, 2 or 4, of val below the top, then moves ESP there. */
 static inline void stack_push_value(struct vcpu *v, const struct insn *i, uint32_t val,
                                     unsigned size)
 {

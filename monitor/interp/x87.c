@@ -31,7 +31,7 @@ static void record_pointers(struct vcpu *v, const struct insn *i, uint32_t off)
     f->fds = v->seg[i->seg].sel;
 }
 
-/* After a store: did an unmasked exception keep the CPU from writing? */
+/* Did an unmasked exception keep the CPU from writing? Asked after a store. */
 static bool store_suppressed(const struct vcpu *v)
 {
     uint16_t fsw = x87_status(v);

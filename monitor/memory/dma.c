@@ -6,8 +6,8 @@
 #include "monitor/memory/page.h"
 #include "monitor/memory/phys.h"
 
-/* What a device finds at gpa: *kind is the page's without the local APIC, which is the CPU's. NULL:
- * no memory. */
+/* The memory that a device finds at gpa; NULL: none. *kind is what the page would be without the
+ * local APIC, which only the CPU sees. */
 static uint8_t *find(const struct vm *vm, gpa_t gpa, uint8_t *kind)
 {
     gpa_t page = gpa & ~(gpa_t)GUEST_PAGE_MASK;

@@ -49,7 +49,7 @@ void phys_store(struct vm *vm, gpa_t gpa, const void *in, unsigned len);
 uint64_t phys_read(struct vm *vm, gpa_t gpa, unsigned size);
 void phys_write(struct vm *vm, gpa_t gpa, unsigned size, uint64_t val);
 
-/* The same for page walks and fetches. */
+/* The same for page walks and fetches, with vm.implicit set meanwhile. */
 uint64_t phys_read_implicit(struct vm *vm, gpa_t gpa, unsigned size);
 void phys_write_implicit(struct vm *vm, gpa_t gpa, unsigned size, uint64_t val);
 

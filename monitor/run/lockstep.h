@@ -138,10 +138,10 @@ extern const struct vm_observer lockstep_observer;
 /* For the host: what the board does to the real guest's memory map. */
 void lockstep_note_a20(struct lockstep *ls, bool on);
 void lockstep_note_kind(struct lockstep *ls, gpa_t gpa, uint64_t len, uint8_t kind);
-/* Region n of the real guest was placed; a device changed bytes of it. */
+/* Note that region n of the real guest was placed; that a device changed bytes of it. */
 void lockstep_note_region(struct lockstep *ls, unsigned n, gpa_t base);
 void lockstep_note_written(struct lockstep *ls, unsigned n, uint64_t off, uint64_t len);
-/* A device wrote these bytes to the real guest's memory (vm_dma_write()). */
+/* Notes that a device wrote these bytes to the real guest's memory (vm_dma_write()). */
 void lockstep_note_dma(struct lockstep *ls, gpa_t gpa, const void *bytes, uint32_t len);
 
 /* ---- among the files ---- */
@@ -154,7 +154,7 @@ void lockstep_replay_map(struct lockstep *ls);
 /* lockstep_compare.c: the name of something that differs, or NULL. */
 const char *lockstep_difference(const struct lockstep *ls);
 const char *lockstep_fpu_difference(const struct lockstep *ls);
-/* The first page that differs; false: none. */
+/* Puts the first page that differs into *at; false: none does. */
 bool lockstep_ram_difference(const struct lockstep *ls, gpa_t *at);
 void lockstep_report(struct lockstep *ls, const char *what);
 

@@ -144,7 +144,7 @@ static void fit_fpu(struct vcpu *v, uint32_t mask)
     image_put32(v->fpu.area, FX_MXCSR, mxcsr & mask);
 }
 
-/* Until the rows are whole, and again after an error, the CPU is one that can run. */
+/* Refuses the CPU's state and resets the CPU, which can run then. */
 static bool refuse_cpu(struct vcpu *v, struct snapshot *s)
 {
     vcpu_reset(v);
