@@ -268,9 +268,9 @@ static bool is_marked(struct vcpu *v, gla_t gla, bool write)
     return !write || (t.entry[t.count - 1] & PTE_D);
 }
 
-/* An access near the end of a page may go on to a page that faults: then the interpreter leaves A
- * and D of this one as they were, and so must this. */
-static bool may_fault_behind(struct vcpu *v, gla_t gla, unsigned how)
+/* May an access near the end of a page go on to a page that faults? Then the interpreter leaves A
+ * and D of this one as they were, and so must window_fill(). */
+static bool may_fault_after(struct vcpu *v, gla_t gla, unsigned how)
 {
     struct mmu_walk w;
 
@@ -294,7 +294,7 @@ bool window_fill(struct vcpu *v, gla_t gla, unsigned access)
     rights = rights_of(v, v->cpl == 3, gla, &w);
     if (rights == RIGHTS_NONE || (write && rights != RIGHTS_WRITE))
         return false;
-    if (may_fault_behind(v, gla, how))
+    if (may_fault_after(v, gla, how))
         return false;
     if (!mmu_walk(v, gla, how, &w))
         return false;

@@ -19,8 +19,9 @@
  *            pages, and user pages only of 2 or 4 MiB and without SMAP (kernel accesses to user
  *            memory go through the software TLB). Those up to n - 2 are for CPL 3 of the address
  *            spaces (CR3) used last. Window n - 1 is always empty, for all others.
- * Not here   The software TLB (tlb.h). Who fetches: translated code does not; an engine that runs
- *            guest code directly asks for MMU_EXEC, page by page, when it has looked at the page.
+ * Not here   The software TLB (tlb.h). Fetching: translated code does not fetch from windows; an
+ *            engine that runs guest code directly asks for MMU_EXEC, page by page, when it has
+ *            looked at the page.
  */
 #ifndef RING1_SHADOW_MMU_WINDOW_H
 #define RING1_SHADOW_MMU_WINDOW_H

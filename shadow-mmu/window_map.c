@@ -300,7 +300,7 @@ static void protect_search(struct vcpu *v, unsigned n, gpa_t page)
     }
 }
 
-/* The same for flat and big pages. */
+/* Protects the page wherever flat and big pages of window n map it. */
 static void protect_big(struct vcpu *v, unsigned n, gpa_t page)
 {
     struct windows *ws = v->windows;
