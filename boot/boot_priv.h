@@ -40,7 +40,7 @@ int boot_fail(struct boot_error *e, const char *fmt, ...) __attribute__((format(
 /* "RAM too small": names what is needed, in MiB rounded up. Returns -1. */
 int boot_ram_too_small(struct boot_error *e, uint64_t ram_size, uint64_t needed, const char *what);
 
-/* Bytes before the NUL. */
+/* How many bytes come before the NUL. */
 size_t boot_text_len(const char *text);
 
 /* The loaders that boot_load() calls, for RAM of at least 1 MiB. */

@@ -31,7 +31,7 @@ struct hole {
     const char *shows, *ring0, *ring1, *ring3, *umip, *manual;
 };
 
-/* By enum hole_id. */
+/* Indexed by enum hole_id. */
 extern const struct hole holes[HOLE_COUNT];
 
 /* "robin-irvine", "beyond", "traps"; "privileged", "control-sensitive", ... */
@@ -45,11 +45,11 @@ void hole_encodings(unsigned op, char *out, size_t cap);
 /* The most severe class (enum insn_class) of those encodings. */
 unsigned hole_class(unsigned op);
 
-/* All rows as text for people, or as JSON: an array of objects. */
+/* Print all rows as text for people, or as JSON: an array of objects. */
 void holes_list(FILE *f);
 void holes_list_json(FILE *f);
 
-/* One JSON string, quoted. */
+/* Prints one JSON string, quoted. */
 void json_string(FILE *f, const char *s);
 
 #endif

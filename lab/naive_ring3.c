@@ -114,7 +114,8 @@ static __attribute__((no_sanitize("address", "undefined"))) void on_trap(int sig
     lab_direct.rsp = 0;
 }
 
-/* As the way back into the guest does: what the tables say now counts. */
+/* Loads the segment registers again, as the way back into the guest does: what the tables say now
+ * counts. */
 static bool load_again(struct vcpu *v)
 {
     bool flat = true;

@@ -41,7 +41,7 @@ struct program {
     bool wants_if;
 };
 
-/* By enum hole_id: every row has one. */
+/* Indexed by enum hole_id: every row has a program. */
 extern const struct program programs[HOLE_COUNT];
 #endif
 

@@ -21,8 +21,8 @@ bool way_is_true(const struct program *p, const struct seen *s);
  * or the run ended the process. *out is what was seen. */
 bool way_run(enum way w, const struct program *p, struct seen *out);
 
-/* The same `tries` times on end (at least once), in one process. out->cycles is the fewest of them;
- * traps and callouts are the last one's. */
+/* Runs p so `tries` times, at least once, in one process. out->cycles is the smallest number of all
+ * runs; traps and callouts are those of the last. */
 bool way_time(enum way w, const struct program *p, unsigned tries, struct seen *out);
 
 #endif

@@ -63,7 +63,7 @@ bool console_is_stdio(const struct console *c);
 
 /* Adds what to wait for to p[n...], at most CONSOLE_FDS entries; returns the new n. */
 unsigned console_poll(struct console *c, struct pollfd *p, unsigned n);
-/* After poll(): reads, accepts, writes. p NULL: only writes. */
+/* To be called after poll() with the same array: reads, accepts, writes. p NULL: only writes. */
 void console_serve(struct console *c, const struct pollfd *p, ns_t now);
 /* Should the guest wait for the reader? */
 bool console_is_full(const struct console *c, ns_t now);

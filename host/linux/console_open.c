@@ -127,8 +127,9 @@ static bool is_left_over(const struct sockaddr_un *sa)
     return err == ECONNREFUSED;
 }
 
-/* Until the descriptor is closed no other ring1 looks for a left-over socket in that directory: it
- * would take the name that has just become ours. -1: not possible, which is a pity only. */
+/* Returns a descriptor: until it is closed, no other ring1 looks for a left-over socket in that
+ * directory, where it would take the name that has just become ours. -1: the directory cannot be
+ * locked, and we go on without. */
 static int lock_directory(const char *path)
 {
     char dir[sizeof((struct sockaddr_un *)0)->sun_path];

@@ -8,11 +8,11 @@
 struct vcpu;
 
 /* Writes lines ending in "\r\n" into out[0..cap), always terminated; returns the length. Reads only
- * *v: no guest
- * memory, no allocation, so that it works in a signal handler. */
+ * *v, no guest memory, and allocates nothing, so that it works in a signal handler. */
 size_t dump_registers(const struct vcpu *v, char *out, size_t cap);
 
-/* "0f 0b ..." of n bytes. */
+/* Writes n bytes in hexadecimal, "0f 0b ...", into out[0..cap), always terminated; returns the
+ * length. */
 size_t dump_bytes(const unsigned char *bytes, size_t n, char *out, size_t cap);
 
 #endif

@@ -19,7 +19,7 @@
 
 #include "include/ring1/vcpu_host.h"
 
-/* struct vcpu_host.fpu_call. */
+/* Is struct vcpu_host.fpu_call; `opaque` is not used. */
 unsigned host_fpu_call(void *opaque, const void *stub, struct fpu_io *io);
 
 /* The part of the signal handler that is about stubs. Returns true when a stub caused the signal:

@@ -38,7 +38,7 @@ int64_t clock_wall(void *clock);
 /* Makes the timer, not armed yet. Returns 0 or -errno. */
 int break_timer_create(struct host_clock *c);
 void break_timer_destroy(struct host_clock *c);
-/* vcpu_host.arm_timer. */
+/* Is vcpu_host.arm_timer; `clock` is a struct host_clock. */
 void break_timer_arm(void *clock, ns_t at);
 /* To be called when the monitor asks for nothing, and will not before host time `at` (not
  * NS_NEVER): a timer that is armed goes off no sooner than that. */

@@ -10,8 +10,8 @@
 
 struct machine;
 
-/* After the translator was made, before the board: its devices go on m->lockstep's buses. Sets
- * m->lockstep. */
+/* Makes m->lockstep. To be called after the translator was made and before the board, whose devices
+ * go on m->lockstep's buses. Returns 0, or -1 with *e. */
 int host_lockstep_create(struct machine *m, struct error *e);
 void host_lockstep_destroy(struct machine *m);
 

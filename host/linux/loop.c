@@ -189,7 +189,7 @@ static void end_of_life(struct loop *l, unsigned reason)
     }
 }
 
-/* At the end of a life of the guest its copy must have come to the same end. */
+/* Lockstep at the end of a life of the guest: its copy must have come to the same end. */
 static unsigned compared_at_end(struct machine *m, unsigned reason)
 {
     bool differs = ending_is_end(reason) && m->lockstep && !lockstep_end(m->lockstep);

@@ -86,7 +86,8 @@ static int allow_terminal(scmp_filter_ctx f, int call)
     return 0;
 }
 
-/* `by_path`: the argument is the path's address, otherwise the descriptor. */
+/* Allows `call` on each listener. by_path: its argument is the path's address, else the
+ * descriptor. */
 static int allow_listeners(scmp_filter_ctx f, int call, const struct sandbox_spec *s, bool by_path)
 {
     for (unsigned i = 0; i < s->listener_count; i++) {

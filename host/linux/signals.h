@@ -23,7 +23,7 @@ struct machine;
 /* Installs the handlers on an alternate stack. m may be partly built: m->vcpu is shown when it is
  * there. */
 int signals_install(struct machine *m, struct error *e);
-/* From now on the caller looks at signals_pending(). */
+/* To be called when the caller begins to look at signals_pending(). */
 void signals_listen(void);
 /* Makes a write that fails an error of that write (EPIPE, EFBIG), not the end of the process. */
 void signals_ignore_lost_output(void);

@@ -15,7 +15,7 @@
 /* Sets raw mode; does nothing when standard input is no terminal. keep_signals: Ctrl-C, Ctrl-Z and
  * Ctrl-\ stay signals for ring1 instead of going to the guest. */
 void terminal_raw(bool keep_signals);
-/* After SIGCONT: raw again if it was, and we own the terminal. */
+/* To be called after SIGCONT: sets raw mode again if it was set, and we own the terminal. */
 void terminal_resume(void);
 void terminal_restore(void);
 

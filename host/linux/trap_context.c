@@ -51,7 +51,7 @@ static const struct decision {
     {SIGTRAP, ANY, VEC_DB, EVENT_DEBUG},
     /* An INT3 is neither emitted nor asynchronous: something wrote to our code. */
     {SIGTRAP, ANY, VEC_BP, EVENT_OTHER},
-    /* A page of ours has gone bad and was not yet used. Who uses it gets BUS_MCEERR_AR. */
+    /* A page of ours has gone bad and was not yet used. Whoever uses it gets BUS_MCEERR_AR. */
     {SIGBUS, BUS_MCEERR_AO, ANY, EVENT_NOTICE},
     /* The page is lost: filling the window again and trying again would not end. */
     {SIGBUS, BUS_MCEERR_AR, ANY, EVENT_OTHER},

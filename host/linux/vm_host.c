@@ -109,7 +109,7 @@ static int open_trace(struct linux_host *h, const struct config *cfg, struct err
     return 0;
 }
 
-/* Of the others, AMD's CPUs differ in REP CMPS and SCAS (measured: family 17h). */
+/* Is it Intel's CPU? Of the others, AMD's differ in REP CMPS and SCAS (measured: family 17h). */
 static bool is_intel(void)
 {
     uint32_t a, b, c, d;

@@ -23,10 +23,10 @@
 
 struct bootinfo;
 
-/* What the loader told. */
+/* What the loader told; constant. */
 const struct bootinfo *metal_bootinfo(void);
 
-/* Words of the command line, NAME=VALUE. */
+/* What the words of the command line (NAME=VALUE) ask for. */
 struct metal_config {
     uint64_t memory;    /* of the guest, in bytes */
     bool direct_user;   /* user=direct; else user=translate */
@@ -58,16 +58,16 @@ struct metal {
 /* At CPL 1. Zeroed memory of whole pages, which comes as it is touched; NULL when there is no room
  * for its books. */
 void *metal_alloc(uint64_t size);
-/* 0, or -1 with a sentence in *why. */
+/* Set up the host's and the machine's parts of *m. They return 0, or -1 with a sentence in *why. */
 int metal_host_init(struct metal *m, const char **why);
 int metal_machine_init(struct metal *m, const char **why);
 /* Runs the guest to its end. */
 void metal_loop(struct metal *m);
 void metal_flush(struct metal *m);
-/* printf to the console. */
+/* Prints a line to the console, by fmt.h's conversions. */
 void metal_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* From the loader's modules to the machine's power-off. */
+/* The monitor's main function, from the loader's modules to the machine's power-off. */
 _Noreturn void monitor_run(void);
 
 #endif
