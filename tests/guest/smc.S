@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* smc.S - Self-modifying code: next instruction, loops, other pages, aliases, instructions over two pages, REP MOVS over the code behind it. SDM vol. 3A, 9.1.3. */
+/* smc.S - Self-modifying code: next instruction, loops, other pages, aliases, instructions over two pages, REP MOVS over the code after it. SDM vol. 3A, 9.1.3. */
 #include "guest.inc"
 #include "paging.inc"
     .text
