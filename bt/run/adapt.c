@@ -241,7 +241,7 @@ static void dense_slow(struct adapt_dense *d, ns_t now)
         d->slow = true;
 }
 
-/* An event took so long in the last batch. */
+/* Decides what the next batch is, after one in which an event took so long. */
 static void dense_next(struct adapt_dense *d, ns_t now, ns_t took)
 {
     switch (d->how) {

@@ -77,7 +77,7 @@ static bool is_cold(const struct vcpu *v, gla_t gla, gpa_t gpa)
     return heat_is_cold(&bt->heat, gla, gpa, runs);
 }
 
-/* The unit at v->eip; empties a full cache. Never NULL. */
+/* Translates the unit at v->eip, after emptying a full cache. Never NULL. */
 static struct bt_block *translate(struct vcpu *v, gpa_t gpa, const uint8_t *page_bytes)
 {
     struct bt_source from = {

@@ -130,7 +130,7 @@ static void reg_set(struct step *s, unsigned reg, uint64_t x)
     s->r->gpr[reg] = s->rex & REX_W ? x : (uint32_t)x;
 }
 
-/* The ModRM.rm operand, `size` bytes. */
+/* Reads the ModRM.rm operand, of `size` bytes, to *out. False: the CPU must do it. */
 static bool rm_get(const struct step *s, unsigned size, uint64_t *out)
 {
     if (!s->memory) {
@@ -340,7 +340,7 @@ static uint64_t rotate(uint64_t x, unsigned size, unsigned count)
     return count ? x >> count | x << (size * 8 - count) : x;
 }
 
-/* SHRX, SHLX, RORX. */
+/* Executes SHRX, SHLX or RORX. False: it is none of them. */
 static bool vex(struct step *s)
 {
     unsigned b1 = *s->at++, b2 = *s->at++, opcode = *s->at++, pp = b2 & 3;

@@ -368,7 +368,7 @@ static uint32_t from_r15(const struct vcpu *v, uint64_t host)
     return (uint32_t)distance;
 }
 
-/* r9 = offset of the entry for r8d in write_tag[], divided by 8. */
+/* Emits: r9 = offset of the entry for r8d in write_tag[], divided by 8. */
 static void write_tag_offset(struct emit *e)
 {
     emit_shrx_rrr32(e, R9, R8, R15);

@@ -99,7 +99,8 @@ static gla_t rel_target(const struct tu *t, const struct insn *i)
     return t->next_eip + i->imm;
 }
 
-/* 16-bit operand size cuts EIP to 16 bits: rare enough for the interpreter. */
+/* Makes a callout of a transfer with 16-bit operand size, which cuts EIP to 16 bits: it is rare
+ * enough. Says whether it did. */
 static bool declines(struct tu *t, const struct insn *i)
 {
     if (i->opsize != 2)

@@ -130,7 +130,7 @@ static void mov_to_esp(struct tu *t, const struct insn *i)
     t->esp_delta = 0;
 }
 
-/* MOV x, ESP */
+/* Emits MOV x, ESP. */
 static void mov_from_esp(struct tu *t, const struct insn *i)
 {
     if (i->operand[0].kind == OPK_GPR) {

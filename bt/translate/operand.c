@@ -39,7 +39,7 @@ static int32_t folded(const struct tu *t, unsigned gpr)
     return gpr == ESP ? t->esp_delta : 0;
 }
 
-/* reg = guest register + disp, 32 bits. */
+/* Emits: reg = guest register + disp, 32 bits. */
 static void lea_base(struct tu *t, unsigned reg, unsigned gpr, int32_t disp)
 {
     disp = disp_add(disp, folded(t, gpr));
@@ -75,7 +75,7 @@ void tu_ea(struct tu *t, const struct insn *i, unsigned reg)
 
 /* ---- the software TLB ---- */
 
-/* dst = index of the TLB entry for r8d. */
+/* Emits: dst = index of the TLB entry for r8d. */
 static void tlb_index_get(struct tu *t, unsigned dst)
 {
     struct emit *e = &t->e;
@@ -91,7 +91,7 @@ static void tlb_index_get(struct tu *t, unsigned dst)
     emit_insn_m(e, 0, MAP_0F, 0xb7, dst, HMEM(R15, BT_OFF(bt.shift) + 2)); /* movzx */
 }
 
-/* ecx >>= 12 */
+/* Emits: ecx >>= 12. */
 static void page_of_ecx(struct tu *t)
 {
     struct emit *e = &t->e;

@@ -47,7 +47,7 @@ static void swap_bytes(struct emit *e, unsigned low)
     emit_insn_r(e, 0, MAP_1, 0x86, low + 4, low); /* xchg low, high */
 }
 
-/* r11b = the high byte register */
+/* Emits: r11b = the high byte register. */
 static void high_get(struct tu *t, unsigned high)
 {
     unsigned low = high - 4;
@@ -61,7 +61,7 @@ static void high_get(struct tu *t, unsigned high)
     swap_bytes(&t->e, low);
 }
 
-/* The high byte register = r11b */
+/* Emits: the high byte register = r11b. */
 static void high_put(struct tu *t, unsigned high)
 {
     unsigned low = high - 4;
@@ -86,7 +86,7 @@ static unsigned prefix_flags(const struct insn *i)
            (i->mandatory == 0xf3 ? EMIT_F3 : 0) | (i->prefixes & PFX_LOCK ? EMIT_LOCK : 0);
 }
 
-/* Without ModRM: implied registers, or one in the opcode's low bits. */
+/* Emits an instruction without ModRM: with implied registers, or one in the opcode's low bits. */
 static void copy_plain(struct tu *t, const struct insn *i)
 {
     const struct operand *o = insn_operand_at(i, PLACE_CODE);

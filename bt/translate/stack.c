@@ -21,7 +21,7 @@ static void fold_begin(struct tu *t)
         tu_flush_esp(t);
 }
 
-/* The slot at ESP + disp. */
+/* Emits the check of the slot at ESP + disp; returns its host operand. */
 static struct hmem slot(struct tu *t, int32_t disp, unsigned size, unsigned what)
 {
     return tu_mem_at(t, SEG_SS, ESP, disp, size, what);

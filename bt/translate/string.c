@@ -43,7 +43,7 @@ static bool operands_ok(const struct tu *t, const struct insn *i, struct string_
            (!use.di || segment_ok(t, SEG_ES));
 }
 
-/* The instruction itself, without segment and address-size prefixes. */
+/* Emits the instruction itself, without segment and address-size prefixes. */
 static void write_insn(struct tu *t, const struct insn *i)
 {
     unsigned flags = i->opsize == 2 ? EMIT_66 : 0;
@@ -53,7 +53,7 @@ static void write_insn(struct tu *t, const struct insn *i)
     emit_insn(&t->e, flags, MAP_1, i->opcode);
 }
 
-/* gpr = (gpr - delta) as a guest register. Destroys delta; keeps the flags. */
+/* Emits: gpr = (gpr - delta) as a guest register. Destroys delta; keeps the flags. */
 static void move_back(struct tu *t, unsigned gpr, unsigned delta)
 {
     emit_insn_r(&t->e, EMIT_W, MAP_1, 0xf7, 2, delta); /* not */
@@ -67,7 +67,7 @@ static void move_there(struct tu *t, unsigned gpr, unsigned delta)
 
 /* ---- one element, or any number in a window ---- */
 
-/* delta = host address of seg:[gpr] minus gpr, after its check. */
+/* Emits the check of seg:[gpr], then: delta = its host address minus gpr. */
 static void delta_get(struct tu *t, unsigned delta, unsigned seg, unsigned gpr, unsigned size,
                       unsigned what)
 {
@@ -175,7 +175,7 @@ static void last_offset(struct emit *e, unsigned size)
     }
 }
 
-/* reg = DF. Clobbers r13. */
+/* Emits: reg = DF. Clobbers r13. */
 static void direction_get(struct emit *e, unsigned reg)
 {
     emit_pushfq(e);
