@@ -82,7 +82,7 @@ static void clear(const struct boot_ram *ram, uint64_t at, uint64_t len)
         memset(ram->base + at, 0, len);
 }
 
-/* One piece of the kernel: file_len bytes at file offset `off`, then zeros up to mem_len. */
+/* Places one piece of the kernel: file_len bytes at file offset `off`, then zeros up to mem_len. */
 static int put_piece(struct loading *l, uint64_t off, uint64_t file_len, uint64_t at,
                      uint64_t mem_len)
 {

@@ -228,7 +228,7 @@ static const struct isa_row *row_find(const struct state *s, uint32_t features,
     return NULL;
 }
 
-/* SDM vol. 2A, "LOCK". */
+/* May LOCK stand before it? (SDM vol. 2A, "LOCK") */
 static bool lock_is_legal(const struct insn *i)
 {
     return (i->traits & T_LOCK) && i->operand[0].kind == OPK_MEM;

@@ -89,7 +89,7 @@ static bool trail_is_plain(const struct vcpu *v, const struct walk_trail *t)
     return true;
 }
 
-/* Page i of the leaf; false: it cannot be mapped. */
+/* Looks at page i of the leaf and fills in *p; false: it cannot be mapped. */
 static bool page_look(const struct fill *f, unsigned i, struct page_view *p)
 {
     struct vcpu *v = f->v;

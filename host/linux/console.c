@@ -71,7 +71,7 @@ static void input_byte(struct console *c, uint8_t byte)
     }
 }
 
-/* The other side went away. */
+/* Lets go of a client that went away, or of standard input at its end. */
 static void disconnect(struct console *c)
 {
     if (c->kind == CONSOLE_UNIX) {

@@ -25,7 +25,7 @@ __attribute__((format(printf, 2, 3))) static void add(struct text *t, const char
         t->len += (size_t)n < t->cap - t->len ? (size_t)n : t->cap - t->len - 1;
 }
 
-/* Words after the flags. */
+/* Adds the CPU's mode, after the flags. */
 static void add_mode(struct text *t, const struct vcpu *v)
 {
     add(t, "%s", vcpu_v86(v) ? " virtual-8086" : vcpu_real_mode(v) ? " real mode" : "");

@@ -32,7 +32,7 @@ static void set_eip(struct vcpu *v, uint32_t eip)
     v->eip = v->next_eip = eip;
 }
 
-/* The 8086 way: three words on the current stack, CS:IP from a table of far pointers. */
+/* Delivers the 8086 way: three words on the current stack, CS:IP from a table of far pointers. */
 static void deliver_8086(struct vcpu *v, uint32_t entry, uint16_t flags, uint16_t ip)
 {
     struct stack_cursor s;

@@ -68,7 +68,7 @@ static void check_present(struct vcpu *v, uint16_t sel, struct descriptor d)
         fault_raise(v, VEC_NP, sel_error(sel));
 }
 
-/* A code segment named by the instruction itself: no change of privilege. */
+/* Checks a code segment that the instruction itself names: privilege does not change. */
 static void check_direct(struct vcpu *v, uint16_t sel, struct descriptor d)
 {
     bool ok = desc_is_conforming(d) ? desc_dpl(d) <= v->cpl

@@ -96,7 +96,7 @@ static void state_save(struct vcpu *v, const struct task_args *a)
 
 /* ---- before the commit point ---- */
 
-/* The new task's TSS descriptor, checked as the reason demands. */
+/* Fetches the new task's TSS descriptor and checks it as the reason of the switch demands. */
 static struct descriptor check_tss(struct vcpu *v, const struct task_args *a)
 {
     bool back = a->why == TASK_IRET;

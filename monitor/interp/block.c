@@ -49,7 +49,7 @@ static void i_decode_gp(struct vcpu *v, const struct insn *i)
     fault_gp0(v);
 }
 
-/* An instruction of other CPU models. */
+/* The handler of an instruction that other CPU models have: notes that and raises #UD. */
 static void i_lacking(struct vcpu *v, const struct insn *i)
 {
     cpu_note_lack(v, insn_op_name(i->imm));

@@ -58,7 +58,7 @@ static insn_fn *const jcc32_table[16] = {CONDITION_LIST(JCC_ENTRY)};
 
 /* ---- JMP, CALL, RET ---- */
 
-/* Relative displacement, register or memory. */
+/* The target of JMP or CALL: by relative displacement, register or memory. */
 static uint32_t transfer_target(struct vcpu *v, const struct insn *i)
 {
     if (i->operand[0].kind == OPK_REL)

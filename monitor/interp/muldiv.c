@@ -10,7 +10,7 @@
 #include "monitor/interp/forms.h"
 #include "monitor/interp/operand.h"
 
-/* The accumulator pair of a 16- or 32-bit operation. */
+/* Write the accumulator pair of a 16- or 32-bit operation. */
 static void pair_put16(struct vcpu *v, uint16_t lo, uint16_t hi)
 {
     reg16_set(v, EAX, lo);

@@ -13,7 +13,7 @@ static inline bool attention_due(const struct vcpu *v)
     return __atomic_load_n(&v->attention, __ATOMIC_RELAXED);
 }
 
-/* The full handler, with eip as its contract wants it. False: leave the block. */
+/* Runs the full handler, with eip as its contract wants it. False: leave the block. */
 static inline bool run_full(struct vcpu *v, const struct quick *q, uint32_t start)
 {
     const struct xinsn *x = q->full;

@@ -194,7 +194,7 @@ void i_lods(struct vcpu *v, const struct insn *i)
 
 /* ---- compares ---- */
 
-/* Flags of a - b. */
+/* Sets the flags of a - b. */
 static void compare_flags(struct vcpu *v, unsigned size, uint32_t a, uint32_t b)
 {
     uint8_t a8 = (uint8_t)a;

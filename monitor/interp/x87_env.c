@@ -50,7 +50,8 @@ static bool selectors_deprecated(const struct vcpu *v)
     return m && (m->feat_7_ebx & CPUID_7_EBX_FCS_DEPRECATED);
 }
 
-/* out[0..env_size) = the guest's view of the environment that the CPU stored in `native`. */
+/* Fills out[0..env_size) with the guest's view of the environment that the CPU stored in native[].
+ */
 static void env_convert_out(const struct vcpu *v, const uint8_t *native, unsigned size,
                             uint8_t *out)
 {

@@ -159,7 +159,7 @@ static void __attribute__((format(printf, 2, 3))) line(struct lockstep *ls, cons
     ls->say(ls->opaque, text);
 }
 
-/* The byte at linear gla of the shadow; false: not in RAM. */
+/* Reads the byte at linear gla of the shadow; false: it is not in RAM. */
 static bool peek(struct vcpu *b, gla_t gla, uint8_t *out)
 {
     struct mmu_walk w;
