@@ -13,10 +13,10 @@ import re
 import subprocess
 import sys
 
-PROGRAM = ("decoder/", "devices/", "monitor/", "shadow-mmu/", "bt/", "boot/", "host/", "lab/", "cli/")
+PROGRAM = ("include/", "decoder/", "devices/", "monitor/", "shadow-mmu/", "bt/", "direct/", "boot/", "host/", "lab/", "cli/")
 FUNCTION_MAX = 100
 WORDS = ("**Promises**", "**Invariant**", "**Not here**")
-TOPS = "include/ring1|decoder|devices|monitor|shadow-mmu|bt|boot|host/linux|lab|cli|docs|tests|bench|tools|guests"
+TOPS = "include/ring1|decoder|devices|monitor|shadow-mmu|bt|direct|boot|host/linux|host/metal|lab|cli|docs|tests|bench|tools|guests"
 PATH = re.compile(rf"(?<![\w/.-])((?:{TOPS})/[\w/.-]*\w\.(?:c|h|S|def|inc|md|py|sh|txt|1))\b")
 SECTION = re.compile(r"docs/(\w+)\.md,?\s+(?:\*\s+)?section\s+(\d+)")
 
