@@ -20,7 +20,7 @@
 #define ARENA_SPACE  (1ull << 30) /* below the vCPU */
 #define RETURN_STACK (64ull << 10)
 #define CODE_ARENA   (4ull << 20)
-/* Of pages with the same rights: what their tables take is bounded by it. */
+/* How many runs of pages the windows may hold, which bounds what their page tables take. */
 #define WINDOW_RUNS 32768u
 #define RDRAND      (1u << 30)
 #define FSGSBASE    1u
@@ -155,7 +155,7 @@ static void jump_map_clear(void *opaque, uint64_t map)
 
 /* ---- creation ---- */
 
-/* `rx`: where it shall be executable. */
+/* Makes an arena of `size` bytes that is executable at `rx`. */
 static bool arena(struct host_code_arena *a, uint64_t size, uint64_t rx)
 {
     uint8_t *rw = metal_alloc(size);

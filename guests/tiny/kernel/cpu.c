@@ -2,7 +2,7 @@
 /*
  * cpu.c - segments, gates and the task state segment; and where every trap arrives.
  *
- * Source     SDM volume 3, sections 3.4 (segment descriptors), 6.11 (gates), 7.2.1 (the TSS).
+ * Source     SDM volume 3, sections 3.4 (segment descriptors), 6.11 (gates), 8.2.1 (the TSS).
  */
 #include "kernel/kernel.h"
 

@@ -23,8 +23,8 @@ int64_t clock_wall(void);
 
 /* CPL 0: the timer's interrupt comes at `at`, or as soon after as it can. */
 void clock_arm(ns_t at);
-/* CPL 0: an interrupt vector of the timer or of the 8259s came; acknowledges it. Returns true when
- * it was the timer's. */
+/* CPL 0: acknowledges an interrupt of the timer or of the 8259s, which came as `vector`. Returns
+ * true when the timer caused it. */
 bool clock_interrupt(unsigned vector);
 
 #endif

@@ -78,7 +78,7 @@ static bool trap_of_stub(struct trap_frame *f)
     return true;
 }
 
-/* Whose it was has left meanwhile, perhaps. */
+/* A debug trap that no engine takes is no error: whoever asked for it may have left meanwhile. */
 static void debug_trap(struct trap_frame *f)
 {
     if (!trap_of_engine(f))
