@@ -77,7 +77,7 @@ bool vga_shows(const struct vga *v)
                              (v->crtc[CRTC_MODE] & CRTC_MODE_ON));
 }
 
-/* Lines are scanned once or twice; so many of them are a row. Below the line compare it begins
+/* Lines are scanned once or twice; s->row_lines of them are a row. Below the line compare it begins
  * anew, at counter 0 and row scan 0. */
 void vga_line(const struct vga *v, const struct vga_scan *s, unsigned y, struct vga_line *out)
 {

@@ -18,7 +18,7 @@
 #define RUNS_SPARE 8u
 /* Less is not worth the trouble. */
 #define BUDGET_LEAST 128u
-/* After so many operations that the host did, the budget doubles again. */
+/* How many operations the host must have done until the budget doubles again. */
 #define GRANTED_ENOUGH 64u
 
 _Static_assert(HOST_WINDOWS <= 16, "the reverse map has four bits for it");

@@ -16,7 +16,7 @@
 #include "shadow-mmu/access.h"
 #include "shadow-mmu/window_priv.h"
 
-/* More changed page-directory entries than this: another program runs there. */
+/* If more page-directory entries than this changed, another program runs there. */
 #define CHANGED_MANY 8u
 
 /* CR4.PGE does not count: guests toggle it to flush. */

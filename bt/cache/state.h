@@ -92,7 +92,8 @@ struct bt {
     struct bt_jump_map jump[HOST_JUMP_MAPS];
     struct fetch_set jump_pages[HOST_JUMP_MAPS]; /* those of jump[] that are not global */
     struct bt_heat heat;
-    unsigned cold_insns; /* so many instructions are interpreted then, at least */
+    unsigned
+        cold_insns; /* how many instructions of cold code are interpreted at a time, at least */
     struct bt_seg_load seg_load[BT_SEG_ENTRIES]; /* by selector index */
 };
 

@@ -8,8 +8,8 @@
 #include "shadow-mmu/access.h"
 #include "shadow-mmu/window.h"
 
-/* An address space gets a window when so many looks at the clock, about one in a millisecond, have
- * found it running: a process that ends sooner does not pay for one. */
+/* An address space gets a window when this many looks at the clock, about one in a millisecond,
+ * have found it running: a process that ends sooner does not pay for one. */
 #define SPACE_HOT_TICKS 3u
 /* An emulated access gains nothing and is likely to come again; a filled one is an investment: the
  * loop over an array that causes thousands of them in its first round runs at full speed after. */

@@ -26,7 +26,8 @@ enum region_kind { REGION_RAM, REGION_ROM, REGION_FRAME };
 
 #define REGION_NOWHERE UINT64_MAX
 
-/* Its owner fills in the first part and keeps it and its memory until the VM ends. */
+/* The owner of a region fills in the first part and keeps the struct and the memory until the VM
+ * ends. */
 struct region {
     const char *name; /* of its section in a snapshot; no other has it */
     enum region_kind kind;
@@ -41,7 +42,8 @@ struct region {
     uint64_t *dirty; /* which pages were written, NULL: nobody asks; see below */
 };
 
-/* *r belongs to the VM and is nowhere. 0, or -1: there are too many, or r->size is not possible. */
+/* Makes *r a region of the VM, nowhere at first. Returns 0, or -1: there are too many, or r->size
+ * is not possible. */
 int vm_region_add(struct vm *vm, struct region *r);
 
 /* Puts *r at `base`, or REGION_NOWHERE. 0; -1 when it cannot lie there (something else does, or the
@@ -59,7 +61,7 @@ struct region *region_at(const struct vm *vm, gpa_t gpa);
 
 /* ---- which of its pages were written ---- */
 
-/* Words of a bitmap with a bit for each page of it. */
+/* How many 64-bit words a bitmap has with a bit for each page of the region. */
 static inline size_t region_log_words(const struct region *r)
 {
     return (size_t)((r->size >> GUEST_PAGE_SHIFT) + 63) / 64;
@@ -71,7 +73,7 @@ void region_log_start(struct vm *vm, struct region *r, uint64_t *bitmap);
 void region_log_stop(struct vm *vm, struct region *r);
 /* Moves the log to `out` and watches those pages again. Returns how many they are. */
 unsigned region_log_collect(struct vm *vm, struct region *r, uint64_t *out);
-/* Its owner changed bytes [off, off+len) of r->host himself. */
+/* To be called when the region's owner itself changed bytes [off, off+len) of r->host. */
 void region_written(struct vm *vm, struct region *r, uint64_t off, uint64_t len);
 
 #endif

@@ -99,7 +99,7 @@ struct lockstep {
     char why[128]; /* what the shadow's devices objected to; "" nothing */
     struct lockstep_before before;
     uint64_t blocks, insns, syncs;
-    uint64_t ram_compared; /* after so many blocks, the last time */
+    uint64_t ram_compared; /* `blocks` when RAM was compared last */
     unsigned used, taken;  /* entries of log */
     unsigned implicit_used;
     struct lockstep_entry implicit[LOCKSTEP_IMPLICIT]; /* reads by page walks and fetches */
