@@ -181,8 +181,19 @@ static void run(struct vcpu *v)
     } while (may_go_on(v) && takes(v));
 }
 
+static void report(const struct vcpu *v, uint64_t rip, struct engine_report *out)
+{
+    const struct direct_regs *r = &direct_of(v)->regs;
+
+    (void)rip; /* a guest's, if it is direct code's: the host knows */
+    engine_say(out,
+               "direct execution: last at 0x%08x in CPL %u, flags 0x%08x, window at 0x%llx; error "
+               "0x%x at 0x%08x",
+               r->eip, r->cpl, r->eflags, (unsigned long long)r->window, r->error, r->addr);
+}
+
 const struct engine direct_engine = {
-    .name = "direct execution", .takes = takes, .run = run, .needs_alarm = true};
+    .name = "direct execution", .takes = takes, .run = run, .needs_alarm = true, .report = report};
 
 void direct_init(struct vcpu *v, void *memory, const struct direct_options *options)
 {

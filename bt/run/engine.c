@@ -4,6 +4,7 @@
 
 #include "bt/run/bt.h"
 #include "bt/run/idle_prefetch.h"
+#include "bt/run/locate.h"
 #include "bt/run/trap.h"
 
 static bool takes(struct vcpu *v)
@@ -22,4 +23,5 @@ const struct engine bt_engine = {.name = "translator",
                                  .woken = idle_prefetch,
                                  .needs_alarm = true,
                                  .host_trap = host_trap,
-                                 .break_in = bt_break_in};
+                                 .break_in = bt_break_in,
+                                 .report = bt_report};

@@ -41,6 +41,41 @@ bool bt_locate(const struct vcpu *v, uint64_t rip, struct bt_place *out)
     return true;
 }
 
+static void report_place(const struct bt_place *p, struct engine_report *out)
+{
+    if (p->stub)
+        engine_say(out, "  at offset 0x%x of the code cache, in the fixed stubs", p->offset);
+    else if (!p->block)
+        engine_say(out, "  at offset 0x%x of the code cache, in no block", p->offset);
+    else
+        engine_say(out,
+                   "  at offset 0x%x of the code cache, in the block of 0x%08x (context 0x%08x, "
+                   "offsets 0x%x-0x%x)",
+                   p->offset, p->block_gla, p->block_ctx, p->block_entry, p->block_end);
+    if (p->site)
+        engine_say(out, "  guest instruction %u of the block, at 0x%08x", p->index, p->eip);
+    engine_say(out, "  the guest's registers are the host's below (esp: r12d), not those above");
+}
+
+void bt_report(const struct vcpu *v, uint64_t rip, struct engine_report *out)
+{
+    struct bt_place p;
+
+    if (v->bt.in_cache)
+        out->monitor_stack = v->bt.monitor_rsp;
+    engine_say(out, "translator: %s translated code; context 0x%08x interrupt flag %u%s",
+               v->bt.in_cache ? "in" : "not in", v->bt.context, v->bt.interrupt_flag,
+               v->bt.stepping ? ", stepping" : "");
+    engine_say(out,
+               "  last exit argument 0x%x, last trap kind %u at 0x%llx; return stack at %lld of "
+               "%lld bytes",
+               v->bt.exit_arg, v->bt.trap_kind, (unsigned long long)v->bt.trap_addr,
+               (long long)(v->bt.return_top - v->bt.return_rsp),
+               (long long)(v->bt.return_top - v->bt.return_limit));
+    if (bt_locate(v, rip, &p))
+        report_place(&p, out);
+}
+
 size_t bt_cache_used(const struct vcpu *v)
 {
     return v->translator->cache.at;

@@ -7,6 +7,7 @@
 #ifndef RING1_BT_RUN_LOCATE_H
 #define RING1_BT_RUN_LOCATE_H
 
+#include "monitor/cpu/engine.h"
 #include "monitor/cpu/vcpu.h"
 
 /* What lies at a position of the code arena, for crash reports. */
@@ -26,5 +27,8 @@ size_t bt_cache_used(const struct vcpu *v);
 
 /* Fills *out when bt_owns(v, rip). Async-signal-safe. */
 bool bt_locate(const struct vcpu *v, uint64_t rip, struct bt_place *out);
+
+/* What the translator says of a bug of ours: see report() of struct engine. */
+void bt_report(const struct vcpu *v, uint64_t rip, struct engine_report *out);
 
 #endif

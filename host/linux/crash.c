@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bt/run/locate.h"
 #include "host/linux/dump.h"
 #include "host/linux/machine.h"
+#include "monitor/cpu/engine.h"
 
 #define TRAP_PAGE_FAULT 14
 #define STACK_WORDS     16u
@@ -95,34 +95,16 @@ static void put_guest(const struct vcpu *v)
         v->shadow, v->shadow_next, v->exit_reason, v->delivering);
 }
 
-/* Where in the cache, or which translated code had called the monitor. */
-static void put_translation(const struct vcpu *v, const ucontext_t *uc)
+/* What the engines were doing, and what of theirs lies at rip; returns where the monitor's stack
+ * is. */
+static uint64_t put_engines(const struct vcpu *v, const ucontext_t *uc)
 {
-    struct bt_place p;
+    struct engine_report said;
 
-    if (!v->translator)
-        return;
-    put("translator: %s translated code; context 0x%08x interrupt flag %u%s\r\n",
-        v->bt.in_cache ? "in" : "not in", v->bt.context, v->bt.interrupt_flag,
-        v->bt.stepping ? ", stepping" : "");
-    put("  last exit argument 0x%x, last trap kind %u at 0x%llx; return stack at %lld of %lld "
-        "bytes\r\n",
-        v->bt.exit_arg, v->bt.trap_kind, (unsigned long long)v->bt.trap_addr,
-        (long long)(v->bt.return_top - v->bt.return_rsp),
-        (long long)(v->bt.return_top - v->bt.return_limit));
-    if (!bt_locate(v, reg(uc, REG_RIP), &p))
-        return;
-    if (p.stub)
-        put("  at offset 0x%x of the code cache, in the fixed stubs\r\n", p.offset);
-    else if (!p.block)
-        put("  at offset 0x%x of the code cache, in no block\r\n", p.offset);
-    else
-        put("  at offset 0x%x of the code cache, in the block of 0x%08x (context 0x%08x, offsets "
-            "0x%x-0x%x)\r\n",
-            p.offset, p.block_gla, p.block_ctx, p.block_entry, p.block_end);
-    if (p.site)
-        put("  guest instruction %u of the block, at 0x%08x\r\n", p.index, p.eip);
-    put("  the guest's registers are the host's below (esp: r12d), not those above\r\n");
+    engines_report(v, reg(uc, REG_RIP), &said);
+    if (write(STDERR_FILENO, said.text, said.len) < 0)
+        return 0;
+    return said.monitor_stack;
 }
 
 /* What the kernel and the CPU say of the cause. The trap number is this signal's when the code is
@@ -165,14 +147,11 @@ static uint64_t stack_word(uint64_t at)
     return word;
 }
 
-/* Return addresses, for addr2line; anything on the stack that points into our code. */
-static void put_stack(const struct machine *m, const ucontext_t *uc)
+/* Return addresses, for addr2line; anything on the stack at `sp` that points into our code. */
+static void put_stack(uint64_t sp)
 {
-    uint64_t sp = reg(uc, REG_RSP);
     unsigned found = 0;
 
-    if (m && m->vcpu && m->vcpu->translator && m->vcpu->bt.in_cache)
-        sp = m->vcpu->bt.monitor_rsp;
     if (!sp || sp % 8)
         return;
     put("stack:");
@@ -200,13 +179,15 @@ static void put_code(const ucontext_t *uc, const siginfo_t *info)
 
 void crash_report(const struct machine *m, int sig, const siginfo_t *info, const ucontext_t *uc)
 {
+    uint64_t monitor_stack = 0;
+
     put_cause(sig, info, uc);
-    if (m && m->vcpu)
+    if (m && m->vcpu) {
         put_guest(m->vcpu);
-    if (m && m->vcpu)
-        put_translation(m->vcpu, uc);
+        monitor_stack = put_engines(m->vcpu, uc);
+    }
     put_signal(sig, info, uc);
     put_host(uc);
-    put_stack(m, uc);
+    put_stack(monitor_stack ? monitor_stack : reg(uc, REG_RSP));
     put_code(uc, info);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * crash.h - the report of a bug of ours: what happened, the guest's registers, the block of
- * translated code, the host's registers.
+ * crash.h - the report of our own bugs: what happened, the guest's registers, what each engine was
+ * doing (report() of struct engine), the host's registers.
  *
  * Promises   Async-signal-safe, as far as snprintf() of integers is. Reads the guest's state,
  *            changes nothing of it.

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* vm_host.c - struct vmm_host on the bare machine; see monitor.h. General registers only: the
  * guest's FPU registers may be live. */
-#include "bt/run/bt.h"
 #include "host/metal/monitor.h"
 #include "host/metal/nucleus/clock.h"
 #include "host/metal/nucleus/insn.h"

@@ -2,8 +2,13 @@
 /* engine.c - see engine.h. */
 #include "monitor/cpu/engine.h"
 
+#include <stdarg.h>
+
+#include "include/ring1/fmt.h"
 #include "monitor/cpu/breakpoint.h"
 #include "monitor/cpu/trace.h"
+
+#define LINE_END 2u /* \r\n */
 
 void engine_add(struct vcpu *v, const struct engine *e)
 {
@@ -55,6 +60,31 @@ bool engines_break_in(struct vcpu *v, struct host_regs *r)
         if (v->engine[n]->break_in && v->engine[n]->break_in(v, r))
             return true;
     return false;
+}
+
+void engines_report(const struct vcpu *v, uint64_t rip, struct engine_report *out)
+{
+    out->len = 0;
+    out->text[0] = 0;
+    out->monitor_stack = 0;
+    for (unsigned n = 0; n < v->engine_count; n++)
+        if (v->engine[n]->report)
+            v->engine[n]->report(v, rip, out);
+}
+
+void engine_say(struct engine_report *out, const char *fmt, ...)
+{
+    size_t room = sizeof out->text - out->len;
+    va_list ap;
+
+    if (room <= LINE_END)
+        return;
+    va_start(ap, fmt);
+    out->len += fmt_vline(out->text + out->len, room - LINE_END, fmt, ap);
+    va_end(ap);
+    out->text[out->len++] = '\r';
+    out->text[out->len++] = '\n';
+    out->text[out->len] = 0;
 }
 
 bool engine_single(const struct vcpu *v)

@@ -11,12 +11,15 @@
  * Traps      A trap of the host, or a wish to break in, finds one engine's code running, or none.
  *            The host names no engine: it asks all of them, in the table's order, and the one whose
  *            code it was answers.
+ * Reports    A report of a bug of ours asks all engines, too, what they were doing.
  * Writer     Whoever builds the VM writes the table, before the CPU first runs; engines are never
  *            removed. So a handler that interrupts the CPU's thread may walk it.
  * Not here   What happens between instructions: events, timers, HLT (run.c).
  */
 #ifndef RING1_MONITOR_CPU_ENGINE_H
 #define RING1_MONITOR_CPU_ENGINE_H
+
+#include <stddef.h>
 
 #include "include/ring1/types.h"
 
@@ -45,6 +48,14 @@ struct host_regs {
     uint16_t cs, ss; /* of 64-bit code, or of 32-bit code that runs directly */
 };
 
+/* What engines say of a bug of ours, for whoever prints it. */
+struct engine_report {
+    char text[2048]; /* lines, each ended by \r\n; a zero after them */
+    size_t len;
+    /* Host address of the monitor's stack where the host's rsp is the engine's code's; else 0. */
+    uint64_t monitor_stack;
+};
+
 struct engine {
     const char *name;
     /* Can it run the present state? Asked before each run(). */
@@ -69,6 +80,11 @@ struct engine {
      * or goes on towards a place where it can; false: nothing has changed. NULL: run() looks often
      * enough. The rules of host_trap() hold here too, and neither interrupts the other. */
     bool (*break_in)(struct vcpu *v, struct host_regs *r);
+    /* Something that should not happen did, while the CPU's thread was at host address `rip`:
+     * writes to *out, with engine_say(), what the engine was doing and what of its code lies at
+     * `rip`; sets out->monitor_stack when its code runs. NULL: it has nothing to say.
+     * Async-signal-safe; reads the state, which may be broken, and changes nothing of it. */
+    void (*report)(const struct vcpu *v, uint64_t rip, struct engine_report *out);
 };
 
 #define ENGINES 4u
@@ -92,6 +108,12 @@ void engines_woken(struct vcpu *v);
  * general registers only. */
 bool engines_host_trap(struct vcpu *v, struct host_regs *r, enum trap_kind kind, uint64_t addr);
 bool engines_break_in(struct vcpu *v, struct host_regs *r);
+
+/* What all engines say, in the table's order; *out is written whole. As report(). */
+void engines_report(const struct vcpu *v, uint64_t rip, struct engine_report *out);
+/* Adds a line to a report; what does not fit is cut. Formats as fmt.h has them. */
+void engine_say(struct engine_report *out, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Must the next instruction run alone, with the duties of interp_single()? An interrupt shadow, TF,
  * RF, an instruction breakpoint or a trace of each instruction ask for it. */

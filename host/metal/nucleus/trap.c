@@ -2,7 +2,6 @@
 /* trap.c - see trap.h. */
 #include "host/metal/nucleus/trap.h"
 
-#include "bt/run/trap.h"
 #include "host/metal/nucleus/clock.h"
 #include "host/metal/nucleus/console.h"
 #include "host/metal/nucleus/direct.h"
@@ -130,6 +129,21 @@ static void interrupt(struct trap_frame *f)
     break_in(f, ATT_KICK);
 }
 
+/* The engines' words come first: what follows the registers may fault. */
+static _Noreturn void give_up(const struct trap_frame *f, const char *what)
+{
+    static struct engine_report said;
+    static bool again; /* the tables that engines read may be broken */
+    struct vcpu *v = service_vcpu();
+
+    if (v && !again) {
+        again = true;
+        engines_report(v, f->rip, &said);
+        console_write(said.text, said.len);
+    }
+    panic(f, what);
+}
+
 void trap(struct trap_frame *f)
 {
     if (f->vector >= VECTOR_PIC) {
@@ -155,10 +169,10 @@ void trap(struct trap_frame *f)
             return;
         break;
     case VEC_NMI:
-        panic(f, "a non-maskable interrupt came");
+        give_up(f, "a non-maskable interrupt came");
     default:
         if (trap_of_engine(f) || trap_of_stub(f))
             return;
     }
-    panic(f, "a trap that nobody expected");
+    give_up(f, "a trap that nobody expected");
 }

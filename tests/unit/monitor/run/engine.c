@@ -88,6 +88,43 @@ Test(engine, who_asks_for_single_instructions)
     cr_expect(engine_single(v));
 }
 
+/* ---- what engines say of a bug of ours ---- */
+
+static void one_line(const struct vcpu *v, uint64_t rip, struct engine_report *out)
+{
+    engine_say(out, "test: eip 0x%08x rip 0x%llx", v->eip, (unsigned long long)rip);
+}
+
+static void no_end(const struct vcpu *v, uint64_t rip, struct engine_report *out)
+{
+    (void)v, (void)rip;
+    out->monitor_stack = 0x1230;
+    for (unsigned n = 0; n < 1000; n++)
+        engine_say(out, "line %u", n);
+}
+
+Test(engine, report)
+{
+    static const struct engine says = {.name = "says", .takes = takes, .report = one_line};
+    static const struct engine floods = {.name = "floods", .takes = takes, .report = no_end};
+    struct rig *r = rig_new();
+    static struct engine_report out;
+    char guard = 0x55;
+
+    memset(&out, guard, sizeof out);
+    engines_report(&r->cpu, 1, &out); /* the interpreter has nothing to say */
+    cr_expect(!out.len && !out.text[0] && !out.monitor_stack);
+    engine_add(&r->cpu, &floods);
+    engine_add(&r->cpu, &says); /* the first in the table */
+    r->cpu.eip = 0x1234;
+    engines_report(&r->cpu, 0x5678, &out);
+    cr_expect(out.monitor_stack == 0x1230 && out.len < sizeof out.text &&
+              strlen(out.text) == out.len);
+    cr_expect(strncmp(out.text, "test: eip 0x00001234 rip 0x5678\r\nline 0\r\nline 1\r\n", 49) ==
+              0);
+    cr_expect(!memcmp(out.text + out.len - 2, "\r\n", 2));
+}
+
 /* ---- who hears of memory ---- */
 
 static struct {
