@@ -26,39 +26,45 @@ static size_t page_bytes(const struct machine *m)
 
 int host_lockstep_create(struct machine *m, struct error *e)
 {
-    struct lockstep *ls = zeroed_alloc(sizeof *ls);
-    struct lockstep_config cfg = {.cpu = zeroed_alloc(sizeof *cfg.cpu),
+    struct lockstep_config *s = &m->shadow;
+
+    *s = (struct lockstep_config){.cpu = zeroed_alloc(sizeof *s->cpu),
                                   .interp = zeroed_alloc(interp_size()),
                                   .ram = zeroed_alloc(m->ram.size),
                                   .page = zeroed_alloc(page_bytes(m)),
                                   .say = print_line};
-    int err = code_arena_create(&cfg.stubs, CODE_ARENA);
-
-    if (!ls || !cfg.cpu || !cfg.interp || !cfg.ram || !cfg.page || err)
+    m->lockstep = zeroed_alloc(sizeof *m->lockstep);
+    int err = code_arena_create(&s->stubs, CODE_ARENA);
+    if (!m->lockstep || !s->cpu || !s->interp || !s->ram || !s->page || err)
         return error_set(e, "the host has not enough memory for a second guest beside the first");
-    lockstep_init(ls, &m->vm, &cfg);
-    m->lockstep = ls;
     return 0;
+}
+
+static void release(void *p, size_t size)
+{
+    if (p)
+        munmap(p, size);
 }
 
 void host_lockstep_destroy(struct machine *m)
 {
     struct lockstep *ls = m->lockstep;
+    struct lockstep_config *s = &m->shadow;
 
-    if (!ls)
-        return;
-    if (!ls->diverged)
-        say("lockstep: no difference in %llu blocks, %llu instructions",
-            (unsigned long long)ls->blocks, (unsigned long long)ls->insns);
-    struct host_code_arena stubs = ls->shadow_cpu_host.stubs;
-    m->vm.host = ls->host;
-    m->vcpu->host = ls->cpu_host;
-    m->vm.lockstep = NULL;
+    if (ls && ls->real) {
+        if (!ls->diverged)
+            say("lockstep: no difference in %llu blocks, %llu instructions",
+                (unsigned long long)ls->blocks, (unsigned long long)ls->insns);
+        m->vm.host = ls->host;
+        m->vcpu->host = ls->cpu_host;
+        m->vm.lockstep = NULL;
+    }
+    release(s->interp, interp_size());
+    release(s->cpu, sizeof *s->cpu);
+    release(s->ram, m->ram.size);
+    release(s->page, page_bytes(m));
+    code_arena_destroy(&s->stubs);
+    release(ls, sizeof *ls);
     m->lockstep = NULL;
-    munmap(ls->b->interp, interp_size());
-    munmap(ls->b, sizeof *ls->b);
-    munmap(ls->shadow.ram, m->ram.size);
-    munmap(ls->shadow.page, page_bytes(m));
-    code_arena_destroy(&stubs);
-    munmap(ls, sizeof *ls);
+    *s = (struct lockstep_config){0};
 }

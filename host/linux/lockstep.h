@@ -10,9 +10,10 @@
 
 struct machine;
 
-/* Makes m->lockstep. To be called after the translator was made and before the board, whose devices
- * go on m->lockstep's buses. Returns 0, or -1 with *e. */
+/* Sets m->lockstep and m->shadow, what lockstep_init() takes. To be called before the machine is
+ * built from its parts (boot/build.h). Returns 0, or -1 with *e. */
 int host_lockstep_create(struct machine *m, struct error *e);
+/* Also of a machine that was not built, or only in part. */
 void host_lockstep_destroy(struct machine *m);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* machine.c - see machine.h. What this process gives the board and the CPU
- * (monitor/run/assemble.h). */
+/* machine.c - see machine.h. What this process gives the machine
+ * (boot/build.h). */
 #define _GNU_SOURCE
 #include "host/linux/machine.h"
 
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "boot/build.h"
 #include "bt/run/bt.h"
 #include "devices/vga.h"
 #include "host/linux/code_arena.h"
@@ -15,12 +16,7 @@
 #include "host/linux/lockstep.h"
 #include "host/linux/signals.h"
 #include "monitor/interp/interp.h"
-#include "monitor/memory/page.h"
-#include "monitor/run/assemble.h"
 #include "shadow-mmu/window.h"
-
-#define VGA_HOLE     0xa0000u
-#define VGA_HOLE_LEN 0x20000u
 
 static void unmap(void *p, size_t size)
 {
@@ -55,10 +51,8 @@ static void create_windows(struct machine *m)
         return;
     }
     m->window_memory = zeroed_alloc(window_size());
-    if (m->window_memory) {
-        window_init(m->vcpu, m->window_memory);
+    if (m->window_memory)
         return;
-    }
     say("the host gives no memory for the books of the guest's mappings (%s); the guest will be "
         "slower without",
         refusal(errno));
@@ -99,45 +93,47 @@ static int create_cache(struct machine *m, struct error *e)
     return 0;
 }
 
-static int create_translator(struct machine *m, struct error *e)
+static int create_translator(struct machine *m, struct machine_parts *p, struct error *e)
 {
     if (m->cfg->exec == EXEC_INTERPRET)
         return 0;
     if (vm_host_init_translation(&m->host, m->vcpu, e) || create_cache(m, e))
         return -1;
-    struct bt_options options = m->cfg->bt;
-    if (m->cfg->exec == EXEC_LOCKSTEP) /* by blocks, each with a known number of instructions */
-        options.count_exits = options.no_chain = options.no_return_stack = true;
     create_windows(m);
-    bt_init(m->vcpu, m->bt_memory, &options);
+    p->window = m->window_memory;
+    p->bt = m->bt_memory;
+    p->bt_options = m->cfg->bt;
+    if (m->cfg->exec != EXEC_LOCKSTEP)
+        return 0;
+    /* By blocks, each with a known number of instructions. */
+    p->bt_options.count_exits = p->bt_options.no_chain = p->bt_options.no_return_stack = true;
+    if (host_lockstep_create(m, e))
+        return -1;
+    p->lockstep = m->lockstep;
+    p->shadow = &m->shadow;
     return 0;
 }
 
-static int create_vm(struct machine *m, struct error *e)
+static int create_parts(struct machine *m, struct machine_parts *p, struct error *e)
 {
-    struct vm *vm = &m->vm;
-
-    uint8_t *page = zeroed_alloc(m->ram.size >> GUEST_PAGE_SHIFT); /* all PAGE_RAM */
-
-    vm->page = page; /* for machine_destroy() */
+    m->page = zeroed_alloc(m->ram.size >> GUEST_PAGE_SHIFT); /* all PAGE_RAM */
     m->interp_memory = zeroed_alloc(interp_size());
     m->pc = zeroed_alloc(pc_size());
     if (m->cfg->vga)
         m->vga_memory = zeroed_alloc(VGA_MEMORY);
-    if (!page || !m->interp_memory || !m->pc || (m->cfg->vga && !m->vga_memory))
+    if (!m->page || !m->interp_memory || !m->pc || (m->cfg->vga && !m->vga_memory))
         return error_set(e, "the host has not enough memory for the monitor");
-    vm_assemble(vm, &(struct vm_parts){.host = &m->host.host,
+    *p = (struct machine_parts){.vm = {.host = &m->host.host,
                                        .cpu_host = &m->host.cpu,
                                        .ram = m->ram.base,
                                        .ram_size = m->ram.size,
-                                       .page = page,
+                                       .page = m->page,
                                        .cpu = m->vcpu,
                                        .interp = m->interp_memory,
-                                       .cpu_model = m->cfg->cpu});
-    vm_set_page_kind(vm, VGA_HOLE, VGA_HOLE_LEN, PAGE_MMIO);
-    if (create_translator(m, e))
-        return -1;
-    return m->cfg->exec == EXEC_LOCKSTEP ? host_lockstep_create(m, e) : 0;
+                                       .cpu_model = m->cfg->cpu},
+                                .pc = m->pc,
+                                .boot = &m->boot.boot};
+    return create_translator(m, p, e);
 }
 
 static int open_consoles(struct machine *m, struct error *e)
@@ -171,19 +167,13 @@ static struct chardev chardev_of(struct console *c)
                   : (struct chardev){.send = out_drop};
 }
 
-static int create_board(struct machine *m, struct error *e)
+static int build(struct machine *m, const struct machine_parts *parts, struct error *e)
 {
     const struct config *cfg = m->cfg;
-    const struct boot *b = &m->boot.boot;
     const char *why = "unknown reason";
-    struct pc_config pc = {
-        .cmdline = b->cmdline,
-        .kernel = b->kernel.bytes,
-        .kernel_size = (uint32_t)b->kernel.size,
-        .initrd = b->module_count ? b->module[0].bytes : NULL,
-        .initrd_size = b->module_count ? (uint32_t)b->module[0].size : 0,
+    struct pc_config board = {
         .acpi = cfg->acpi,
-        .firmware = b->kind == BOOT_FIRMWARE,
+        .firmware = m->boot.boot.kind == BOOT_FIRMWARE,
         .nographic = cfg->nographic,
         .boot = cfg->boot,
         .file = m->firmware.file,
@@ -198,11 +188,10 @@ static int create_board(struct machine *m, struct error *e)
     };
 
     for (unsigned i = 0; i < MAX_SERIAL; i++) {
-        pc.serial[i] = chardev_of(&m->console[i]);
-        pc.serial_present[i] = m->console[i].kind != CONSOLE_NONE;
+        board.serial[i] = chardev_of(&m->console[i]);
+        board.serial_present[i] = m->console[i].kind != CONSOLE_NONE;
     }
-    vm_wire_pc(&m->vm, m->pc, &pc);
-    if (pc_init(m->pc, &pc, &why))
+    if (vm_build(&m->vm, parts, &board, &why))
         return error_set(e, "the board cannot be built: %s", why);
     return 0;
 }
@@ -229,6 +218,7 @@ static int start(struct machine *m, struct error *e)
 
 int machine_create(struct machine *m, const struct config *cfg, struct error *e)
 {
+    struct machine_parts parts;
     struct vcpu *v;
 
     m->cfg = cfg;
@@ -241,9 +231,9 @@ int machine_create(struct machine *m, const struct config *cfg, struct error *e)
                              : NO_ADDRESS_SPACE);
     m->vcpu = v;
     if (open_start(m, e) || guest_ram_create(&m->ram, cfg->ram_size, e) ||
-        vm_host_init(&m->host, cfg, e) || create_vm(m, e) ||
-        (!cfg->kernel && firmware_place(&m->firmware, &m->ram, &m->vm, e)) ||
-        signals_install(m, e) || open_consoles(m, e) || create_board(m, e))
+        vm_host_init(&m->host, cfg, e) || create_parts(m, &parts, e) || signals_install(m, e) ||
+        open_consoles(m, e) || build(m, &parts, e) ||
+        (!cfg->kernel && firmware_place(&m->firmware, &m->ram, &m->vm, e)))
         return -1;
     return start(m, e);
 }
@@ -268,14 +258,14 @@ void machine_destroy(struct machine *m)
     unmap(m->vga_memory, VGA_MEMORY);
     unmap(m->bt_memory, m->bt_memory_size);
     unmap(m->window_memory, window_size());
-    unmap(m->vm.page, m->ram.size >> GUEST_PAGE_SHIFT);
+    unmap(m->page, m->ram.size >> GUEST_PAGE_SHIFT);
     guest_ram_destroy(&m->ram);
     unmap(m->vcpu, sizeof *m->vcpu);
     m->pc = NULL;
     m->vga_memory = NULL;
     m->vcpu = NULL;
     m->interp_memory = m->bt_memory = m->window_memory = NULL;
-    m->vm.page = NULL;
+    m->page = m->vm.page = NULL;
 }
 
 void machine_abandon(struct machine *m)

@@ -14,6 +14,7 @@
 #include "host/linux/guest_ram.h"
 #include "host/linux/vm_host.h"
 #include "monitor/cpu/vm.h"
+#include "monitor/run/lockstep.h"
 
 #define CONSOLES (MAX_SERIAL + 1) /* the last one is the debug port's */
 
@@ -30,10 +31,12 @@ struct machine {
     struct boot_files boot;
     struct firmware firmware; /* used without a kernel */
     void *interp_memory;
+    uint8_t *page;   /* the kinds of the pages of RAM: vm.page */
     void *bt_memory; /* NULL: everything is interpreted */
     size_t bt_memory_size;
-    void *window_memory;        /* NULL: no windows */
-    struct lockstep *lockstep;  /* NULL: not -exec lockstep */
+    void *window_memory;       /* NULL: no windows */
+    struct lockstep *lockstep; /* NULL: not -exec lockstep */
+    struct lockstep_config shadow;
     uint64_t exits[EXIT_COUNT]; /* how often vcpu_run() came back, by reason; for --stats */
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* machine.c - the VM's parts; see monitor.h. */
+#include "boot/build.h"
 #include "bt/run/bt.h"
-#include "direct/direct.h"
 #include "host/metal/monitor.h"
 #include "host/metal/nucleus/bootinfo.h"
 #include "host/metal/nucleus/frames.h"
@@ -10,13 +10,9 @@
 #include "include/ring1/mem.h"
 #include "monitor/cpu/vcpu.h"
 #include "monitor/interp/interp.h"
-#include "monitor/memory/page.h"
-#include "monitor/run/assemble.h"
 #include "shadow-mmu/window.h"
 
-#define UMIP         4u /* CPUID.7.0:ECX */
-#define VGA_HOLE     0xa0000u
-#define VGA_HOLE_LEN 0x20000u
+#define UMIP 4u /* CPUID.7.0:ECX */
 
 static void serial_send(void *opaque, const uint8_t *bytes, size_t len)
 {
@@ -65,62 +61,60 @@ static int find_kernel(struct metal *m, const char **why)
     return 0;
 }
 
-static int create_vm(struct metal *m, const char **why)
+/* What runs the guest besides the interpreter. */
+static int create_engines(struct metal *m, struct machine_parts *p)
+{
+    p->bt = metal_alloc(bt_size(m->cfg.cache));
+    p->window = metal_alloc(window_size());
+    if (!p->bt || !p->window)
+        return -1;
+    p->direct_options =
+        (struct direct_options){.user = m->cfg.direct_user,
+                                .kernel = m->cfg.direct_kernel,
+                                .umip = cpuid(0, 0).a >= 7 && (cpuid(7, 0).c & UMIP)};
+    if (!m->cfg.direct_user && !m->cfg.direct_kernel)
+        return 0;
+    p->direct = metal_alloc(direct_size(m->cfg.memory));
+    return p->direct ? 0 : -1;
+}
+
+static int create_parts(struct metal *m, struct machine_parts *p)
 {
     uint8_t *page = metal_alloc(m->cfg.memory >> GUEST_PAGE_SHIFT);
     void *interp = metal_alloc(interp_size());
 
-    *why = "the nucleus has no room for the monitor's memory regions";
     m->pc = metal_alloc(pc_size());
     if (!page || !interp || !m->pc)
         return -1;
-    vm_assemble(&m->vm, &(struct vm_parts){.host = &m->host,
-                                           .cpu_host = &m->cpu,
-                                           .ram = frame_at(m->ram),
-                                           .ram_size = m->cfg.memory,
-                                           .page = page,
-                                           .cpu = m->vcpu,
-                                           .interp = interp,
-                                           .cpu_model = NULL});
-    vm_set_page_kind(&m->vm, VGA_HOLE, VGA_HOLE_LEN, PAGE_MMIO);
-    if (m->cfg.interpret)
-        return 0;
-    void *bt = metal_alloc(bt_size(m->cfg.cache)), *window = metal_alloc(window_size());
-    static const struct bt_options options;
-    if (!bt || !window)
-        return -1;
-    window_init(m->vcpu, window);
-    bt_init(m->vcpu, bt, &options);
-    struct direct_options o = {.user = m->cfg.direct_user,
-                               .kernel = m->cfg.direct_kernel,
-                               .umip = cpuid(0, 0).a >= 7 && (cpuid(7, 0).c & UMIP)};
-    if (!o.user && !o.kernel)
-        return 0;
-    void *direct = metal_alloc(direct_size(m->cfg.memory));
-    if (!direct)
-        return -1;
-    direct_init(m->vcpu, direct, &o);
-    return 0;
+    *p = (struct machine_parts){.vm = {.host = &m->host,
+                                       .cpu_host = &m->cpu,
+                                       .ram = frame_at(m->ram),
+                                       .ram_size = m->cfg.memory,
+                                       .page = page,
+                                       .cpu = m->vcpu,
+                                       .interp = interp,
+                                       .cpu_model = NULL},
+                                .pc = m->pc,
+                                .boot = &m->boot};
+    return m->cfg.interpret ? 0 : create_engines(m, p);
 }
 
-static int create_board(struct metal *m, const char **why)
+static int build(struct metal *m, const char **why)
 {
-    const struct boot *b = &m->boot;
-    struct pc_config pc = {
-        .cmdline = b->cmdline,
-        .kernel = b->kernel.bytes,
-        .kernel_size = (uint32_t)b->kernel.size,
-        .initrd = b->module_count ? b->module[0].bytes : NULL,
-        .initrd_size = b->module_count ? (uint32_t)b->module[0].size : 0,
+    static struct machine_parts parts;
+    static struct pc_config board;
+
+    board = (struct pc_config){
         .acpi = true,
         .debug_exit_base = 0xf4,
         .debug_exit_size = 4,
         .serial = {{.opaque = m, .send = serial_send}},
         .serial_present = {true},
     };
-
-    vm_wire_pc(&m->vm, m->pc, &pc);
-    return pc_init(m->pc, &pc, why);
+    *why = "the nucleus has no room for the monitor's memory regions";
+    if (create_parts(m, &parts))
+        return -1;
+    return vm_build(&m->vm, &parts, &board, why);
 }
 
 int metal_machine_init(struct metal *m, const char **why)
@@ -135,7 +129,7 @@ int metal_machine_init(struct metal *m, const char **why)
         return -1;
     }
     memset(frame_at(m->ram), 0, m->cfg.memory);
-    if (create_vm(m, why) || create_board(m, why))
+    if (build(m, why))
         return -1;
     nucleus_call(SERVICE_VCPU, (uint64_t)m->vcpu, 0, 0, 0);
     *why = e.text;

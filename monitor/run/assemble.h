@@ -2,7 +2,8 @@
 /*
  * assemble.h - puts a VM together: its parts, and the wires between a PC's board and its CPU.
  *
- * Use        vm_assemble(), then vm_wire_pc(), then pc_init() with the config that it completed.
+ * Use        vm_assemble(), then vm_wire_pc(), then pc_init() with the config that it completed. A
+ *            whole machine with its engines is built from this by boot/build.h.
  * Not here   Where the memory comes from (the host); what else pc_init() is told.
  */
 #ifndef RING1_MONITOR_RUN_ASSEMBLE_H
