@@ -290,8 +290,9 @@ uint64_t access_rmw_slow(struct vcpu *v, unsigned seg, uint32_t off, unsigned si
     m->first = (uint8_t)s.first;
     m->gpa[0] = s.gpa[0];
     m->gpa[1] = s.gpa[1];
-    m->host = s.first == size && phys_kind(v->vm, s.gpa[0]) == PAGE_RAM ? phys_host(v->vm, s.gpa[0])
-                                                                        : NULL;
+    m->host = s.first == size && page_takes_writes(phys_kind(v->vm, s.gpa[0]))
+                  ? phys_host(v->vm, s.gpa[0])
+                  : NULL;
     return val;
 }
 

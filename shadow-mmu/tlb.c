@@ -214,7 +214,7 @@ void tlb_fill(struct vcpu *v, gla_t gla, unsigned how, const struct mmu_walk *w)
     e->addend = kind & PAGE_MMIO ? 0 : (uint64_t)(uintptr_t)phys_host(v->vm, e->gpa) - page;
     e->flags = page | flags;
     e->tag_r = (flags & TLB_F_R) && !(kind & PAGE_MMIO) && !watched ? -page : tlb_no_tag(n);
-    e->tag_w = (flags & TLB_F_W) && kind == PAGE_RAM && !watched ? -page : tlb_no_tag(n);
+    e->tag_w = (flags & TLB_F_W) && page_takes_writes(kind) && !watched ? -page : tlb_no_tag(n);
     e->tag_x = (flags & TLB_F_X) && !(kind & PAGE_MMIO) ? -page : tlb_no_tag(n);
     entry_mark(t, set, n, w->global);
 }
@@ -240,7 +240,7 @@ void tlb_upgrade(struct vcpu *v, struct tlb_entry *e)
 {
     gla_t page = PAGE_BASE(e->flags);
 
-    if ((e->flags & TLB_F_W) && phys_kind(v->vm, e->gpa) == PAGE_RAM &&
+    if ((e->flags & TLB_F_W) && page_takes_writes(phys_kind(v->vm, e->gpa)) &&
         !breakpoint_on_page(v, page))
         e->tag_w = -page;
 }

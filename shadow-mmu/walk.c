@@ -114,7 +114,7 @@ static void entry_set(struct vm *vm, gpa_t gpa, uint64_t entry, uint32_t bits)
 {
     if ((entry & bits) == bits)
         return;
-    if (phys_kind(vm, gpa) == PAGE_RAM)
+    if (page_takes_writes(phys_kind(vm, gpa)))
         __atomic_fetch_or((uint32_t *)(void *)phys_host(vm, gpa), bits, __ATOMIC_SEQ_CST);
     else
         phys_write_implicit(vm, gpa, 4, (uint32_t)entry | bits);

@@ -77,7 +77,7 @@ static enum rights rights_of(struct vcpu *v, bool user, gla_t gla, const struct 
             return RIGHTS_NONE;
         write |= !(v->cr0 & CR0_WP);
     }
-    return write && w->dirty && kind == PAGE_RAM ? RIGHTS_WRITE : RIGHTS_READ;
+    return write && w->dirty && page_takes_writes(kind) ? RIGHTS_WRITE : RIGHTS_READ;
 }
 
 /* Are the tables in RAM, with A set everywhere? Others are not worth copying. */

@@ -67,7 +67,8 @@ static bool is_writable(const struct vcpu *v, const struct tlb_entry *e, gla_t g
         breakpoint_on_page(v, gla))
         return false;
     uint8_t kind = phys_kind(v->vm, e->gpa);
-    return kind != PAGE_RAM && !(kind & ~(PAGE_CODE | PAGE_TRANSLATED));
+    return !page_takes_writes(kind) &&
+           page_takes_writes(kind & (uint8_t) ~(PAGE_CODE | PAGE_TRANSLATED));
 }
 
 void write_map_note(struct vcpu *v)

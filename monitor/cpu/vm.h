@@ -65,6 +65,13 @@ struct vm_observer {
     void (*event_ends)(void *self, unsigned type, unsigned vector, uint32_t error);
 };
 
+/* May a page of this kind be written with nobody hearing of it? RAM, or what hides it and takes
+ * writes. */
+static inline bool page_takes_writes(uint8_t kind)
+{
+    return !(kind & ~PAGE_OVER);
+}
+
 struct vm {
     const struct vmm_host *host;
     uint8_t *ram;      /* linear mapping of guest RAM, physical address 0 first */
@@ -73,6 +80,7 @@ struct vm {
     uint64_t *dirty;   /* the dirty log's bitmap, NULL while it is off (monitor/memory/dirty.h) */
     struct region *region[VM_REGIONS]; /* monitor/memory/region.h */
     unsigned region_count;
+    bool region_views; /* one of them is a view of another */
     /* The address of the page that the local APIC lies over, | VM_COVERED; 0: none. If there is
      * memory, the page's entry is PAGE_MMIO, and cover_kind keeps what it would be without the
      * APIC. */

@@ -15,14 +15,15 @@ void dirty_log_note(struct vm *vm, gpa_t page)
 {
     gpa_t n = page >> GUEST_PAGE_SHIFT;
     const struct region *r = vm->region_count ? region_at(vm, page) : NULL;
+    const struct region *of = r && r->of ? r->of : r; /* who has the log */
 
     page_unmark(vm, page, PAGE_LOGGED);
     if (vm->dirty && page < vm->ram_size)
         vm->dirty[n / 64] |= 1ull << (n % 64);
-    if (!r || !r->dirty)
+    if (!of || !of->dirty)
         return;
-    n = (page - r->base) >> GUEST_PAGE_SHIFT;
-    r->dirty[n / 64] |= 1ull << (n % 64);
+    n = (page - r->base + r->off) >> GUEST_PAGE_SHIFT;
+    of->dirty[n / 64] |= 1ull << (n % 64);
 }
 
 static void written(void *self, gpa_t page, unsigned first, unsigned last)

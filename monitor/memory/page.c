@@ -5,6 +5,7 @@
 #include "monitor/cpu/listener.h"
 #include "monitor/memory/dirty.h"
 #include "monitor/memory/phys.h"
+#include "monitor/memory/region.h"
 
 #define MEMORY_END (1ull << 32) /* no memory lies above */
 
@@ -18,11 +19,10 @@ void page_watch(struct vm *vm, const struct page_watcher *w, void *self)
     vm->watcher[vm->watcher_count++].self = self;
 }
 
-void page_mark(struct vm *vm, gpa_t page, uint8_t mark)
+static void mark_at(struct vm *vm, gpa_t page, uint8_t mark)
 {
     uint8_t *kind = region_entry(vm, page);
-    if (!kind)
-        return;
+
     if (!(*kind & mark)) {
         *kind |= mark;
         mmu_flush_gpa(vm, page);
@@ -32,39 +32,78 @@ void page_mark(struct vm *vm, gpa_t page, uint8_t mark)
             vm->watcher[n].ops->marked(vm->watcher[n].self, page);
 }
 
-void page_unmark(struct vm *vm, gpa_t page, uint8_t mark)
+void page_mark(struct vm *vm, gpa_t page, uint8_t mark)
 {
-    uint8_t *kind = region_entry(vm, page);
-    if (!kind)
+    gpa_t at[VM_REGIONS + 1];
+
+    if (!region_entry(vm, page))
         return;
+    for (unsigned n = region_views(vm, page, at); n--;)
+        mark_at(vm, at[n], mark);
+}
+
+static bool is_held(const struct vm *vm, gpa_t page, uint8_t mark)
+{
     for (unsigned n = 0; n < vm->watcher_count; n++) {
         const struct page_watcher *w = vm->watcher[n].ops;
 
         if (w->mark == mark && w->holds && w->holds(vm->watcher[n].self, page))
-            return;
+            return true;
     }
-    *kind &= (uint8_t)~mark;
+    return false;
 }
 
-void page_written(struct vm *vm, gpa_t page, unsigned first, unsigned last, bool same)
+void page_unmark(struct vm *vm, gpa_t page, uint8_t mark)
 {
-    uint8_t kind = *region_entry(vm, page);
+    gpa_t at[VM_REGIONS + 1];
 
+    if (!region_entry(vm, page))
+        return;
+    unsigned count = region_views(vm, page, at);
+    for (unsigned n = 0; n < count; n++)
+        if (is_held(vm, at[n], mark))
+            return;
+    for (unsigned n = 0; n < count; n++)
+        *region_entry(vm, at[n]) &= (uint8_t)~mark;
+}
+
+static void tell(struct vm *vm, gpa_t page, uint8_t marks, unsigned first, unsigned last, bool same)
+{
     for (unsigned n = 0; n < vm->watcher_count; n++) {
         const struct page_watcher *w = vm->watcher[n].ops;
 
-        if ((kind & w->mark) && (!same || w->same_too))
+        if ((marks & w->mark) && (!same || w->same_too))
             w->written(vm->watcher[n].self, page, first, last);
     }
 }
 
+void page_written(struct vm *vm, gpa_t page, unsigned first, unsigned last, bool same)
+{
+    uint8_t marks = *region_entry(vm, page); /* of all addresses, until somebody takes one away */
+    gpa_t at[VM_REGIONS + 1];
+
+    for (unsigned n = region_views(vm, page, at); n--;)
+        tell(vm, at[n], marks, first, last, same);
+}
+
+void page_gone(struct vm *vm, gpa_t page)
+{
+    const uint8_t *kind = region_entry(vm, page);
+
+    if (kind)
+        tell(vm, page, *kind & (uint8_t)~PAGE_LOGGED, 0, GUEST_PAGE_SIZE - 1, false);
+}
+
 void page_code_bits(const struct vm *vm, gpa_t page, uint8_t *bits)
 {
+    gpa_t at[VM_REGIONS + 1];
+    unsigned count = region_views(vm, page, at);
+
     for (unsigned n = 0; n < vm->watcher_count; n++) {
         const struct page_watcher *w = vm->watcher[n].ops;
 
-        if (w->code_bits)
-            w->code_bits(vm->watcher[n].self, page, bits);
+        for (unsigned i = 0; w->code_bits && i < count; i++)
+            w->code_bits(vm->watcher[n].self, at[i], bits);
     }
 }
 
@@ -103,6 +142,7 @@ static void set_kind(struct vm *vm, gpa_t page, uint8_t kind)
     bool other = (*k ^ kind) & PAGE_OVER;
     vm_ram_written(vm, page, GUEST_PAGE_SIZE);
     *k = kind;
+    *k |= region_marks(vm, page);
     for (unsigned c = 0; c < vm->cpu_count; c++)
         vm->cpu[c]->stats.costly_events++;
     if (other) /* other memory is seen there */

@@ -7,6 +7,8 @@
  *            by the walker (A and D), by DMA. A marked page is writable in no TLB and no window.
  * Invariant  A watcher takes only its own mark away: page_unmark() asks the others that use the
  *            same mark, on other CPUs, whether they still need it.
+ * Addresses  Memory that is seen at several (region.h, Views) is marked at all of them, and its
+ *            watchers hear of a store for each.
  * Writer     The thread that runs the vCPU; with several CPUs, one thread at a time.
  */
 #ifndef RING1_MONITOR_MEMORY_PAGE_H
@@ -35,6 +37,10 @@ void page_watch(struct vm *vm, const struct page_watcher *w, void *self);
 /* Sets and takes away a mark. Pages without memory have no marks: nothing happens there. */
 void page_mark(struct vm *vm, gpa_t page, uint8_t mark);
 void page_unmark(struct vm *vm, gpa_t page, uint8_t mark);
+
+/* Other memory, or none, is seen at this address from now on: what was made from its bytes there is
+ * stale. The memory itself has not changed: no log notes it, no other address of it hears. */
+void page_gone(struct vm *vm, gpa_t page);
 
 /* Sets a bit of bits[] for each byte of the page that any watcher of any CPU has made code from. */
 void page_code_bits(const struct vm *vm, gpa_t page, uint8_t *bits);

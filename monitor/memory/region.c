@@ -35,6 +35,58 @@ uint8_t *region_host(const struct vm *vm, gpa_t gpa)
     return r ? r->host + (gpa - r->base) : NULL;
 }
 
+/* ---- views ---- */
+
+static struct region *memory_of(struct region *r)
+{
+    return r->of ? r->of : r;
+}
+
+/* Is the region that lies at this page seen there? */
+static bool is_seen(const struct vm *vm, gpa_t page)
+{
+    uint8_t kind = *region_entry(vm, page);
+
+    return !(kind & PAGE_MMIO) && (page >= vm->ram_size || (kind & PAGE_OVER));
+}
+
+/* Adds to at[0..count) where byte `off` of *of is seen, except at `not`. */
+static unsigned add_views(const struct vm *vm, const struct region *of, uint64_t off, gpa_t not,
+                          gpa_t *at, unsigned count)
+{
+    for (unsigned n = 0; n < vm->region_count; n++) {
+        struct region *r = vm->region[n];
+        gpa_t page = r->base + off - r->off;
+
+        if (memory_of(r) == of && r->base != REGION_NOWHERE && off - r->off < r->size &&
+            page != not &&is_seen(vm, page))
+            at[count++] = page;
+    }
+    return count;
+}
+
+unsigned region_views(const struct vm *vm, gpa_t page, gpa_t at[VM_REGIONS + 1])
+{
+    struct region *r = vm->region_views ? region_at(vm, page) : NULL;
+
+    at[0] = page;
+    if (!r || !is_seen(vm, page))
+        return 1;
+    return add_views(vm, memory_of(r), page - r->base + r->off, page, at, 1);
+}
+
+uint8_t region_marks(const struct vm *vm, gpa_t page)
+{
+    gpa_t at[VM_REGIONS + 1];
+    uint8_t marks = 0;
+
+    for (unsigned n = region_views(vm, page, at); n-- > 1;)
+        marks |= *region_entry(vm, at[n]) & PAGE_MARKS;
+    return marks;
+}
+
+/* ---- where they lie ---- */
+
 int vm_region_add(struct vm *vm, struct region *r)
 {
     if (vm->region_count == VM_REGIONS || !r->size || (r->size & GUEST_PAGE_MASK) ||
@@ -43,6 +95,26 @@ int vm_region_add(struct vm *vm, struct region *r)
     r->vm = vm;
     r->base = REGION_NOWHERE;
     vm->region[vm->region_count++] = r;
+    return 0;
+}
+
+/* The memory of a view begins at byte `off`. */
+static void look_at(struct region *r, uint64_t off)
+{
+    r->off = off;
+    r->host = r->of->host + off;
+    r->at = r->of->at + off;
+}
+
+int vm_region_view(struct vm *vm, struct region *r, struct region *of)
+{
+    if (of->of || r->size > of->size || vm_region_add(vm, r))
+        return -1;
+    r->of = of;
+    r->kind = of->kind;
+    r->bus_writes = of->bus_writes;
+    look_at(r, 0);
+    vm->region_views = true;
     return 0;
 }
 
@@ -60,12 +132,9 @@ static bool fits(const struct vm *vm, const struct region *r, gpa_t base)
     return true;
 }
 
-/* What is made from these pages is stale, then the entries are `kind`. */
-static void set_entries(struct vm *vm, const struct region *r, uint8_t above, uint8_t below)
+static bool is_clean(const struct region *r, uint64_t n)
 {
-    vm_ram_written(vm, r->base, r->size);
-    for (gpa_t page = r->base; page < r->base + r->size; page += GUEST_PAGE_SIZE)
-        page_set_own_kind(vm, page, page < vm->ram_size ? below : above);
+    return !(r->dirty[n / 64] >> (n % 64) & 1);
 }
 
 static void log_all(struct region *r)
@@ -74,19 +143,54 @@ static void log_all(struct region *r)
         r->dirty[n / 64] |= 1ull << (n % 64);
 }
 
-int vm_region_place(struct vm *vm, struct region *r, gpa_t base)
+/* Its pages' entries are `above` at vm.ram_size and above, and else `below`. */
+static void set_entries(struct vm *vm, const struct region *r, uint8_t above, uint8_t below)
 {
-    uint8_t kind = r->kind == REGION_ROM ? PAGE_ROM : PAGE_RAM;
+    for (gpa_t page = r->base; page < r->base + r->size; page += GUEST_PAGE_SIZE)
+        page_set_own_kind(vm, page, page < vm->ram_size ? below : above);
+}
+
+/* The marks that its memory has: those at other addresses, or what its log waits for. */
+static void set_marks(struct vm *vm, struct region *r)
+{
+    const struct region *of = memory_of(r);
+
+    for (gpa_t page = r->base; page < r->base + r->size; page += GUEST_PAGE_SIZE) {
+        uint64_t n = (page - r->base + r->off) >> GUEST_PAGE_SHIFT;
+        uint8_t marks = region_marks(vm, page);
+
+        if (of->dirty && is_clean(of, n) && r->kind != REGION_ROM)
+            marks |= PAGE_LOGGED;
+        if (marks && is_seen(vm, page))
+            *region_entry(vm, page) |= marks;
+    }
+}
+
+/* What was made from its pages is stale; a view's memory is as it was. */
+static void forget(struct vm *vm, const struct region *r)
+{
+    if (!r->of)
+        vm_ram_written(vm, r->base, r->size);
+    for (gpa_t page = r->base; r->of && page < r->base + r->size; page += GUEST_PAGE_SIZE)
+        page_gone(vm, page);
+}
+
+static void remove_region(struct vm *vm, struct region *r)
+{
     gpa_t old = r->base;
 
-    if (base == old)
-        return 0;
-    if (old != REGION_NOWHERE) {
-        set_entries(vm, r, PAGE_MMIO, PAGE_RAM);
-        r->base = REGION_NOWHERE;
-        mmu_memory_changed(vm, old, r->size);
-    }
-    log_all(r);
+    if (old == REGION_NOWHERE)
+        return;
+    forget(vm, r);
+    set_entries(vm, r, PAGE_MMIO, r->device_below ? PAGE_MMIO : PAGE_RAM);
+    r->base = REGION_NOWHERE;
+    mmu_memory_changed(vm, old, r->size);
+}
+
+static int place(struct vm *vm, struct region *r, gpa_t base)
+{
+    uint8_t kind = r->kind == REGION_ROM ? PAGE_ROM : PAGE_RAM;
+
     if (base == REGION_NOWHERE)
         return 0;
     if (!fits(vm, r, base))
@@ -94,26 +198,54 @@ int vm_region_place(struct vm *vm, struct region *r, gpa_t base)
     vm_ram_written(vm, base, r->size); /* RAM below it */
     r->base = base;
     set_entries(vm, r, kind, kind | PAGE_OVER);
+    set_marks(vm, r);
     mmu_memory_changed(vm, base, r->size);
     return 0;
 }
 
+int vm_region_place(struct vm *vm, struct region *r, gpa_t base)
+{
+    if (base == r->base)
+        return 0;
+    remove_region(vm, r);
+    if (!r->of)
+        log_all(r);
+    return place(vm, r, base);
+}
+
+int vm_region_show(struct vm *vm, struct region *r, gpa_t base, uint64_t off)
+{
+    if (base == r->base && off == r->off)
+        return 0;
+    remove_region(vm, r);
+    if ((off & GUEST_PAGE_MASK) || off > r->of->size - r->size)
+        return -1;
+    look_at(r, off);
+    return place(vm, r, base);
+}
+
 /* ---- the log ---- */
 
-static bool is_clean(const struct region *r, uint64_t n)
+/* An address of its page n; false: it is seen at none. */
+static bool find_page(const struct vm *vm, const struct region *r, uint64_t n, gpa_t *page)
 {
-    return !(r->dirty[n / 64] >> (n % 64) & 1);
+    gpa_t at[VM_REGIONS];
+
+    if (!add_views(vm, r, n << GUEST_PAGE_SHIFT, REGION_NOWHERE, at, 0))
+        return false;
+    *page = at[0];
+    return true;
 }
 
 /* Watches the pages whose bits are not set. */
 static void watch(struct vm *vm, const struct region *r)
 {
-    for (uint64_t n = 0; r->base != REGION_NOWHERE && n < r->size >> GUEST_PAGE_SHIFT; n++) {
-        const uint8_t *e = region_entry(vm, r->base + (n << GUEST_PAGE_SHIFT));
+    gpa_t page;
 
-        if (is_clean(r, n) && !(*e & (PAGE_MMIO | PAGE_ROM | PAGE_LOGGED)))
-            page_mark(vm, r->base + (n << GUEST_PAGE_SHIFT), PAGE_LOGGED);
-    }
+    for (uint64_t n = 0; n < r->size >> GUEST_PAGE_SHIFT; n++)
+        if (is_clean(r, n) && find_page(vm, r, n, &page) &&
+            !(*region_entry(vm, page) & (PAGE_ROM | PAGE_LOGGED)))
+            page_mark(vm, page, PAGE_LOGGED);
 }
 
 void region_log_start(struct vm *vm, struct region *r, uint64_t *bitmap)
@@ -125,8 +257,11 @@ void region_log_start(struct vm *vm, struct region *r, uint64_t *bitmap)
 
 void region_log_stop(struct vm *vm, struct region *r)
 {
-    for (uint64_t off = 0; r->base != REGION_NOWHERE && off < r->size; off += GUEST_PAGE_SIZE)
-        page_unmark(vm, r->base + off, PAGE_LOGGED);
+    gpa_t page;
+
+    for (uint64_t n = 0; n < r->size >> GUEST_PAGE_SHIFT; n++)
+        if (find_page(vm, r, n, &page))
+            page_unmark(vm, page, PAGE_LOGGED);
     r->dirty = NULL;
 }
 
@@ -147,11 +282,17 @@ unsigned region_log_collect(struct vm *vm, struct region *r, uint64_t *out)
 
 void region_written(struct vm *vm, struct region *r, uint64_t off, uint64_t len)
 {
-    if (!len)
-        return;
-    if (r->base != REGION_NOWHERE)
-        vm_ram_written(vm, r->base + off, len);
-    for (uint64_t n = off >> GUEST_PAGE_SHIFT; r->dirty && n <= (off + len - 1) >> GUEST_PAGE_SHIFT;
-         n++)
-        r->dirty[n / 64] |= 1ull << (n % 64);
+    gpa_t page;
+
+    while (len) {
+        uint64_t n = off >> GUEST_PAGE_SHIFT, in = off & GUEST_PAGE_MASK;
+        uint64_t part = GUEST_PAGE_SIZE - in < len ? GUEST_PAGE_SIZE - in : len;
+
+        if (find_page(vm, r, n, &page))
+            page_written(vm, page, (unsigned)in, (unsigned)(in + part - 1), false);
+        if (r->dirty)
+            r->dirty[n / 64] |= 1ull << (n % 64);
+        off += part;
+        len -= part;
+    }
 }

@@ -9,12 +9,17 @@
  * Kinds      RAM and frame buffers (RAM with a log) take writes. ROM takes none: they are dropped,
  *            or given to the device on the bus at that address (a flash chip), and never fault.
  * Over RAM   Below vm.ram_size a region hides the RAM there (PAGE_OVER in vm.page[]), until
- *            vm_set_page_kind() shows the RAM again. Writes to such a region are slow.
+ *            vm_set_page_kind() shows the RAM again.
+ * Views      A region may be a view: a piece of another region's memory at another address (`of`).
+ *            The marks of a page are its memory's, not an address's: a mark set through one address
+ *            is there through all, a store through one is heard at all, and the dirty log is the
+ *            one of the memory's own region.
+ * RAM at 0   Is no struct region, so that it stays the quick case, but has all that a region has:
+ *            its marks are in vm.page[], its dirty log is dirty.h's.
  * Invariant  Regions do not overlap each other, end at or below 4 GiB, and are whole pages. Pages
- *            at vm.ram_size and above have their PAGE_* in region.page[], others in vm.page[]. The
- *            RAM at 0 is no region: it stays the quick case.
- * Not here   Two places for one piece of memory that takes writes: stores to one would not reach
- *            the watchers of the other. ROM may be shared.
+ *            at vm.ram_size and above have their PAGE_* in region.page[], others in vm.page[]. All
+ *            addresses where a page of memory is seen have the same PAGE_MARKS.
+ * Not here   Two regions with the same `host` bytes, but for ROM: make a view.
  * Writer     The vCPU's thread.
  */
 #ifndef RING1_MONITOR_MEMORY_REGION_H
@@ -36,15 +41,26 @@ struct region {
     uint8_t *host;   /* the memory */
     uint64_t at;     /* where the host finds it for windows (host.h, window_map()) */
     uint8_t *page;   /* size >> GUEST_PAGE_SHIFT bytes, zero */
+    /* Where it lies below vm.ram_size, a device is there when it does not, not RAM. */
+    bool device_below;
 
-    struct vm *vm;   /* vm_region_add() writes it */
-    gpa_t base;      /* vm_region_add() and vm_region_place() write it */
-    uint64_t *dirty; /* which pages were written, NULL: nobody asks; see below */
+    struct region *of; /* a view: whose memory it is; else NULL. vm_region_view() writes it */
+    uint64_t off;      /* a view: where in that memory it begins; else 0 */
+    struct vm *vm;     /* vm_region_add() writes it */
+    gpa_t base;        /* vm_region_add() and vm_region_place() write it */
+    uint64_t *dirty;   /* which pages were written, NULL: nobody asks; see below */
 };
 
 /* Makes *r a region of the VM, nowhere at first. Returns 0, or -1: there are too many, or r->size
  * is not possible. */
 int vm_region_add(struct vm *vm, struct region *r);
+
+/* *r, of which name, size, page and device_below are filled in, becomes a view of *of, which is none
+ * itself and not smaller. 0, or -1 as vm_region_add(). */
+int vm_region_view(struct vm *vm, struct region *r, struct region *of);
+/* Puts a view at `base`, beginning at byte `off` of the memory, a whole page within it. As
+ * vm_region_place(), but no page counts as written. */
+int vm_region_show(struct vm *vm, struct region *r, gpa_t base, uint64_t off);
 
 /* Puts *r at `base`, or REGION_NOWHERE. 0; -1 when it cannot lie there (something else does, or the
  * base is odd): it is nowhere then. All its pages count as written. */
@@ -59,7 +75,12 @@ uint8_t *region_host(const struct vm *vm, gpa_t gpa);
 /* The region that lies there, shown or not; NULL: none. */
 struct region *region_at(const struct vm *vm, gpa_t gpa);
 
-/* ---- which of its pages were written ---- */
+/* All addresses where the memory of this page is seen now, itself first. Returns how many. */
+unsigned region_views(const struct vm *vm, gpa_t page, gpa_t at[VM_REGIONS + 1]);
+/* PAGE_MARKS that the page has at the other addresses. */
+uint8_t region_marks(const struct vm *vm, gpa_t page);
+
+/* ---- which of its pages were written: of a region that is no view ---- */
 
 /* How many 64-bit words a bitmap has with a bit for each page of the region. */
 static inline size_t region_log_words(const struct region *r)

@@ -22,12 +22,15 @@
 #define ROM      0xfffc0000u
 #define ROM_SZ   (16u << 12)
 #define COUNTER  0x5000u
+#define BANK     0xa0000u /* hides RAM */
+#define ABOVE    0xfe000000u
+#define BANK_SZ  (16u << 12)
 
 enum way { INTERPRETED, WINDOWS, SOFT, WAYS };
 
 static struct world {
     struct bt_rig *rig;
-    struct region frame, rom;
+    struct region frame, rom, bank, above; /* the last two: views of the frame */
     uint64_t log[1], out[1];
 } w;
 
@@ -289,6 +292,124 @@ static void edges(enum way way)
     cr_expect_eq(vm_region_add(vm, &odd), -1);
 }
 
+/* ---- one memory at several addresses ---- */
+
+static void add_view(struct region *r, const char *name, uint64_t size)
+{
+    *r = (struct region){.name = name, .size = size, .device_below = r == &w.bank};
+    r->page = calloc(size >> 12, 1);
+    cr_assert(!vm_region_view(&w.rig->vm, r, &w.frame));
+}
+
+static struct vm *open_views(enum way way)
+{
+    struct vm *vm = open_world(way);
+
+    add_view(&w.bank, "bank", BANK_SZ);
+    add_view(&w.above, "above", FRAME_SZ);
+    cr_assert(!vm_region_show(vm, &w.bank, BANK, BANK_SZ) && !vm_region_place(vm, &w.above, ABOVE));
+    return vm;
+}
+
+/* mov [ebx], ecx; hlt */
+static void store(uint32_t at, uint32_t val)
+{
+    struct vcpu *v = w.rig->cpu;
+
+    memcpy(v->vm->ram + CODE, "\xb9\0\0\0\0\x89\x0b\xf4", 8);
+    memcpy(v->vm->ram + CODE + 1, &val, 4);
+    vm_ram_written(v->vm, CODE, 8);
+    v->gpr[EBX] = at;
+    run(CODE);
+}
+
+/* The same code runs at three addresses, and is changed through each. */
+static void views(enum way way)
+{
+    const uint32_t in_frame = FRAME + BANK_SZ + 0x2000,
+                   at[] = {in_frame, BANK + 0x2000, ABOVE + BANK_SZ + 0x2000};
+    struct vm *vm = open_views(way);
+    uint32_t x = 0x1234;
+
+    memcpy(w.frame.host + BANK_SZ + 0x2000, "\xb8\0\0\0\0\xf4", 6);
+    memcpy(w.frame.host + 0x2000, "\xb8\x77\0\0\0\xf4", 6); /* what another bank has there */
+    for (unsigned n = 1; n < 120; n++) {
+        store(at[n / 3 % 3] + 1, n);
+        for (unsigned i = 0; i < 3; i++)
+            cr_assert_eq(run(at[(n + i) % 3]), n, "way %u: run %u at %u", way, n, (n + i) % 3);
+    }
+    for (unsigned i = 0; i < 3; i++) /* marks are the memory's */
+        cr_expect(*region_entry(vm, at[i]) & (PAGE_CODE | PAGE_TRANSLATED));
+    cr_expect(vm_dma_write(vm, BANK + 0x2001, &x, 4));
+    cr_expect_eq(run(in_frame), x, "way %u: a device wrote through the bank", way);
+    x = 0x4321;
+    memcpy(w.frame.host + BANK_SZ + 0x2001, &x, 4);
+    region_written(vm, &w.frame, BANK_SZ + 0x2001, 4);
+    for (unsigned i = 0; i < 3; i++)
+        cr_expect_eq(run(at[i]), x, "way %u: its owner wrote it", way);
+    cr_expect(!vm_region_show(vm, &w.bank, BANK, 0));
+    cr_expect_eq(run(BANK + 0x2000), 0x77, "way %u: another bank", way);
+    cr_expect_eq(run(in_frame), x);
+    cr_expect(!vm_region_show(vm, &w.bank, BANK, BANK_SZ));
+    cr_expect_eq(run(BANK + 0x2000), x, "way %u", way);
+    vm_region_place(vm, &w.frame, REGION_NOWHERE); /* its views stay */
+    store(BANK + 0x2001, 0x55);
+    cr_expect_eq(run(ABOVE + BANK_SZ + 0x2000), 0x55, "way %u", way);
+    cr_expect_eq(w.frame.host[BANK_SZ + 0x2001], 0x55);
+    vm_region_place(vm, &w.bank, REGION_NOWHERE);
+    cr_expect_eq(vm->page[BANK >> 12], PAGE_MMIO, "the device's again");
+    cr_expect_eq(run(ABOVE + BANK_SZ + 0x2000), 0x55);
+    cr_expect_eq(w.rig->cpu->stats.mmio_writes, 0);
+}
+
+/* mov ecx, 1000; l: mov [ebx], ecx; add [ebx + 0x1000], ecx; loop l; hlt */
+static const uint8_t fill_code[] = {0xb9, 0xe8, 3,    0, 0, 0x89, 0x0b, 1,
+                                    0x8b, 0,    0x10, 0, 0, 0xe2, 0xf6, HLT};
+
+/* The log hears through each address, of each page once. */
+static void views_log(enum way way)
+{
+    struct vm *vm = open_views(way);
+    const struct vcpu *v = w.rig->cpu;
+    const struct {
+        uint32_t at;
+        unsigned page; /* of the frame */
+    } row[] = {{BANK, 16}, {FRAME, 0}, {ABOVE + 0x5000, 5}, {BANK + 0x7000, 23}, {BANK, 16}};
+
+    memcpy(vm->ram + CODE, fill_code, sizeof fill_code);
+    region_log_start(vm, &w.frame, w.log);
+    region_log_collect(vm, &w.frame, w.out);
+    cr_expect(w.frame.page[16] & PAGE_LOGGED);
+    cr_expect_eq(vm->page[BANK >> 12], PAGE_OVER | PAGE_LOGGED);
+    for (unsigned n = 0; n < ARRAY_LEN(row); n++) {
+        w.rig->cpu->gpr[EBX] = row[n].at;
+        run(CODE);
+        cr_expect_eq(region_log_collect(vm, &w.frame, w.out), 2, "way %u, row %u", way, n);
+        cr_expect_eq(w.out[0], 3ull << row[n].page, "way %u, row %u", way, n);
+    }
+    w.rig->cpu->gpr[EBX] = BANK;
+    run(CODE);
+    cr_expect_eq(vm->page[BANK >> 12], PAGE_OVER, "full speed: no mark at any address");
+    cr_expect(!(w.above.page[16] & PAGE_LOGGED) && !(w.frame.page[16] & PAGE_LOGGED));
+    uint64_t slow = v->stats.bt_trap_emulated + v->stats.true_faults + v->stats.tlb_fills;
+    run(CODE);
+    slow = v->stats.bt_trap_emulated + v->stats.true_faults + v->stats.tlb_fills - slow;
+    cr_expect(slow < 10, "way %u: at RAM's speed", way);
+    region_log_collect(vm, &w.frame, w.out);
+    cr_expect(!vm_region_show(vm, &w.bank, BANK, 2 * BANK_SZ));
+    cr_expect_eq(region_log_collect(vm, &w.frame, w.out), 0, "a bank is no write");
+    cr_expect_eq(vm->page[BANK >> 12], PAGE_OVER | PAGE_LOGGED, "but is watched");
+    vm_region_place(vm, &w.frame, REGION_NOWHERE);
+    vm_region_place(vm, &w.above, REGION_NOWHERE);
+    region_log_collect(vm, &w.frame, w.out);
+    w.rig->cpu->gpr[EBX] = BANK;
+    run(CODE);
+    region_log_collect(vm, &w.frame, w.out);
+    cr_expect_eq(w.out[0], 3ull << 32, "way %u: seen at the view only", way);
+    region_log_stop(vm, &w.frame);
+    cr_expect_eq(vm->page[BANK >> 12], PAGE_OVER);
+}
+
 #define IN_ALL_WAYS(what)                                                                          \
     Test(region, what##_interpreted)                                                               \
     {                                                                                              \
@@ -303,6 +424,8 @@ static void edges(enum way way)
         what(SOFT);                                                                                \
     }
 
+IN_ALL_WAYS(views)
+IN_ALL_WAYS(views_log)
 IN_ALL_WAYS(code_in_rom)
 IN_ALL_WAYS(code_in_frame)
 IN_ALL_WAYS(moves)
