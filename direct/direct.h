@@ -29,6 +29,9 @@ size_t direct_size(uint64_t ram_size);
 /* Adds the engine, before the translator. v->host has direct_run() and windows. */
 void direct_init(struct vcpu *v, void *memory, const struct direct_options *options);
 
+/* Nothing is known of any page, as at the beginning: another guest's are there. */
+void direct_forget(struct vcpu *v);
+
 extern const struct engine direct_engine;
 
 #endif

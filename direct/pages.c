@@ -165,3 +165,21 @@ void pages_trapped(struct vcpu *v, struct direct *d)
     *count = 0;
     make_busy(v, d, page, now);
 }
+
+void direct_forget(struct vcpu *v)
+{
+    struct direct *d = direct_of(v);
+
+    for (gpa_t page = 0; page < v->vm->ram_size; page += GUEST_PAGE_SIZE) {
+        page_unmark(v->vm, page, PAGE_DIRECT);
+        for (unsigned role = 0; role < ROLE_COUNT; role++)
+            *state_of(d, page, role) = PAGE_UNKNOWN;
+    }
+    for (unsigned n = 0; n < BUSY_PAGES; n++)
+        d->busy[n].until = 0;
+    for (unsigned n = 0; n < TRAP_COUNTS; n++)
+        d->traps[n] = 0;
+    d->busy_ends = NS_NEVER;
+    d->generation++;
+    mmu_flush_all(v);
+}

@@ -10,10 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "monitor/arch/segment.h"
 #include "monitor/cpu/fpu.h"
 #include "monitor/memory/page.h"
-#include "shadow-mmu/mmu.h"
 
 #define KERNEL   0x00600000u
 #define SLICE_NS 1000000ull
@@ -61,9 +59,10 @@ int micro_create(struct micro *m, enum exec_mode exec, uint32_t trace, int trace
     return 0;
 }
 
-static void put(uint8_t *ram, uint32_t at, uint64_t value, unsigned size)
+/* image: what is at LAB_CODE. */
+static void put(uint8_t *image, uint32_t at, uint64_t value, unsigned size)
 {
-    memcpy(ram + at, &value, size);
+    memcpy(image + (at - LAB_CODE), &value, size);
 }
 
 /* A descriptor: attr is its bits 8-15 and 20-23, limit in its unit. */
@@ -74,7 +73,7 @@ static uint64_t descriptor(uint32_t base, uint32_t limit, uint32_t attr)
            (uint64_t)(base >> 24) << 56;
 }
 
-static void put_tables(uint8_t *ram)
+static void put_tables(uint8_t *image)
 {
     static const struct {
         uint16_t sel, attr;
@@ -87,63 +86,51 @@ static void put_tables(uint8_t *ram)
     };
 
     for (unsigned n = 0; n < ARRAY_LEN(rows); n++)
-        put(ram, LAB_GDT + rows[n].sel, descriptor(rows[n].base, rows[n].limit, rows[n].attr), 8);
+        put(image, LAB_GDT + rows[n].sel, descriptor(rows[n].base, rows[n].limit, rows[n].attr), 8);
     for (uint32_t v = 0; v < 256; v++) {
         uint32_t handler = LAB_HANDLERS + 16 * v;
-        put(ram, LAB_IDT + 8 * v, (handler & 0xffff) | LAB_SEL_CODE << 16, 4);
-        put(ram, LAB_IDT + 8 * v + 4, (handler & 0xffff0000) | GATE_INT, 4);
-        put(ram, handler, 0xb8, 1); /* mov eax, 0xee00 + v; add eax, ebp; hlt */
-        put(ram, handler + 1, 0xee00 + v, 4);
-        put(ram, handler + 5, 0xf4e801, 3);
+        put(image, LAB_IDT + 8 * v, (handler & 0xffff) | LAB_SEL_CODE << 16, 4);
+        put(image, LAB_IDT + 8 * v + 4, (handler & 0xffff0000) | GATE_INT, 4);
+        put(image, handler, 0xb8, 1); /* mov eax, 0xee00 + v; add eax, ebp; hlt */
+        put(image, handler + 1, 0xee00 + v, 4);
+        put(image, handler + 5, 0xf4e801, 3);
     }
-    put(ram, LAB_TSS + 4, LAB_STACK, 4); /* ESP0, SS0, the I/O map beyond the limit */
-    put(ram, LAB_TSS + 8, LAB_SEL_DATA, 2);
-    put(ram, LAB_TSS + 102, 0x68, 2);
+    put(image, LAB_TSS + 4, LAB_STACK, 4); /* ESP0, SS0, the I/O map beyond the limit */
+    put(image, LAB_TSS + 8, LAB_SEL_DATA, 2);
+    put(image, LAB_TSS + 102, 0x68, 2);
 }
 
-static void set_segment(struct vcpu *v, struct seg *s, uint16_t sel)
-{
-    struct descriptor d;
+const struct micro_state micro_state = {.base = LAB_CODE,
+                                        .eip = LAB_CODE,
+                                        .esp = LAB_STACK,
+                                        .sysenter_esp = LAB_STACK,
+                                        .sysenter_eip = LAB_HANDLERS + 16 * 0xf0,
+                                        .gdt_base = LAB_GDT,
+                                        .gdt_limit = LAB_GDT_LIMIT,
+                                        .idt_base = LAB_IDT,
+                                        .idt_limit = 0x7ff,
+                                        .code = LAB_SEL_CODE,
+                                        .data = LAB_SEL_DATA,
+                                        .tss = LAB_SEL_TSS,
+                                        .ldt = LAB_SEL_LDT};
 
-    VMM_CHECK(descriptor_fetch(v, sel, &d));
-    seg_from_descriptor(s, sel, d);
+void micro_image(uint8_t *out, const struct program *p)
+{
+    memset(out, 0, MICRO_BYTES);
+    memcpy(out, p->code, (size_t)(p->end - p->code));
+    put_tables(out);
 }
 
 void micro_load(struct micro *m, const struct program *p)
 {
-    uint8_t *ram = m->machine.ram.base;
-
-    memset(ram + LAB_CODE, 0, LAB_PAGES * GUEST_PAGE_SIZE);
-    memcpy(ram + LAB_CODE, p->code, (size_t)(p->end - p->code));
-    put_tables(ram);
-    vm_ram_written(&m->machine.vm, LAB_CODE, LAB_PAGES * GUEST_PAGE_SIZE);
+    micro_image(m->machine.ram.base + LAB_CODE, p);
+    vm_ram_written(&m->machine.vm, LAB_CODE, MICRO_BYTES);
     micro_restart(m, p);
 }
 
 void micro_restart(struct micro *m, const struct program *p)
 {
-    struct vcpu *v = m->machine.vcpu;
-
-    v->halted = false;
-    v->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE;
-    v->cr4 = 0;
-    v->eflags = EFL_FIXED1;
-    v->gdtr = (struct table_reg){.base = LAB_GDT, .limit = LAB_GDT_LIMIT};
-    v->idtr = (struct table_reg){.base = LAB_IDT, .limit = 0x7ff};
-    v->cpl = 0;
-    memset(v->gpr, 0, sizeof v->gpr);
-    v->gpr[ESP] = LAB_STACK;
-    v->gpr[ESI] = p->esi;
-    v->eip = v->next_eip = LAB_CODE;
-    v->msr.sysenter_cs = LAB_SEL_CODE;
-    v->msr.sysenter_esp = LAB_STACK;
-    v->msr.sysenter_eip = LAB_HANDLERS + 16 * 0xf0;
-    for (unsigned n = 0; n < SEG_COUNT; n++)
-        set_segment(v, &v->seg[n], n == SEG_CS ? LAB_SEL_CODE : LAB_SEL_DATA);
-    set_segment(v, &v->tr, LAB_SEL_TSS);
-    set_segment(v, &v->ldtr, LAB_SEL_LDT);
-    mmu_flush_all(v);
-    vcpu_attend(v, ATT_MODE);
+    VMM_CHECK(micro_enter(m->machine.vcpu, &micro_state, p->esi));
 }
 
 static uint64_t time_stamp(void)

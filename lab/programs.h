@@ -16,7 +16,7 @@
 #define LAB_TSS      0x00503000
 #define LAB_HARD_GDT 0x00503800 /* the machine's, in which the kernel is deprivileged to ring 1 */
 #define LAB_HANDLERS 0x00504000 /* 16 bytes each */
-#define LAB_PAGES    5
+#define LAB_PAGES    5          /* MICRO_BYTES */
 
 #define LAB_SEL_CODE      0x08
 #define LAB_SEL_DATA      0x10

@@ -72,6 +72,12 @@ const char *metal_config_read(struct metal_config *c, const char *cmdline)
         if (!c->no_reboot && !same(text, "on"))
             return "reboot= wants on or off";
     }
+    if (bootinfo_option(cmdline, "lab", text, sizeof text)) {
+        c->lab = true;
+        c->lab_naive = same(text, "naive");
+        if ((!c->lab_naive && !same(text, "run")) || c->interpret)
+            return "lab= wants naive or run, and exec=translate";
+    }
     c->memory = (c->memory + 2 * MIB - 1) & ~(2 * MIB - 1);
     return NULL;
 }

@@ -2,6 +2,7 @@
 /* loop.c - runs the guest to its end; see monitor.h. */
 #include <stdarg.h>
 
+#include "host/metal/lab.h"
 #include "host/metal/monitor.h"
 #include "host/metal/nucleus/bootinfo.h"
 #include "host/metal/nucleus/clock.h"
@@ -117,12 +118,17 @@ _Noreturn void monitor_run(void)
     struct metal *m = &metal;
     const char *why = metal_config_read(&m->cfg, metal_bootinfo()->cmdline);
 
-    if (!why && metal_host_init(m, &why) == 0 && metal_machine_init(m, &why) == 0) {
-        metal_loop(m);
-        report(m);
-    } else {
-        metal_say("%s", why);
+    if (!why && metal_host_init(m, &why) == 0) {
+        if (m->cfg.lab) {
+            why = metal_machine_bare(m, &why) ? why : lab_run(m);
+        } else if (metal_machine_init(m, &why) == 0) {
+            why = NULL;
+            metal_loop(m);
+            report(m);
+        }
     }
+    if (why)
+        metal_say("%s", why);
     nucleus_call(SERVICE_POWER_OFF, 0, 0, 0, 0);
     for (;;)
         continue;

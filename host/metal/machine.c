@@ -72,7 +72,7 @@ static int create_engines(struct metal *m, struct machine_parts *p)
         (struct direct_options){.user = m->cfg.direct_user,
                                 .kernel = m->cfg.direct_kernel,
                                 .umip = cpuid(0, 0).a >= 7 && (cpuid(7, 0).c & UMIP)};
-    if (!m->cfg.direct_user && !m->cfg.direct_kernel)
+    if ((!m->cfg.direct_user && !m->cfg.direct_kernel) || m->cfg.lab_naive)
         return 0;
     p->direct = metal_alloc(direct_size(m->cfg.memory));
     return p->direct ? 0 : -1;
@@ -117,12 +117,8 @@ static int build(struct metal *m, const char **why)
     return vm_build(&m->vm, &parts, &board, why);
 }
 
-int metal_machine_init(struct metal *m, const char **why)
+int metal_machine_bare(struct metal *m, const char **why)
 {
-    static struct boot_error e;
-
-    if (find_kernel(m, why))
-        return -1;
     m->ram = nucleus_call(SERVICE_TAKE_FRAMES, m->cfg.memory, 0, 0, 0);
     if (m->ram == NO_FRAME) {
         *why = "this machine has less memory in one piece than memory= asks for";
@@ -132,6 +128,15 @@ int metal_machine_init(struct metal *m, const char **why)
     if (build(m, why))
         return -1;
     nucleus_call(SERVICE_VCPU, (uint64_t)m->vcpu, 0, 0, 0);
+    return 0;
+}
+
+int metal_machine_init(struct metal *m, const char **why)
+{
+    static struct boot_error e;
+
+    if (find_kernel(m, why) || metal_machine_bare(m, why))
+        return -1;
     *why = e.text;
     return boot_start(&m->boot, &m->vm, m->pc, NULL, &e);
 }

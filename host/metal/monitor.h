@@ -11,6 +11,7 @@
  * vm_host.c  struct vmm_host (include/ring1/host.h)
  * machine.c  the VM's parts
  * loop.c     running it
+ * lab.c      or running micro-guests (lab.h)
  */
 #ifndef RING1_HOST_METAL_MONITOR_H
 #define RING1_HOST_METAL_MONITOR_H
@@ -34,6 +35,7 @@ struct metal_config {
     bool interpret;     /* exec=interpret; else exec=translate */
     uint64_t cache;     /* bytes */
     bool no_reboot;
+    bool lab, lab_naive; /* lab=run, lab=naive (lab.h) */
 };
 
 /* Fills in *c from the command line. Returns a sentence about what is wrong (static), or NULL. */
@@ -64,6 +66,8 @@ int metal_machine_init(struct metal *m, const char **why);
 /* Runs the guest to its end. */
 void metal_loop(struct metal *m);
 void metal_flush(struct metal *m);
+/* Makes a VM without a kernel: RAM and a board. Returns 0, or -1 with a sentence in *why. */
+int metal_machine_bare(struct metal *m, const char **why);
 /* Prints a line to the console, by fmt.h's conversions. */
 void metal_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -32,7 +32,11 @@ struct direct_regs {
     uint8_t cpl;      /* 3, or 1 for a guest's kernel */
     uint64_t window;  /* where the host shows the linear addresses (vcpu_host.window_base) */
     uint32_t cr4_sse; /* of CR4: OSFXSR and OSXMMEXCPT, as the guest has them */
-    bool fpu_off;     /* x87 and SSE instructions raise #NM */
+    /* The laboratory's (host/metal/naive.c): a GDT of which the code and data segments are shown
+     * too; NULL: only what is loaded. */
+    const uint64_t *table;
+    unsigned table_count; /* descriptors, the null one included */
+    bool fpu_off;         /* x87 and SSE instructions raise #NM */
     /* Out, after an exception. error: its error code, 0 if it has none. addr: the address that #PF
      * reports in CR2, or the bits that #DB set in DR6. */
     uint32_t error, addr;

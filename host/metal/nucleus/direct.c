@@ -45,6 +45,16 @@ static bool loadable(const struct direct_regs *r, unsigned n)
     return !(type & TYPE_CODE) || (type & TYPE_RW);
 }
 
+/* What is no code or data segment of ring 1 or 3 without L is shown as none. */
+static void show_table(const struct direct_regs *r)
+{
+    for (unsigned n = 1; n < r->table_count && n < DIRECT_SELECTORS; n++) {
+        uint64_t desc = r->table[n];
+        bool fit = (desc & DESC_MASK) == DESC_MUST && DESC_DPL(desc) >= r->cpl;
+        segments_guest((uint16_t)(n << 3), fit ? desc : 0);
+    }
+}
+
 static bool show_segments(const struct direct_regs *r)
 {
     if (r->cpl != 1 && r->cpl != 3)
@@ -55,6 +65,8 @@ static bool show_segments(const struct direct_regs *r)
     for (unsigned n = 0; n < 6; n++)
         if (dx.shown[n])
             segments_guest(dx.shown[n], 0);
+    if (r->table)
+        show_table(r);
     for (unsigned n = 0; n < 6; n++) {
         dx.shown[n] = (r->sel[n] & ~3u) ? r->sel[n] : 0;
         if (dx.shown[n])
