@@ -2,8 +2,10 @@
 /* holes.c - see holes.h: the laboratory's subcommands are a table. */
 #include "cli/holes.h"
 
+#include <limits.h>
 #include <string.h>
 
+#include "cli/metal.h"
 #include "host/linux/error.h"
 #include "include/ring1/types.h"
 #include "lab/cost.h"
@@ -25,21 +27,34 @@ static int list(int count, char **args)
     return 0;
 }
 
+/* The machine of its own, if its image is built. */
+static struct hard_machine find_machine(bool wanted)
+{
+    static char image[PATH_MAX + 64];
+
+    return (struct hard_machine){
+        .image = wanted && metal_find_image(image, sizeof image) == 0 ? image : NULL,
+        .unwanted = !wanted};
+}
+
 static int run(int count, char **args)
 {
     const char *only = NULL;
-    bool json = false;
+    bool json = false, metal = true;
 
     for (int n = 0; n < count; n++)
         if (strcmp(args[n], "--json") == 0) {
             json = true;
+        } else if (strcmp(args[n], "--no-metal") == 0) {
+            metal = false;
         } else if (args[n][0] != '-' && !only) {
             only = args[n];
         } else {
-            say("'ring1 holes run' takes the name of a row, and --json");
+            say("'ring1 holes run' takes the name of a row, --json and --no-metal");
             return 1;
         }
-    int status = matrix_run(stdout, only, json);
+    struct hard_machine machine = find_machine(metal);
+    int status = matrix_run(stdout, &machine, only, json);
     if (status < 0)
         say("no row is called '%s'; 'ring1 holes list' has their names", only);
     return status != 0;
@@ -84,7 +99,8 @@ static const struct row {
 } rows[] = {
     {"list", "[--json]", "every sensitive instruction, and what it does in each ring", list},
     {"explain", "MNEMONIC|BYTES", "what the translator makes of it, line by line", explain_one},
-    {"run", "[NAME] [--json]", "execute each: naive, interpreted, translated", run},
+    {"run", "[NAME] [--json] [--no-metal]",
+     "execute each: naive, interpreted, translated, directly", run},
     {"demo", "", "kernels that go wrong when deprivileged naively, and right when translated",
      demo_all},
     {"cost", "[--json|--svg]", "what they cost: signal, native, interpreted, translated", cost},
@@ -94,7 +110,7 @@ static int usage(FILE *f)
 {
     fprintf(f, "The holes of x86: why a kernel cannot just run in ring 1 or 3.\n\n");
     for (unsigned n = 0; n < ARRAY_LEN(rows); n++)
-        fprintf(f, "  ring1 holes %s %-*s  %s\n", rows[n].name, (int)(24 - strlen(rows[n].name)),
+        fprintf(f, "  ring1 holes %s %-*s  %s\n", rows[n].name, (int)(34 - strlen(rows[n].name)),
                 rows[n].arguments, rows[n].text);
     fprintf(f, "\ndocs/lab/README.md is a worksheet that goes through them.\n");
     return f == stdout ? 0 : 1;

@@ -110,7 +110,7 @@ static int check_file(const char *path, const char *what)
 }
 
 /* Beside the program in a build folder, or where it is installed. */
-static int find_image(char *out, size_t size)
+int metal_find_image(char *out, size_t size)
 {
     static const char *const places[] = {"host/metal/ring1-metal", "../lib/ring1/ring1-metal",
                                          "../libexec/ring1/ring1-metal"};
@@ -128,6 +128,13 @@ static int find_image(char *out, size_t size)
         if (access(out, R_OK) == 0)
             return 0;
     }
+    return -1;
+}
+
+static int find_image(char *out, size_t size)
+{
+    if (metal_find_image(out, size) == 0)
+        return 0;
     say("the image ring1-metal is not there: build it with 'tools/zydis-source build/zydis' and "
         "'ninja -C build' (docs/metal.md)");
     return -1;

@@ -8,6 +8,11 @@
 #ifndef RING1_CLI_METAL_H
 #define RING1_CLI_METAL_H
 
+#include <stddef.h>
+
+/* Where the image ring1-metal is: a path in out[size]. Returns 0; -1: nowhere. */
+int metal_find_image(char *out, size_t size);
+
 /* `args` follow the word "metal". Returns the process's exit status. */
 int cmd_metal(int count, char **args);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * matrix.h - `ring1 holes run`: each micro-guest (programs.h) executed in four ways, against what
- * ring 0 is to see.
+ * matrix.h - `ring1 holes run`: each micro-guest (programs.h) executed in all ways of run.h,
+ * against what ring 0 is to see.
  *
  * Promises   Each cell is a run in a process of its own, which is ended after some seconds.
  */
@@ -10,10 +10,11 @@
 
 #include <stdio.h>
 
-#include "include/ring1/types.h"
+#include "lab/hard.h"
 
 /* Runs the rows whose name is `only` (NULL: all), and prints a table, or JSON. Returns 0; 1: an
- * interpreted or translated cell is not what ring 0 sees, or did not run; -1: no such row. */
-int matrix_run(FILE *f, const char *only, bool json);
+ * interpreted, translated or direct cell is not what ring 0 sees, or did not run; -1: no such row.
+ * A machine that cannot be had is a sentence, and no failure. */
+int matrix_run(FILE *f, const struct hard_machine *machine, const char *only, bool json);
 
 #endif

@@ -25,6 +25,9 @@ static const struct way_row {
     [WAY_RING1] = {"ring1", "ring 1, naive", EXEC_INTERPRET, naive_ring1_start},
     [WAY_INTERPRETED] = {"interpreted", "interpreted", EXEC_INTERPRET, NULL},
     [WAY_TRANSLATED] = {"translated", "translated", EXEC_TRANSLATE, NULL},
+    [WAY_HARD_NAIVE] = {"metal-naive", "metal, naive", EXEC_TRANSLATE, NULL},
+    [WAY_HARD_TRANSLATED] = {"metal-translated", "metal, transl.", EXEC_TRANSLATE, NULL},
+    [WAY_HARD_DIRECT] = {"metal-direct", "metal, direct", EXEC_TRANSLATE, NULL},
 };
 
 bool way_is_true(const struct program *p, const struct seen *s)

@@ -1,14 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run.h - the ways in which the laboratory executes a micro-guest, each time in a process of its
- * own.
+ * run.h - the ways in which the laboratory executes a micro-guest; those below WAY_HARD each time
+ * in a process of its own.
  */
 #ifndef RING1_LAB_RUN_H
 #define RING1_LAB_RUN_H
 
 #include "lab/micro.h"
 
-enum way { WAY_RING3, WAY_RING1, WAY_INTERPRETED, WAY_TRANSLATED, WAYS };
+enum way {
+    WAY_RING3,
+    WAY_RING1,
+    WAY_INTERPRETED,
+    WAY_TRANSLATED,
+    WAY_HARD, /* from here on by hard_run() (hard.h), not by way_run() */
+    WAY_HARD_NAIVE = WAY_HARD,
+    WAY_HARD_TRANSLATED,
+    WAY_HARD_DIRECT,
+    WAYS
+};
 
 /* "ring3"; "ring 3, naive". */
 const char *way_name(enum way w);

@@ -55,11 +55,34 @@ def check_run():
     check(rows["popf"]["ring1"]["if"] == 1 and rows["popf"]["translated"]["if"] == 0, "POPF loses IF")
     check(rows["cli"]["ring1"]["trap"] == "#GP" and rows["clac"]["ring1"]["trap"] == "#UD", "what trapped")
     check(rows["push_seg"]["ring1"]["eax"] == 9 and rows["push_seg"]["translated"]["eax"] == 8, "the ring that CS shows")
+    check_metal(rows, names)
+    status, out, err = run("run", "popf", "--no-metal")
+    check(status == 0 and "metal, naive': it was not asked for" in out and out.split("\n")[0].count("metal") == 0, "run --no-metal")
     status, out, err = run("run", "popf")
     check(status == 0 and any(line.split()[0] == "popf" and "visible" in line and "closed" in line for line in out.split("\n") if line),
           "run popf")
     status, out, err = run("run", "nothing")
     check(status == 1 and "'nothing'" in err and not out, "run of no row")
+
+
+# What the real CPU's ring 1 shows: what the interpreter's does, but the machine's model, and a shadow that a trap loses.
+VISIBLE_METAL = VISIBLE1 - {"rdtsc"} | {"cpuid", "mov_ss_shadow"}
+
+
+def check_metal(rows, names):
+    """The machine's columns, or one sentence about why there are none."""
+    if rows["popf"]["metal-naive"]["cell"] == "not run":
+        check(all(len(r[f"metal-{w}"]["why"]) > 20 for r in rows.values() for w in ("naive", "translated", "direct")), "why no machine")
+        return
+    for name, row in rows.items():
+        check(row["metal-translated"]["cell"] == row["metal-direct"]["cell"] == "closed", f"{name} on metal: {row}")
+        check((row["metal-naive"]["cell"] == "visible") == (name in VISIBLE_METAL), f"{name} on metal: {row['metal-naive']}")
+        if names[name]["list"] == "traps":
+            check(row["metal-naive"]["cell"] == "traps", f"{name} on metal: {row['metal-naive']}")
+    check(rows["rdtsc"]["metal-naive"]["cell"] == "quirk" and rows["rdtsc"]["metal-naive"]["why"], "QEMU's quirk")
+    check(rows["push_seg"]["metal-naive"]["eax"] == 9 and rows["push_seg"]["metal-direct"]["eax"] == 8, "CPL 1 is CPL 1")
+    check(rows["popf"]["metal-naive"]["if"] == 1 and rows["popf"]["metal-direct"]["if"] == 0, "POPF in the CPU's ring 1")
+    check(rows["cli"]["metal-direct"]["bare"] and not rows["popf"]["metal-direct"]["bare"], "what runs on the bare CPU")
 
 
 def check_explain():
