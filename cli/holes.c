@@ -83,14 +83,26 @@ static int demo_all(int count, char **args)
 
 static int cost(int count, char **args)
 {
-    if (count == 0)
-        return cost_run(stdout, COST_TEXT);
-    if (count == 1 && strcmp(args[0], "--json") == 0)
-        return cost_run(stdout, COST_JSON);
-    if (count == 1 && strcmp(args[0], "--svg") == 0)
-        return cost_run(stdout, COST_SVG);
-    say("'ring1 holes cost' takes nothing but --json or --svg");
-    return 1;
+    static const char *const forms[] = {
+        [COST_TEXT] = "", [COST_JSON] = "--json", [COST_SVG] = "--svg"};
+    unsigned form = COST_TEXT;
+    bool metal = true;
+
+    for (int n = 0; n < count; n++) {
+        unsigned named = COST_JSON;
+        while (named < ARRAY_LEN(forms) && strcmp(args[n], forms[named]) != 0)
+            named++;
+        if (strcmp(args[n], "--no-metal") == 0) {
+            metal = false;
+        } else if (named < ARRAY_LEN(forms) && form == COST_TEXT) {
+            form = named;
+        } else {
+            say("'ring1 holes cost' takes nothing but --json or --svg, and --no-metal");
+            return 1;
+        }
+    }
+    struct hard_machine machine = find_machine(metal);
+    return cost_run(stdout, &machine, form);
 }
 
 static const struct row {
@@ -103,7 +115,8 @@ static const struct row {
      "execute each: naive, interpreted, translated, directly", run},
     {"demo", "", "kernels that go wrong when deprivileged naively, and right when translated",
      demo_all},
-    {"cost", "[--json|--svg]", "what they cost: signal, native, interpreted, translated", cost},
+    {"cost", "[--json|--svg] [--no-metal]", "what they cost: signal, #GP, interpreted, translated",
+     cost},
 };
 
 static int usage(FILE *f)

@@ -8,7 +8,6 @@
 #include "lab/cost.h"
 
 #include "lab/holes.h"
-#include "lab/run.h"
 
 #define COPIES 8u
 #define MORE   4u
@@ -22,6 +21,8 @@ static const struct way_of_cost {
     {WAY_RING3, 200, "#c0392b"},
     {WAY_INTERPRETED, 2000, "#7f8c8d"},
     {WAY_TRANSLATED, 10000, "#2471a3"},
+    {WAY_HARD_NAIVE, 20, "#d35400"},
+    {WAY_HARD_TRANSLATED, 2000, "#17a589"},
 };
 #define WAYS_OF_COST ARRAY_LEN(ways)
 
@@ -39,16 +40,51 @@ static const struct loop {
 };
 
 struct cost {
-    double cycles; /* negative: it did not run */
+    double cycles; /* or instructions of the emulated machine; negative: it did not run */
     bool trapped;  /* by a signal */
     bool callout;  /* out of the cache */
 };
 
-static bool time_rounds(enum way w, const struct loop *l, uint32_t rounds, struct seen *out)
-{
-    struct program p = {.code = l->code, .at = l->code, .end = l->end, .esi = rounds};
+/* What the machine of hard.h measured: each loop with few rounds, then with many. */
+static struct {
+    struct seen seen[WAYS_OF_COST][2 * ARRAY_LEN(loops)];
+    const char *why[WAYS_OF_COST];
+} hard;
 
-    return way_time(w, &p, TRIES, out) && out->ended;
+static struct program program_of(const struct loop *l, uint32_t rounds)
+{
+    return (struct program){.code = l->code, .at = l->code, .end = l->end, .esi = rounds};
+}
+
+static void run_hard(const struct hard_machine *m)
+{
+    struct hard_machine counting = *m;
+
+    counting.count = true;
+    for (unsigned w = 0; w < WAYS_OF_COST; w++) {
+        struct program p[2 * ARRAY_LEN(loops)];
+        struct hard_job job[2 * ARRAY_LEN(loops)];
+        if (ways[w].way < WAY_HARD)
+            continue;
+        for (unsigned n = 0; n < ARRAY_LEN(p); n++) {
+            p[n] = program_of(&loops[n / 2], ways[w].rounds * (n % 2 ? MORE + 1 : 1));
+            job[n] = (struct hard_job){.name = loops[n / 2].name, .program = &p[n], .runs = TRIES};
+        }
+        hard.why[w] = hard_run(&counting, ways[w].way, job, ARRAY_LEN(job), hard.seen[w]);
+    }
+}
+
+static bool time_rounds(const struct way_of_cost *w, const struct loop *l, bool many,
+                        struct seen *out)
+{
+    size_t column = (size_t)(w - ways);
+
+    if (w->way >= WAY_HARD) {
+        *out = hard.seen[column][2 * (l - loops) + many];
+        return !hard.why[column] && out->ended;
+    }
+    struct program p = program_of(l, w->rounds * (many ? MORE + 1 : 1));
+    return way_time(w->way, &p, TRIES, out) && out->ended;
 }
 
 static struct cost measure(const struct way_of_cost *w, const struct loop *l)
@@ -56,15 +92,16 @@ static struct cost measure(const struct way_of_cost *w, const struct loop *l)
     struct cost c = {.cycles = -1};
     struct seen few, many;
 
-    if (!time_rounds(w->way, l, w->rounds, &few) ||
-        !time_rounds(w->way, l, (MORE + 1) * w->rounds, &many))
+    if (!time_rounds(w, l, false, &few) || !time_rounds(w, l, true, &many))
         return c;
     double copies = (double)w->rounds * COPIES * MORE;
     c.cycles = ((double)many.cycles - (double)few.cycles) / copies;
     if (c.cycles < 0)
         c.cycles = 0;
-    c.trapped = (double)(many.traps - few.traps) > copies / 2;
-    c.callout = (double)(many.callouts - few.callouts) > copies / 2;
+    /* Those of a way on the machine are of all its runs. */
+    double of = w->way < WAY_HARD ? copies : copies * TRIES;
+    c.trapped = (double)many.traps - (double)few.traps > of / 2;
+    c.callout = (double)many.callouts - (double)few.callouts > of / 2;
     return c;
 }
 
@@ -74,9 +111,16 @@ static const char *label(enum way w, const struct cost *c)
         return "not run";
     if (w == WAY_RING3)
         return c->trapped ? "signal" : "native";
-    if (w == WAY_TRANSLATED)
+    if (w == WAY_HARD_NAIVE)
+        return c->trapped ? "#GP" : "native";
+    if (w == WAY_TRANSLATED || w == WAY_HARD_TRANSLATED)
         return c->callout ? "callout" : "in cache";
     return "";
+}
+
+static const char *unit(enum way w)
+{
+    return w < WAY_HARD ? "cycles" : "instructions";
 }
 
 /* ---- forms ---- */
@@ -85,7 +129,9 @@ static void put_text(FILE *f, const struct loop *l, const struct cost *c)
 {
     fprintf(f, "%-14s", l->text);
     for (unsigned n = 0; n < WAYS_OF_COST; n++)
-        if (c[n].cycles < 0)
+        if (hard.why[n])
+            continue;
+        else if (c[n].cycles < 0)
             fprintf(f, " %18s", "not run");
         else
             fprintf(f, " %9.1f %-8s", c[n].cycles, label(ways[n].way, &c[n]));
@@ -97,8 +143,8 @@ static void put_json(FILE *f, const struct loop *l, const struct cost *c)
     fprintf(f, "{\"name\": \"%s\", \"code\": \"%s\"", l->name, l->text);
     for (unsigned n = 0; n < WAYS_OF_COST; n++)
         if (c[n].cycles >= 0)
-            fprintf(f, ", \"%s\": {\"cycles\": %.2f, \"how\": \"%s\"}", way_name(ways[n].way),
-                    c[n].cycles, label(ways[n].way, &c[n]));
+            fprintf(f, ", \"%s\": {\"%s\": %.2f, \"how\": \"%s\"}", way_name(ways[n].way),
+                    unit(ways[n].way), c[n].cycles, label(ways[n].way, &c[n]));
     fputc('}', f);
 }
 
@@ -122,7 +168,7 @@ static double log_10(double x)
 /* A bar for each way, on a logarithmic scale from 1 to 1 million cycles. */
 #define SVG_LEFT   130
 #define SVG_DECADE 100
-#define SVG_ROW    44
+#define SVG_ROW    68
 #define SVG_BAR    12
 
 static void put_svg(FILE *f, unsigned row, const struct loop *l, const struct cost *c)
@@ -152,30 +198,56 @@ static void put_svg_head(FILE *f)
             "<rect width='100%%' height='100%%' fill='white'/>\n",
             60 + (unsigned)ARRAY_LEN(loops) * SVG_ROW);
     for (unsigned n = 0; n < WAYS_OF_COST; n++)
-        fprintf(f, "<text x='%u' y='16' fill='%s'>%s</text>\n", SVG_LEFT + n * 120, ways[n].colour,
-                way_title(ways[n].way));
+        fprintf(f, "<text x='%u' y='16' fill='%s'>%s, %s</text>\n", 20 + n * 170, ways[n].colour,
+                way_title(ways[n].way), unit(ways[n].way));
     for (unsigned d = 0; d <= 6; d++)
         fprintf(f,
                 "<line x1='%u' y1='40' x2='%u' y2='%u' stroke='#ddd'/>"
-                "<text x='%u' y='36' text-anchor='middle'>1e%u cycles</text>\n",
+                "<text x='%u' y='36' text-anchor='middle'>1e%u</text>\n",
                 SVG_LEFT + d * SVG_DECADE, SVG_LEFT + d * SVG_DECADE,
                 50 + (unsigned)ARRAY_LEN(loops) * SVG_ROW, SVG_LEFT + d * SVG_DECADE, d);
 }
 
-int cost_run(FILE *f, enum cost_form form)
+static void put_text_head(FILE *f)
+{
+    fprintf(f, "%-14s", "");
+    for (unsigned n = 0; n < WAYS_OF_COST; n++)
+        if (!hard.why[n])
+            fprintf(f, " %9s %-8s", "", way_title(ways[n].way));
+    fputc('\n', f);
+}
+
+static void put_text_foot(FILE *f)
+{
+    const char *said = NULL;
+
+    fprintf(f, "\nCycles of the host's time-stamp counter for the line's instructions. signal: it "
+               "trapped, and a\nsignal's handler and the interpreter emulated it; native: it ran "
+               "as it is, with what that\nshows; in cache: translated without leaving; callout: a "
+               "call into the monitor.\n\nmetal: instructions, not cycles, that the emulated "
+               "machine (QEMU, -icount) executed for the\nline's. #GP: it trapped into ring 0, "
+               "whose monitor in ring 1 emulated it.\n");
+    for (unsigned n = 0; n < WAYS_OF_COST; n++)
+        if (hard.why[n] && hard.why[n] != said)
+            fprintf(f, "No column '%s': %s.\n", way_title(ways[n].way), said = hard.why[n]);
+}
+
+int cost_run(FILE *f, const struct hard_machine *machine, enum cost_form form)
 {
     unsigned bad = 0;
+
+    run_hard(machine);
 
     if (form == COST_SVG)
         put_svg_head(f);
     else if (form == COST_TEXT)
-        fprintf(f, "%-14s %18s %18s %18s\n", "cycles", "ring 3, naive", "interpreted",
-                "translated");
+        put_text_head(f);
     for (unsigned n = 0; n < ARRAY_LEN(loops); n++) {
         struct cost c[WAYS_OF_COST];
         for (unsigned w = 0; w < WAYS_OF_COST; w++)
             c[w] = measure(&ways[w], &loops[n]);
-        bad += c[WAYS_OF_COST - 1].cycles < 0;
+        for (unsigned w = 0; w < WAYS_OF_COST; w++)
+            bad += ways[w].way != WAY_RING3 && !hard.why[w] && c[w].cycles < 0;
         if (form == COST_SVG)
             put_svg(f, n, &loops[n], c);
         else if (form == COST_JSON)
@@ -188,10 +260,6 @@ int cost_run(FILE *f, enum cost_form form)
     else if (form == COST_JSON)
         fputs("]\n", f);
     else
-        fprintf(f,
-                "\nCycles of the host's time-stamp counter for the line's instructions. signal: "
-                "it trapped, and a\nsignal's handler and the interpreter emulated it; native: it "
-                "ran as it is, with what that\nshows; in cache: translated without leaving; "
-                "callout: a call into the monitor.\n");
+        put_text_foot(f);
     return bad != 0;
 }

@@ -124,7 +124,14 @@ def check_cost():
         r = rows[name].get("ring3")
         check(not r or (r["how"] == "signal" and r["cycles"] > rows[name]["translated"]["cycles"]), f"{name}: {rows[name]}")
     check(rows["mov_cs"].get("ring3", {"how": "native"})["how"] == "native", "mov eax, cs does not trap")
-    status, out, err = run("cost", "--svg")
+    naive = [n for n, r in rows.items() if "metal-naive" in r]
+    check(not naive or len(naive) == len(rows), f"metal: all rows or none: {naive}")
+    for name in ("clisti", "mov_cr0", "in") if naive else ():  # a #GP is a trip through ring 0
+        r = rows[name]
+        check(r["metal-naive"]["how"] == "#GP" and r["metal-naive"]["instructions"] > 100, f"{name} on metal: {r}")
+        check(r["metal-naive"]["instructions"] > 3 * r["metal-translated"]["instructions"], f"{name} on metal: {r}")
+    check(not naive or rows["mov_cs"]["metal-naive"]["how"] == "native", "mov eax, cs does not trap on metal")
+    status, out, err = run("cost", "--svg", "--no-metal")
     svg = ElementTree.fromstring(out)
     check(status == 0 and not err and len(svg.findall("{http://www.w3.org/2000/svg}rect")) > 32, "cost --svg")
     check(run("cost", "--png")[0] == 1, "cost in another form")
