@@ -72,6 +72,11 @@ const char *metal_config_read(struct metal_config *c, const char *cmdline)
         if (!c->no_reboot && !same(text, "on"))
             return "reboot= wants on or off";
     }
+    if (bootinfo_option(cmdline, "count", text, sizeof text)) {
+        c->count = same(text, "on");
+        if (!c->count && !same(text, "off"))
+            return "count= wants on or off";
+    }
     if (bootinfo_option(cmdline, "lab", text, sizeof text)) {
         c->lab = true;
         c->lab_naive = same(text, "naive");

@@ -6,7 +6,9 @@
 #include "host/metal/monitor.h"
 #include "host/metal/nucleus/bootinfo.h"
 #include "host/metal/nucleus/clock.h"
+#include "host/metal/nucleus/insn.h"
 #include "host/metal/nucleus/service.h"
+#include "host/metal/nucleus/trap.h"
 #include "include/ring1/fmt.h"
 #include "monitor/cpu/fpu.h"
 #include "monitor/cpu/vcpu.h"
@@ -101,6 +103,15 @@ void metal_loop(struct metal *m)
     serve(m);
 }
 
+/* Ticks are instructions where the time-stamp counter counts those (QEMU -icount shift=0). */
+static void report_count(const struct metal *m, uint64_t ticks, uint64_t crossings)
+{
+    metal_say("counted ticks=%llu user=%llu kernel=%llu entries=%llu crossings=%llu",
+              (unsigned long long)ticks, (unsigned long long)m->direct_ticks[1],
+              (unsigned long long)m->direct_ticks[0],
+              (unsigned long long)m->vcpu->stats.direct_entries, (unsigned long long)crossings);
+}
+
 static void report(const struct metal *m)
 {
     const struct vcpu_stats *s = &m->vcpu->stats;
@@ -123,7 +134,10 @@ _Noreturn void monitor_run(void)
             why = metal_machine_bare(m, &why) ? why : lab_run(m);
         } else if (metal_machine_init(m, &why) == 0) {
             why = NULL;
+            uint64_t start = read_tsc(), traps = trap_count;
             metal_loop(m);
+            if (m->cfg.count)
+                report_count(m, read_tsc() - start, trap_count - traps);
             report(m);
         }
     }

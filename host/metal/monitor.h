@@ -35,6 +35,7 @@ struct metal_config {
     bool interpret;     /* exec=interpret; else exec=translate */
     uint64_t cache;     /* bytes */
     bool no_reboot;
+    bool count;          /* count=on: the report says where the machine's time went */
     bool lab, lab_naive; /* lab=run, lab=naive (lab.h) */
 };
 
@@ -54,7 +55,8 @@ struct metal {
     struct boot boot;
     uint8_t out[METAL_OUT]; /* what the guest's serial port sent and the console has not */
     unsigned out_len;
-    ns_t asked; /* the time that SERVICE_ARM was told last */
+    uint64_t direct_ticks[2]; /* of the time-stamp counter in direct code: kernel, user; count=on */
+    ns_t asked;               /* the time that SERVICE_ARM was told last */
 };
 
 /* At CPL 1. Zeroed memory of whole pages, which comes as it is touched; NULL when there is no room

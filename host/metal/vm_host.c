@@ -178,8 +178,13 @@ static bool jump_maps(struct vcpu_host *h)
 
 static unsigned host_direct_run(void *opaque, struct direct_regs *r)
 {
-    (void)opaque;
-    return (unsigned)nucleus_call(SERVICE_DIRECT, (uint64_t)r, 0, 0, 0);
+    struct metal *m = opaque;
+
+    r->timed = m->cfg.count;
+    r->ticks = 0;
+    unsigned why = (unsigned)nucleus_call(SERVICE_DIRECT, (uint64_t)r, 0, 0, 0);
+    m->direct_ticks[r->cpl == 3] += r->ticks;
+    return why;
 }
 
 static bool windows(struct vcpu_host *h)

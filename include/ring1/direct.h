@@ -36,10 +36,12 @@ struct direct_regs {
      * too; NULL: only what is loaded. */
     const uint64_t *table;
     unsigned table_count; /* descriptors, the null one included */
+    bool timed;           /* `ticks` is wanted */
     bool fpu_off;         /* x87 and SSE instructions raise #NM */
     /* Out, after an exception. error: its error code, 0 if it has none. addr: the address that #PF
      * reports in CR2, or the bits that #DB set in DR6. */
     uint32_t error, addr;
+    uint64_t ticks; /* of the time-stamp counter between entering and leaving, with the way */
 };
 
 #endif

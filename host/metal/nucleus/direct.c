@@ -21,6 +21,7 @@
 static struct {
     struct trap_frame caller;
     struct direct_regs *regs;
+    uint64_t since;    /* the time-stamp counter at direct_enter() */
     uint16_t shown[6]; /* selectors that have a descriptor; 0: none */
 } dx;
 
@@ -115,6 +116,8 @@ void direct_enter(struct trap_frame *f)
                      :
                      : "r"(r->sel[SEG_ES]), "r"(r->sel[SEG_DS]), "r"(r->sel[SEG_FS]),
                        "r"(r->sel[SEG_GS]));
+    if (r->timed)
+        dx.since = read_tsc();
 }
 
 bool direct_is(const struct trap_frame *f)
@@ -126,6 +129,8 @@ void direct_leave(struct trap_frame *f, unsigned why)
 {
     struct direct_regs *r = dx.regs;
 
+    if (r->timed)
+        r->ticks = read_tsc() - dx.since;
     for (unsigned n = 0; n < 8; n++)
         r->gpr[n] = (uint32_t)f->gpr[n];
     r->gpr[4] = (uint32_t)f->rsp;

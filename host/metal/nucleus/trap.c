@@ -144,8 +144,11 @@ static _Noreturn void give_up(const struct trap_frame *f, const char *what)
     panic(f, what);
 }
 
+uint64_t trap_count;
+
 void trap(struct trap_frame *f)
 {
+    trap_count++;
     if (f->vector >= VECTOR_PIC) {
         if (f->vector == VECTOR_SERVICE)
             service(f);

@@ -27,4 +27,7 @@ void trap(struct trap_frame *f);
 #define VECTOR_TIMER    0x30u
 #define VECTOR_SPURIOUS 0x3fu
 
+/* Traps, interrupts and services so far: each is a way into ring 0 and out of it. */
+extern uint64_t trap_count;
+
 #endif
