@@ -11,7 +11,7 @@
 #include "cli/options.h"
 
 #define SUBCOMMANDS "run metal holes help version completion"
-#define HOLES       "list run explain demo cost"
+#define HOLES       "list run explain demo shadow cost"
 
 /* Words that can follow an option, or what kind of thing does; NULL: anything. */
 static const char *words_for(enum option_id id)

@@ -13,6 +13,7 @@
 #include "lab/explain.h"
 #include "lab/holes.h"
 #include "lab/matrix.h"
+#include "lab/shadow.h"
 
 static int list(int count, char **args)
 {
@@ -81,6 +82,15 @@ static int demo_all(int count, char **args)
     return demo(stdout);
 }
 
+static int shadow_paging(int count, char **args)
+{
+    if (count) {
+        say("'ring1 holes shadow' takes no argument, but '%s' was given", args[0]);
+        return 1;
+    }
+    return shadow(stdout);
+}
+
 static int cost(int count, char **args)
 {
     static const char *const forms[] = {
@@ -115,6 +125,7 @@ static const struct row {
      "execute each: naive, interpreted, translated, directly", run},
     {"demo", "", "kernels that go wrong when deprivileged naively, and right when translated",
      demo_all},
+    {"shadow", "", "shadow page tables at work: hidden and true page faults", shadow_paging},
     {"cost", "[--json|--svg] [--no-metal]", "what they cost: signal, #GP, interpreted, translated",
      cost},
 };

@@ -536,4 +536,53 @@ lab_tick_\name:
 	tick demo_scheduler
 	over demo_scheduler
 
+	/* ---- shadow paging (shadow.c): a HLT ends each step ---- */
+
+	hole shadow
+	mov eax, SHADOW_TABLE + 7 /* 4 to 8 MiB, identity; the page at SHADOW_LATE is not present */
+	mov ds:[SHADOW_DIR + 4], eax
+	mov eax, 0x400003
+	mov edi, SHADOW_TABLE
+1:	mov ds:[edi], eax
+	add eax, 0x1000
+	add edi, 4
+	cmp edi, SHADOW_TABLE + 0x1000
+	jb 1b
+	mov dword ptr ds:[SHADOW_PTE(SHADOW_LATE)], 0
+	mov eax, offset here(lab_late_shadow, shadow)
+	mov ds:[LAB_IDT + 8 * 14], ax
+	shr eax, 16
+	mov ds:[LAB_IDT + 8 * 14 + 6], ax
+	mov eax, SHADOW_DIR
+	mov cr3, eax
+	mov eax, cr0
+	or eax, 0x80000000
+	mov cr0, eax
+	at shadow
+	mov dword ptr ds:[LAB_DATA], eax /* what a step needs of its own page has been touched */
+	hlt
+	mov eax, ds:[SHADOW_PAGE]
+	hlt
+	mov eax, ds:[SHADOW_PAGE]
+	hlt
+	mov ds:[SHADOW_PAGE], eax
+	hlt
+	mov ds:[SHADOW_PAGE], eax
+	hlt
+	mov eax, ds:[SHADOW_LATE]
+	hlt
+	mov eax, ds:[SHADOW_LATE]
+	hlt
+	mov dword ptr ds:[SHADOW_PTE(SHADOW_PAGE)], SHADOW_OTHER + 3
+	invlpg ds:[SHADOW_PAGE]
+	hlt
+	mov eax, ds:[SHADOW_PAGE]
+	hlt
+	/* #PF: the kernel finds memory for the page, as on demand. */
+lab_late_shadow:
+	add esp, 4
+	mov dword ptr ds:[SHADOW_PTE(SHADOW_LATE)], SHADOW_LATE + 3
+	iretd
+	over shadow
+
 	.section .note.GNU-stack, "", @progbits

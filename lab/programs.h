@@ -31,6 +31,14 @@
 #define LAB_SEL_FOREIGN_CODE                                                                       \
     0x23 /* here a data segment of programs, in Linux their 32-bit code segment */
 
+/* Of the guest with paging (shadow.c). */
+#define SHADOW_DIR       0x00700000
+#define SHADOW_TABLE     0x00701000
+#define SHADOW_PAGE      0x00740000
+#define SHADOW_LATE      0x00780000
+#define SHADOW_OTHER     0x007a0000 /* where the page's entry leads later */
+#define SHADOW_PTE(page) (SHADOW_TABLE + ((page) >> 12 & 0x3ff) * 4)
+
 #ifndef __ASSEMBLER__
 #include "lab/holes.h"
 

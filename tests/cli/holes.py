@@ -113,6 +113,24 @@ def check_demo():
     check("it hangs" in out and "this is ring 1" in out and "this is ring 0" in out, out)
 
 
+def check_shadow():
+    status, out, err = run("shadow")
+    rows = [line for line in out.split("\n\n")[0].split("\n")[1:] if line]
+    check(status == 0 and not err and len(rows) == 9, f"shadow: {status} {err}")
+    found = {}
+    for line in rows:
+        words = line[36:].split()
+        found.setdefault(line[:36].strip(), []).append(([int(w) for w in words[:5]], words[6]))
+    first, late = found["reads page A"][0], found["reads page B, which is not present"][0]
+    check(first[0][:4] == [1, 0, 0, 1] and first[1] == "PA-", f"a hidden fault, and A: {first}")
+    check(found["reads page A again"][0][0] == [0, 0, 0, 0, 0], f"a page touched twice: {found}")
+    check(found["writes page A"][0][0][0] == 1 and found["writes page A"][0][1] == "PAD", f"a hidden fault for D: {found}")
+    check(found["writes page A again"][0][0] == [0, 0, 0, 0, 0], f"a page written twice: {found}")
+    check(late[0][1:3] == [1, 1], f"a true fault: {late}")
+    check(found["leads page A elsewhere, INVLPG"][0][0][4] == 1 and found["reads page A"][1][0][0] == 1, f"INVLPG: {found}")
+    check(run("shadow", "A")[0] == 1, "shadow takes nothing")
+
+
 def check_cost():
     status, out, err = run("cost", "--json")
     rows = {r["name"]: r for r in json.loads(out)}
@@ -148,6 +166,7 @@ check_list()
 check_run()
 check_explain()
 check_demo()
+check_shadow()
 check_cost()
 check_usage()
 print("holes:", "ok" if not failed else f"{failed} failed")
