@@ -3,6 +3,7 @@
 #include "cli/holes.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/metal.h"
@@ -61,8 +62,48 @@ static int run(int count, char **args)
     return status != 0;
 }
 
+/* --block ADDR -kernel FILE, and options of the guest's. */
+static int explain_code(int count, char **args)
+{
+    struct explain_guest g = {.append = "", .seconds = 10};
+    const char *at = NULL, *seconds = NULL;
+    const struct {
+        const char *name, **value;
+    } options[] = {{"--block", &at},
+                   {"-kernel", &g.kernel},
+                   {"-initrd", &g.initrd},
+                   {"-append", &g.append},
+                   {"--seconds", &seconds}};
+    char *end = NULL, *rest = NULL;
+
+    for (int n = 0; n < count; n += 2) {
+        unsigned k = 0;
+        while (k < ARRAY_LEN(options) && strcmp(args[n], options[k].name) != 0)
+            k++;
+        if (k == ARRAY_LEN(options) || n + 1 == count) {
+            say("'ring1 holes explain --block ADDR -kernel FILE' takes -initrd FILE, -append TEXT "
+                "and --seconds N, not '%s'",
+                args[n]);
+            return 1;
+        }
+        *options[k].value = args[n + 1];
+    }
+    unsigned long long address = at ? strtoull(at, &end, 16) : 0;
+    if (seconds)
+        g.seconds = (unsigned)strtoul(seconds, &rest, 10);
+    if (!at || end == at || *end || address > UINT32_MAX || !g.kernel || (rest && *rest) ||
+        !g.seconds || g.seconds > 3600) {
+        say("'ring1 holes explain' wants --block with a linear address (c1000000), -kernel with a "
+            "file, and at most 3600 --seconds");
+        return 1;
+    }
+    return explain_block(stdout, (uint32_t)address, &g);
+}
+
 static int explain_one(int count, char **args)
 {
+    if (count && strcmp(args[0], "--block") == 0)
+        return explain_code(count, args);
     if (count != 1 || args[0][0] == '-') {
         say("'ring1 holes explain' takes one mnemonic (POPF), or bytes of code (9d)");
         return 1;
@@ -121,6 +162,8 @@ static const struct row {
 } rows[] = {
     {"list", "[--json]", "every sensitive instruction, and what it does in each ring", list},
     {"explain", "MNEMONIC|BYTES", "what the translator makes of it, line by line", explain_one},
+    {"explain", "--block ADDR -kernel FILE...", "the same of a guest's code, as it runs",
+     explain_one},
     {"run", "[NAME] [--json] [--no-metal]",
      "execute each: naive, interpreted, translated, directly", run},
     {"demo", "", "kernels that go wrong when deprivileged naively, and right when translated",

@@ -16,33 +16,13 @@
 
 #include "host/linux/sandbox.h"
 #include "include/ring1/trace.h"
-#include "lab/annotate.h"
+#include "lab/listing.h"
 #include "lab/micro.h"
-
-#define TEXT_MAX  (256u << 10)
-#define LINES_MAX 1024u
-#define PREFIX    "emit: "
-#define COLD      "cold part of "
-#define HEX_AT    15u /* after PREFIX: four blanks, the offset, a blank */
-#define TEXT_AT   38u /* and 22 digits, a blank */
-
-/* A line of the trace. */
-struct line {
-    enum { GUEST, HOST, COLD_PART } kind;
-    uint32_t at; /* EIP, or the offset in the arena */
-    char *text;
-};
 
 /* What the child finds out, besides the trace. */
 struct shared {
     struct bt_stubs stubs;
     struct seen seen;
-};
-
-struct listing {
-    struct line line[LINES_MAX];
-    unsigned count;
-    char text[TEXT_MAX];
 };
 
 static _Noreturn void run_child(const struct program *p, struct shared *shared, int fd)
@@ -64,30 +44,6 @@ static _Noreturn void run_child(const struct program *p, struct shared *shared, 
     _exit(0);
 }
 
-static void take_line(struct listing *t, char *text)
-{
-    struct line *l = &t->line[t->count];
-
-    if (t->count == LINES_MAX || strncmp(text, PREFIX, strlen(PREFIX)) != 0)
-        return;
-    text += strlen(PREFIX);
-    if (strncmp(text, COLD, strlen(COLD)) == 0)
-        *l = (struct line){.kind = COLD_PART, .text = text};
-    else if (text[0] != ' ')
-        *l = (struct line){.kind = GUEST, .at = (uint32_t)strtoul(text, &l->text, 16)};
-    else if (strlen(text) > TEXT_AT)
-        *l = (struct line){
-            .kind = HOST, .at = (uint32_t)strtoul(text, NULL, 16), .text = text + TEXT_AT};
-    else
-        return;
-    if (l->kind == GUEST) {
-        char *end;
-        l->at = (uint32_t)strtoul(text, &end, 16);
-        l->text = end + (*end == ' ');
-    }
-    t->count++;
-}
-
 /* Runs p and takes the trace apart. */
 static bool make_listing(struct listing *t, const struct program *p, struct shared *shared)
 {
@@ -107,74 +63,8 @@ static bool make_listing(struct listing *t, const struct program *p, struct shar
     t->text[len] = 0;
     t->count = 0;
     for (char *s = strtok(t->text, "\n"); s; s = strtok(NULL, "\n"))
-        take_line(t, s);
+        listing_take(t, s);
     return t->count > 0;
-}
-
-/* The block that has the guest's instruction at `eip` is lines [*first, *end). Blocks begin where
- * guest lines follow a cold part, or go back or jump in address. */
-static bool find_block(const struct listing *t, uint32_t eip, unsigned *first, unsigned *end)
-{
-    bool cold = false, here = false;
-    uint32_t last = 0;
-
-    *first = 0;
-    for (unsigned n = 0; n < t->count; n++) {
-        const struct line *l = &t->line[n];
-        bool begins = l->kind == GUEST && (cold || l->at <= last || l->at > last + 15);
-        if (begins && here) {
-            *end = n;
-            return true;
-        }
-        if (begins) {
-            *first = n;
-            cold = false;
-        }
-        if (l->kind == GUEST)
-            last = l->at;
-        cold |= l->kind == COLD_PART;
-        here |= l->kind == GUEST && l->at == eip;
-    }
-    *end = t->count;
-    return here;
-}
-
-static void print_block(FILE *f, const struct listing *t, const struct bt_stubs *stubs,
-                        uint32_t eip, unsigned first, unsigned end)
-{
-    const char *guest = "", *left = "", *mark = "  ";
-    uint32_t cold = 0;
-
-    for (unsigned n = first; n < end; n++)
-        if (t->line[n].kind == COLD_PART && n + 1 < end)
-            cold = t->line[n + 1].at;
-    fprintf(f, "   %-30s %-40s %s\n", "guest", "host", "what for");
-    for (unsigned n = first; n < end; n++) {
-        const struct line *l = &t->line[n];
-        bool alone = n + 1 == end || t->line[n + 1].kind != HOST;
-        char note[128];
-        if (l->kind == COLD_PART) {
-            fprintf(f, "   (the cold part)\n");
-            guest = left = "";
-            mark = "  ";
-        } else if (l->kind == GUEST) {
-            guest = left = l->text;
-            mark = l->at == eip ? "->" : "  ";
-            if (alone)
-                fprintf(f, "%s %-30s %-40s %s\n", mark, left, "", "nothing is left of it");
-        } else {
-            struct host_line h = {.guest = guest,
-                                  .text = l->text,
-                                  .next = alone ? "" : t->line[n + 1].text,
-                                  .at = l->at,
-                                  .cold = cold};
-            annotate(stubs, &h, note, sizeof note);
-            fprintf(f, note[0] ? "%s %-30s %-40s %s\n" : "%s %-30s %s\n", mark, left, l->text,
-                    note);
-            left = "";
-            mark = "  ";
-        }
-    }
 }
 
 static int explain_program(FILE *f, const struct program *p)
@@ -187,9 +77,9 @@ static int explain_program(FILE *f, const struct program *p)
 
     if (shared == MAP_FAILED)
         return 1;
-    bool found = make_listing(&t, p, shared) && find_block(&t, eip, &first, &end);
+    bool found = make_listing(&t, p, shared) && listing_find(&t, eip, &first, &end);
     if (found)
-        print_block(f, &t, &shared->stubs, eip, first, end);
+        listing_print(f, &t, &shared->stubs, eip, first, end);
     munmap(shared, sizeof *shared);
     if (found)
         return 0;

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""`ring1 holes`: what it lists, runs and explains. Usage: holes.py RING1"""
+"""`ring1 holes`: what it lists, runs and explains. Usage: holes.py RING1 TINY"""
 import json
 import subprocess
 import sys
 from xml.etree import ElementTree
 
-ring1 = sys.argv[1]
+ring1, tiny = sys.argv[1:3]
 failed = 0
 
 
@@ -106,6 +106,21 @@ def check_explain():
     check(not [n for n in names if run("explain", n)[0] != 0], "explain of every row")
 
 
+def check_block():
+    """Code of a guest that runs: the first block of tiny's kernel, at its multiboot entry."""
+    with open(tiny, "rb") as f:
+        entry = int.from_bytes(f.read(28)[24:28], "little")
+    status, out, err = run("explain", "--block", f"{entry:x}", "-kernel", tiny, "-append", "run=cpu")
+    lines = out.split("\n")
+    check(status == 0 and not err and len(lines) > 3 and lines[1].startswith("-> cli"), f"explain --block: {status} {err} {out[:300]}")
+    status, out, err = run("explain", "--block", "7fff0000", "-kernel", tiny, "-append", "run=cpu", "--seconds", "2")
+    check(status == 1 and not out and "no code at 0x7fff0000" in err, f"code that never runs: {err}")
+    for wrong in (["--block", "xyz", "-kernel", tiny], ["--block", "100000"], ["--block", "100000", "-kernel"],
+                  ["--block", "100000", "-kernel", "/nonexistent"]):
+        status, out, err = run("explain", *wrong)
+        check(status == 1 and not out and err.count("\n") == 1, f"{wrong}: {err}")
+
+
 def check_demo():
     status, out, err = run("demo")
     check(status == 0 and not err, f"demo: {status} {err}")
@@ -165,6 +180,7 @@ def check_usage():
 check_list()
 check_run()
 check_explain()
+check_block()
 check_demo()
 check_shadow()
 check_cost()
