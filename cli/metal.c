@@ -23,11 +23,14 @@
 #include "host/linux/error.h"
 #include "include/ring1/types.h"
 
-#define WORDS 64u
+#define SERIALS 2u
 
 /* What both subcommands are told. */
 struct medium {
     const char *kernel, *initrd, *append, *output, *in, *memory, *exec, *user, *guest_kernel;
+    const char *cdrom, *serial; /* serial: as given last */
+    const char *port[SERIALS];  /* NULL: not given */
+    unsigned ports;
     bool no_reboot;
 };
 
@@ -47,13 +50,18 @@ static const struct option_row {
      "its kernel: translate (the default) or direct"},
     {"-o", offsetof(struct medium, output), "FILE", "iso: the medium to make"},
     {"--in", offsetof(struct medium, in), "NAME", "run: qemu (the default) or bochs"},
+    {"-cdrom", offsetof(struct medium, cdrom), "FILE",
+     "run: a medium made before, without -kernel"},
+    {"-serial", offsetof(struct medium, serial), "PORT",
+     "run: where COM1, then COM2 go: mon:stdio, stdio or file:PATH"},
 };
 
 static int usage(FILE *f)
 {
     fprintf(f,
             "usage: ring1 metal iso -kernel FILE [OPTION]... -o FILE.iso\n"
-            "       ring1 metal run -kernel FILE [OPTION]... [-no-reboot]\n\n"
+            "       ring1 metal run -kernel FILE [OPTION]... [-no-reboot]\n"
+            "       ring1 metal run -cdrom FILE.iso [OPTION]...\n\n"
             "iso makes a medium that boots ring1 on a PC of its own, with the guest in it; run\n"
             "starts the same in QEMU or Bochs, with the guest's serial port on this terminal.\n\n");
     for (unsigned n = 0; n < ARRAY_LEN(rows); n++)
@@ -68,6 +76,25 @@ static bool names(const struct option_row *row, const char *arg)
 
     return row->name[len - 1] == '=' ? strncmp(row->name, arg, len) == 0
                                      : strcmp(row->name, arg) == 0;
+}
+
+/* Remembers a -serial that was just read. */
+static int add_port(struct medium *m)
+{
+    if (!m->serial)
+        return 0;
+    if (m->ports == SERIALS) {
+        say("the machine has two serial ports: -serial is given twice at most");
+        return -1;
+    }
+    if (strcmp(m->serial, "stdio") && strcmp(m->serial, "mon:stdio") &&
+        strncmp(m->serial, "file:", 5)) {
+        say("-serial wants stdio, mon:stdio or file:PATH, not '%s'", m->serial);
+        return -1;
+    }
+    m->port[m->ports++] = m->serial;
+    m->serial = NULL;
+    return 0;
 }
 
 static int read_options(struct medium *m, int count, char **args)
@@ -95,6 +122,8 @@ static int read_options(struct medium *m, int count, char **args)
             return -1;
         }
         *value = args[++i];
+        if (add_port(m))
+            return -1;
     }
     return 0;
 }
@@ -222,12 +251,13 @@ static int write_grub(const struct medium *m, const char *dir)
         return -1;
     }
     image_words(m, words, sizeof words);
+    /* As they are: of several compressed archives in one file, GRUB would read the first. */
     fprintf(f,
             "set timeout=0\nmenuentry ring1 {\n multiboot2 /boot/ring1-metal %s\n"
-            " module2 /boot/kernel kernel ",
+            " module2 --nounzip /boot/kernel kernel ",
             words);
     put_quoted(f, m->append ? m->append : "");
-    fprintf(f, "\n%s}\n", m->initrd ? " module2 /boot/initrd initrd\n" : "");
+    fprintf(f, "\n%s}\n", m->initrd ? " module2 --nounzip /boot/initrd initrd\n" : "");
     return fclose(f) == 0 ? 0 : -1;
 }
 
@@ -276,12 +306,12 @@ static int make_iso(const struct medium *m, const char *image, const char *outpu
 
 /* ---- running it ---- */
 
-static int run_qemu(const struct medium *m, const char *image)
+/* QEMU's -initrd for the image's modules. */
+static void module_list(const struct medium *m, char *p, size_t size)
 {
-    char words[256], modules[2 * PATH_MAX + 4096], *p = modules, *end = modules + sizeof modules;
     const char *texts[] = {m->kernel, m->append ? " " : "", m->append ? m->append : ""};
+    char *end = p + size;
 
-    image_words(m, words, sizeof words);
     for (unsigned n = 0; n < ARRAY_LEN(texts); n++) /* QEMU reads ,, as a comma within a module */
         for (const char *s = texts[n]; *s && p < end - 2; s++) {
             *p++ = *s;
@@ -289,29 +319,42 @@ static int run_qemu(const struct medium *m, const char *image)
                 *p++ = ',';
         }
     snprintf(p, (size_t)(end - p), "%s%s", m->initrd ? "," : "", m->initrd ? m->initrd : "");
-    char *argv[] = {"qemu-system-x86_64",
-                    "-accel",
-                    "tcg",
-                    "-cpu",
-                    "max",
-                    "-m",
-                    "1536",
-                    "-display",
-                    "none",
-                    "-serial",
-                    "mon:stdio",
-                    "-no-reboot",
-                    "-kernel",
-                    (char *)image,
-                    "-append",
-                    words,
-                    "-initrd",
-                    modules,
-                    NULL};
-    execvp(argv[0], argv);
+}
+
+static int run_qemu(const struct medium *m, const char *image)
+{
+    char words[256], modules[2 * PATH_MAX + 4096];
+    const char *argv[24 + 2 * SERIALS] = {
+        "qemu-system-x86_64", "-accel", "tcg",       "-cpu", "max", "-m", "1536",
+        "-display",           "none",   "-no-reboot"};
+    unsigned n = 10;
+
+    for (unsigned port = 0; port < SERIALS; port++) {
+        const char *to = m->port[port] ? m->port[port] : port ? NULL : "mon:stdio";
+        if (to)
+            argv[n++] = "-serial", argv[n++] = to;
+    }
+    if (m->cdrom) {
+        argv[n++] = "-boot", argv[n++] = "d", argv[n++] = "-cdrom", argv[n++] = m->cdrom;
+    } else {
+        image_words(m, words, sizeof words);
+        module_list(m, modules, sizeof modules);
+        argv[n++] = "-kernel", argv[n++] = image, argv[n++] = "-append", argv[n++] = words;
+        argv[n++] = "-initrd", argv[n++] = modules;
+    }
+    execvp(argv[0], (char **)argv);
     say("cannot start qemu-system-x86_64: %s; Debian's package qemu-system-x86 has it",
         strerror(errno));
     return 1;
+}
+
+static void bochs_port(FILE *f, unsigned n, const char *to)
+{
+    fprintf(f, "com%u: enabled=1, mode=file, dev=", n + 1);
+    if (strncmp(to, "file:", 5) == 0)
+        fprintf(f, "%s\n", to + 5);
+    else
+        fprintf(f, "/dev/fd/%d\n", BOCHS_COM1);
 }
 
 static int run_bochs(const struct medium *m, const char *image)
@@ -326,13 +369,16 @@ static int run_bochs(const struct medium *m, const char *image)
     close(fd);
     snprintf(rc, sizeof rc, "%s.bochsrc", iso);
     FILE *f = fopen(rc, "w");
-    if (f && make_iso(m, image, iso) == 0) {
+    if (f && (m->cdrom || make_iso(m, image, iso) == 0)) {
         fprintf(f,
                 "megs: 1024\ncpu: model=core2_penryn_t9600, ips=100000000\nboot: cdrom\n"
                 "ata0-master: type=cdrom, path=\"%s\", status=inserted\n"
-                "com1: enabled=1, mode=file, dev=/dev/fd/%d\ndisplay_library: term\n"
+                "display_library: term\n"
                 "clock: sync=none\nlog: /dev/null\npanic: action=fatal\n",
-                iso, BOCHS_COM1);
+                m->cdrom ? m->cdrom : iso);
+        for (unsigned n = 0; n < SERIALS; n++)
+            if (m->port[n] || n == 0)
+                bochs_port(f, n, m->port[n] ? m->port[n] : "stdio");
         fclose(f);
         status = bochs_run(rc);
         if (status == 127)
@@ -359,12 +405,18 @@ int cmd_metal(int count, char **args)
         return usage(stderr);
     if (read_options(&m, count - 1, args + 1))
         return 1;
-    if (!m.kernel) {
+    if (!m.kernel && (iso || !m.cdrom)) {
         say("'ring1 metal %s' needs -kernel FILE", args[0]);
         return 1;
     }
-    if (check_file(m.kernel, "the kernel") || (m.initrd && check_file(m.initrd, "the initrd")) ||
-        find_image(image, sizeof image))
+    if (m.kernel && m.cdrom) {
+        say("the medium of -cdrom has its kernel: -kernel makes no sense beside it");
+        return 1;
+    }
+    if (m.cdrom ? check_file(m.cdrom, "the medium")
+                : check_file(m.kernel, "the kernel") ||
+                      (m.initrd && check_file(m.initrd, "the initrd")) ||
+                      find_image(image, sizeof image))
         return 1;
     if (iso && !m.output) {
         say("'ring1 metal iso' needs -o FILE, the medium to make");

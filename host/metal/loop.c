@@ -33,17 +33,20 @@ void metal_say(const char *fmt, ...)
     nucleus_call(SERVICE_WRITE, (uint64_t)text, len, 0, 0);
 }
 
-void metal_flush(struct metal *m)
+void metal_port_flush(struct metal_port *p)
 {
-    if (m->out_len)
-        nucleus_call(SERVICE_WRITE, (uint64_t)m->out, m->out_len, 0, 0);
-    m->out_len = 0;
+    if (p->len && p->number == 0) /* what the guest says is on the screen too */
+        nucleus_call(SERVICE_WRITE, (uint64_t)p->out, p->len, 0, 0);
+    else if (p->len)
+        nucleus_call(SERVICE_SEND, (uint64_t)p->out, p->len, p->number, 0);
+    p->len = 0;
 }
 
 static void serve(struct metal *m)
 {
     pc_flush(m->pc);
-    metal_flush(m);
+    for (unsigned n = 0; n < METAL_PORTS; n++)
+        metal_port_flush(&m->port[n]);
 }
 
 static void wait(struct metal *m, ns_t until)

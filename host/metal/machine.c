@@ -16,12 +16,12 @@
 
 static void serial_send(void *opaque, const uint8_t *bytes, size_t len)
 {
-    struct metal *m = opaque;
+    struct metal_port *p = opaque;
 
     for (size_t n = 0; n < len; n++) {
-        m->out[m->out_len++] = bytes[n];
-        if (m->out_len == METAL_OUT)
-            metal_flush(m);
+        p->out[p->len++] = bytes[n];
+        if (p->len == METAL_OUT)
+            metal_port_flush(p);
     }
 }
 
@@ -108,9 +108,12 @@ static int build(struct metal *m, const char **why)
         .acpi = true,
         .debug_exit_base = 0xf4,
         .debug_exit_size = 4,
-        .serial = {{.opaque = m, .send = serial_send}},
-        .serial_present = {true},
     };
+    for (unsigned n = 0; n < METAL_PORTS; n++) {
+        m->port[n].number = n;
+        board.serial[n] = (struct chardev){.opaque = &m->port[n], .send = serial_send};
+        board.serial_present[n] = true;
+    }
     *why = "the nucleus has no room for the monitor's memory regions";
     if (create_parts(m, &parts))
         return -1;

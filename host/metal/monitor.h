@@ -42,7 +42,15 @@ struct metal_config {
 /* Fills in *c from the command line. Returns a sentence about what is wrong (static), or NULL. */
 const char *metal_config_read(struct metal_config *c, const char *cmdline);
 
-#define METAL_OUT 256u
+#define METAL_OUT   256u
+#define METAL_PORTS 2u /* serial ports of the guest */
+
+/* What a serial port of the guest sent and the real one has not. */
+struct metal_port {
+    unsigned number; /* 0: COM1 */
+    unsigned len;
+    uint8_t out[METAL_OUT];
+};
 
 struct metal {
     struct metal_config cfg;
@@ -53,10 +61,9 @@ struct metal {
     struct pc *pc;
     uint64_t ram; /* physical address of the guest's RAM */
     struct boot boot;
-    uint8_t out[METAL_OUT]; /* what the guest's serial port sent and the console has not */
-    unsigned out_len;
     uint64_t direct_ticks[2]; /* of the time-stamp counter in direct code: kernel, user; count=on */
-    ns_t asked;               /* the time that SERVICE_ARM was told last */
+    struct metal_port port[METAL_PORTS];
+    ns_t asked; /* the time that SERVICE_ARM was told last */
 };
 
 /* At CPL 1. Zeroed memory of whole pages, which comes as it is touched; NULL when there is no room
@@ -67,7 +74,7 @@ int metal_host_init(struct metal *m, const char **why);
 int metal_machine_init(struct metal *m, const char **why);
 /* Runs the guest to its end. */
 void metal_loop(struct metal *m);
-void metal_flush(struct metal *m);
+void metal_port_flush(struct metal_port *p);
 /* Makes a VM without a kernel: RAM and a board. Returns 0, or -1 with a sentence in *why. */
 int metal_machine_bare(struct metal *m, const char **why);
 /* Prints a line to the console, by fmt.h's conversions. */

@@ -10,11 +10,12 @@
 #include "include/ring1/mem.h"
 
 #define COM1      0x3f8
-#define UART_IER  (COM1 + 1)
-#define UART_FCR  (COM1 + 2)
-#define UART_LCR  (COM1 + 3)
-#define UART_MCR  (COM1 + 4)
-#define UART_LSR  (COM1 + 5)
+#define COM2      0x2f8
+#define UART_IER  1 /* from the port's base */
+#define UART_FCR  2
+#define UART_LCR  3
+#define UART_MCR  4
+#define UART_LSR  5
 #define LSR_DATA  0x01
 #define LSR_EMPTY 0x20
 #define LCR_8N1   0x03
@@ -34,17 +35,23 @@ static struct {
     unsigned column, row;
     uint8_t input[INPUT];
     unsigned head, tail;
-    bool no_uart;
+    bool no_uart[CONSOLE_PORTS];
 } con;
 
-static void uart_put(uint8_t c)
+static const uint16_t uart_base[CONSOLE_PORTS] = {COM1, COM2};
+
+static void uart_put(unsigned port, uint8_t c)
 {
-    for (unsigned n = 0; !(in8(UART_LSR) & LSR_EMPTY); n++)
+    uint16_t base = uart_base[port];
+
+    if (con.no_uart[port])
+        return;
+    for (unsigned n = 0; !(in8(base + UART_LSR) & LSR_EMPTY); n++)
         if (n == PATIENCE) { /* no such chip, or nobody takes what it sends */
-            con.no_uart = true;
+            con.no_uart[port] = true;
             return;
         }
-    out8(COM1, c);
+    out8(base, c);
 }
 
 static void scroll(void)
@@ -84,16 +91,24 @@ static void screen_cursor(void)
     out16(CRTC, (uint16_t)(0x0f | (at & 0xff) << 8));
 }
 
+static void uart_init(unsigned port)
+{
+    uint16_t base = uart_base[port];
+
+    out8(base + UART_IER, 0);
+    out8(base + UART_LCR, LCR_DLAB);
+    out8(base, 1); /* 115200 baud */
+    out8(base + 1, 0);
+    out8(base + UART_LCR, LCR_8N1);
+    out8(base + UART_FCR, 0x07);
+    out8(base + UART_MCR, MCR_OUT2);
+    con.no_uart[port] = in8(base + UART_LSR) == 0xff;
+}
+
 void console_init(void)
 {
-    out8(UART_IER, 0);
-    out8(UART_LCR, LCR_DLAB);
-    out8(COM1, 1); /* 115200 baud */
-    out8(COM1 + 1, 0);
-    out8(UART_LCR, LCR_8N1);
-    out8(UART_FCR, 0x07);
-    out8(UART_MCR, MCR_OUT2);
-    con.no_uart = in8(UART_LSR) == 0xff;
+    for (unsigned port = 0; port < CONSOLE_PORTS; port++)
+        uart_init(port);
     for (unsigned n = 0; n < COLUMNS * ROWS; n++)
         SCREEN[n] = BLANK;
 }
@@ -101,20 +116,25 @@ void console_init(void)
 /* Input that came before was an edge that nobody saw: what is there is taken first. */
 void console_listen(void)
 {
-    if (con.no_uart)
+    if (con.no_uart[0])
         return;
     console_interrupt();
-    out8(UART_IER, 1);
+    out8(COM1 + UART_IER, 1);
 }
 
 void console_write(const char *bytes, size_t len)
 {
     for (size_t n = 0; n < len; n++) {
-        if (!con.no_uart)
-            uart_put((uint8_t)bytes[n]);
+        uart_put(0, (uint8_t)bytes[n]);
         screen_put((uint8_t)bytes[n]);
     }
     screen_cursor();
+}
+
+void console_send(unsigned port, const char *bytes, size_t len)
+{
+    for (size_t n = 0; n < len; n++)
+        uart_put(port, (uint8_t)bytes[n]);
 }
 
 static void say(const char *fmt, va_list ap)
@@ -139,7 +159,7 @@ void console_say(const char *fmt, ...)
 
 void console_interrupt(void)
 {
-    while (!con.no_uart && (in8(UART_LSR) & LSR_DATA)) {
+    while (!con.no_uart[0] && (in8(COM1 + UART_LSR) & LSR_DATA)) {
         uint8_t c = in8(COM1);
         if (con.head - con.tail < INPUT)
             con.input[con.head++ & (INPUT - 1)] = c;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * console.h - the machine's COM1 and its VGA text screen, and the report when we are wrong.
+ * console.h - the machine's serial ports and its VGA text screen, and the report when we are wrong.
  *
  * Promises   What the monitor says goes to both; what the guest sends on its serial port goes to
  *            COM1 as it is (and to the screen as far as it is text). Input of COM1 is kept in a
@@ -12,10 +12,14 @@
 
 #include "host/metal/nucleus/trap.h"
 
+#define CONSOLE_PORTS 2u /* COM1 and COM2 */
+
 void console_init(void);
 /* Input causes interrupts from now on: after clock_init(), which makes the 8259s ready. */
 void console_listen(void);
 void console_write(const char *bytes, size_t len);
+/* To COM1 (0) or COM2 (1) alone; to nobody when this machine has no such port. */
+void console_send(unsigned port, const char *bytes, size_t len);
 /* printf's %s %u %x %llx %c, as fmt.h has them; a line's text. */
 void console_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

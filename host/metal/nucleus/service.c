@@ -37,6 +37,9 @@ static uint64_t serve(struct trap_frame *f)
     case SERVICE_WRITE:
         console_write((const char *)a, b);
         return 0;
+    case SERVICE_SEND:
+        console_send(c < CONSOLE_PORTS ? (unsigned)c : 0, (const char *)a, b);
+        return 0;
     case SERVICE_TAKE:
         return console_take((uint8_t *)a, b);
     case SERVICE_WAIT:

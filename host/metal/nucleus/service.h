@@ -12,6 +12,7 @@
 
 enum service {
     SERVICE_WRITE,       /* bytes, length: to the console */
+    SERVICE_SEND,        /* bytes, length, port: to COM1 (0) or COM2 (1) alone */
     SERVICE_TAKE,        /* buffer, size: input; answers the number of bytes */
     SERVICE_WAIT,        /* host time: sleeps until then or until any interrupt */
     SERVICE_ARM,         /* host time: break in then */
