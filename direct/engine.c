@@ -24,10 +24,11 @@ size_t direct_size(uint64_t ram_size)
 /* ---- the state ---- */
 
 /* Does the guest's CPU look like the host's? A kernel's IF and IOPL are virtual: only pages that do
- * not look at them run directly. */
+ * not look at them run directly. The scan reads 32-bit code. */
 static bool state_fits(const struct vcpu *v, const struct direct_options *o)
 {
-    if (!(v->cr0 & CR0_PE) || (v->eflags & (EFL_VM | EFL_TF | EFL_RF)) || v->dr_armed)
+    if (!(v->cr0 & CR0_PE) || (v->eflags & (EFL_VM | EFL_TF | EFL_RF)) || v->dr_armed ||
+        !(v->seg[SEG_CS].attr & SEGA_DB))
         return false;
     if (v->cpl == 0)
         return o->kernel && window_usable(v);
