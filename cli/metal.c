@@ -1,53 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * metal.c - see metal.h: makes the boot medium, and starts it in an emulator of an x86-64 PC.
- *
- * How        The medium is what grub-mkrescue makes of a folder with the image (ring1-metal), the
- *            guest's files and a grub.cfg; QEMU takes image and modules without one.
+ * metal.c - see metal.h: reads the options, and starts a medium in an emulator of an x86-64 PC.
+ * QEMU takes image and modules without one.
  */
 #define _GNU_SOURCE
 #include "cli/metal.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/bochs.h"
+#include "cli/medium.h"
 #include "host/linux/error.h"
 #include "include/ring1/types.h"
-
-#define SERIALS 2u
-
-/* What both subcommands are told. */
-struct medium {
-    const char *kernel, *initrd, *append, *output, *in, *memory, *exec, *user, *guest_kernel;
-    const char *cdrom, *serial; /* serial: as given last */
-    const char *port[SERIALS];  /* NULL: not given */
-    unsigned ports;
-    bool no_reboot;
-};
 
 static const struct option_row {
     const char *name;
     size_t at;
     const char *argument, *text;
 } rows[] = {
-    {"-kernel", offsetof(struct medium, kernel), "FILE", "the guest's kernel"},
+    {"-kernel", offsetof(struct medium, kernel), "FILE",
+     "the guest's kernel; given again: of a guest that runs after the one before"},
     {"-initrd", offsetof(struct medium, initrd), "FILE", "its initial RAM disk"},
     {"-append", offsetof(struct medium, append), "TEXT", "its command line"},
     {"-m", offsetof(struct medium, memory), "SIZE", "its memory, as 256 or 256M"},
+    {"-cpu", offsetof(struct medium, cpu), "MODEL", "its CPU model, as of 'ring1 run'"},
     {"-exec", offsetof(struct medium, exec), "MODE", "translate (the default) or interpret"},
     {"--user=", offsetof(struct medium, user), "MODE",
      "its programs: direct (the default) or translate"},
     {"--kernel=", offsetof(struct medium, guest_kernel), "MODE",
      "its kernel: translate (the default) or direct"},
+    {"--limit=", offsetof(struct medium, limit), "SECS", "no guest runs longer"},
     {"-o", offsetof(struct medium, output), "FILE", "iso: the medium to make"},
     {"--in", offsetof(struct medium, in), "NAME", "run: qemu (the default) or bochs"},
     {"-cdrom", offsetof(struct medium, cdrom), "FILE",
@@ -60,7 +47,7 @@ static int usage(FILE *f)
 {
     fprintf(f,
             "usage: ring1 metal iso -kernel FILE [OPTION]... -o FILE.iso\n"
-            "       ring1 metal run -kernel FILE [OPTION]... [-no-reboot]\n"
+            "       ring1 metal run -kernel FILE [OPTION]... [-no-reboot] [-debugcon]\n"
             "       ring1 metal run -cdrom FILE.iso [OPTION]...\n\n"
             "iso makes a medium that boots ring1 on a PC of its own, with the guest in it; run\n"
             "starts the same in QEMU or Bochs, with the guest's serial port on this terminal.\n\n");
@@ -76,6 +63,19 @@ static bool names(const struct option_row *row, const char *arg)
 
     return row->name[len - 1] == '=' ? strncmp(row->name, arg, len) == 0
                                      : strcmp(row->name, arg) == 0;
+}
+
+/* Remembers a -kernel that was just read. */
+static int add_kernel(struct medium *m)
+{
+    if (!m->kernel || (m->guests && m->kernels[m->guests - 1] == m->kernel))
+        return 0;
+    if (m->guests == GUESTS) {
+        say("the image takes %u guests at most", GUESTS);
+        return -1;
+    }
+    m->kernels[m->guests++] = m->kernel;
+    return 0;
 }
 
 /* Remembers a -serial that was just read. */
@@ -105,6 +105,10 @@ static int read_options(struct medium *m, int count, char **args)
             m->no_reboot = true;
             continue;
         }
+        if (strcmp(args[i], "-debugcon") == 0) {
+            m->debugcon = true;
+            continue;
+        }
         while (n < ARRAY_LEN(rows) && !names(&rows[n], args[i]))
             n++;
         if (n == ARRAY_LEN(rows)) {
@@ -122,7 +126,7 @@ static int read_options(struct medium *m, int count, char **args)
             return -1;
         }
         *value = args[++i];
-        if (add_port(m))
+        if (add_kernel(m) || add_port(m))
             return -1;
     }
     return 0;
@@ -169,161 +173,43 @@ static int find_image(char *out, size_t size)
     return -1;
 }
 
-/* Words of the monitor's own command line. */
-static void image_words(const struct medium *m, char *out, size_t size)
-{
-    const char *memory = m->memory ? m->memory : "128M";
-    bool bare = memory[0] && strspn(memory, "0123456789") == strlen(memory); /* MiB, as in -m 256 */
-
-    snprintf(out, size, "memory=%s%s exec=%s user=%s kernel=%s reboot=%s", memory, bare ? "M" : "",
-             m->exec ? m->exec : "translate", m->user ? m->user : "direct",
-             m->guest_kernel ? m->guest_kernel : "translate", m->no_reboot ? "off" : "on");
-}
-
-/* ---- programs ---- */
-
-/* Runs it and waits. quiet: its output goes nowhere. Returns its status; 127: it is not there. */
-static int spawn(char *const *argv, bool quiet)
-{
-    int status;
-    pid_t child = fork();
-
-    if (child < 0)
-        return 126;
-    if (child == 0) {
-        if (quiet && (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr)))
-            _exit(126);
-        execvp(argv[0], argv);
-        _exit(errno == ENOENT ? 127 : 126);
-    }
-    while (waitpid(child, &status, 0) < 0)
-        if (errno != EINTR)
-            return 126;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *at)
-{
-    (void)st, (void)flag, (void)at;
-    return remove(path);
-}
-
-static int copy_to(const char *from, const char *dir, const char *name)
-{
-    char to[PATH_MAX], bytes[1 << 16];
-    size_t n;
-
-    snprintf(to, sizeof to, "%s/boot/%s", dir, name);
-    FILE *in = fopen(from, "rb"), *out = in ? fopen(to, "wb") : NULL;
-    bool ok = out;
-    while (ok && (n = fread(bytes, 1, sizeof bytes, in)) > 0)
-        ok = fwrite(bytes, 1, n, out) == n;
-    ok = ok && !ferror(in);
-    if (out)
-        ok = fclose(out) == 0 && ok;
-    if (in)
-        fclose(in);
-    if (!ok)
-        say("cannot copy '%s' to the medium: %s", from, strerror(errno));
-    return ok ? 0 : -1;
-}
-
-/* GRUB reads ' as the end of a word, and nothing within. */
-static void put_quoted(FILE *f, const char *text)
-{
-    fputc('\'', f);
-    for (; *text; text++)
-        if (*text == '\'')
-            fputs("'\\''", f);
-        else
-            fputc(*text, f);
-    fputc('\'', f);
-}
-
-static int write_grub(const struct medium *m, const char *dir)
-{
-    char path[PATH_MAX], words[256];
-
-    snprintf(path, sizeof path, "%s/boot/grub/grub.cfg", dir);
-    FILE *f = fopen(path, "w");
-    if (!f) {
-        say("cannot write '%s': %s", path, strerror(errno));
-        return -1;
-    }
-    image_words(m, words, sizeof words);
-    /* As they are: of several compressed archives in one file, GRUB would read the first. */
-    fprintf(f,
-            "set timeout=0\nmenuentry ring1 {\n multiboot2 /boot/ring1-metal %s\n"
-            " module2 --nounzip /boot/kernel kernel ",
-            words);
-    put_quoted(f, m->append ? m->append : "");
-    fprintf(f, "\n%s}\n", m->initrd ? " module2 --nounzip /boot/initrd initrd\n" : "");
-    return fclose(f) == 0 ? 0 : -1;
-}
-
-static int make_folders(char *dir)
-{
-    static const char *const names[] = {"boot", "boot/grub"};
-    char path[PATH_MAX];
-
-    if (!mkdtemp(dir)) {
-        say("cannot make a folder for the medium's files: %s", strerror(errno));
-        return -1;
-    }
-    for (unsigned n = 0; n < ARRAY_LEN(names); n++) {
-        snprintf(path, sizeof path, "%s/%s", dir, names[n]);
-        if (mkdir(path, 0755)) {
-            say("cannot make '%s': %s", path, strerror(errno));
-            return -1;
-        }
-    }
-    return 0;
-}
-
-static int make_iso(const struct medium *m, const char *image, const char *output)
-{
-    char dir[] = "/tmp/ring1-iso-XXXXXX";
-    char *argv[] = {"grub-mkrescue", "-o", (char *)output, dir, NULL};
-    int bad = make_folders(dir) || copy_to(image, dir, "ring1-metal") ||
-              copy_to(m->kernel, dir, "kernel") ||
-              (m->initrd && copy_to(m->initrd, dir, "initrd")) || write_grub(m, dir);
-
-    if (!bad) {
-        int status = spawn(argv, true);
-        bad = status != 0;
-        if (status == 127)
-            say("grub-mkrescue is not installed: Debian's packages grub-common, grub-pc-bin, "
-                "xorriso "
-                "and mtools have it and what it needs");
-        else if (bad)
-            say("grub-mkrescue could not make '%s' (status %d); it needs Debian's packages "
-                "grub-pc-bin, xorriso and mtools, and room on the disk",
-                output, status);
-    }
-    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    return bad ? 1 : 0;
-}
-
 /* ---- running it ---- */
 
-/* QEMU's -initrd for the image's modules. */
-static void module_list(const struct medium *m, char *p, size_t size)
+/* QEMU reads ,, as a comma within a module. Returns the end. */
+static char *put_module(char *p, const char *end, const char *text)
 {
-    const char *texts[] = {m->kernel, m->append ? " " : "", m->append ? m->append : ""};
-    char *end = p + size;
+    for (; *text && p < end - 2; text++) {
+        *p++ = *text;
+        if (*text == ',')
+            *p++ = ',';
+    }
+    *p = 0;
+    return p;
+}
 
-    for (unsigned n = 0; n < ARRAY_LEN(texts); n++) /* QEMU reads ,, as a comma within a module */
-        for (const char *s = texts[n]; *s && p < end - 2; s++) {
-            *p++ = *s;
-            if (*s == ',')
-                *p++ = ',';
-        }
-    snprintf(p, (size_t)(end - p), "%s%s", m->initrd ? "," : "", m->initrd ? m->initrd : "");
+/* QEMU's -initrd for the image's modules; freed by the process's end. NULL: no memory. */
+static char *module_list(const struct medium *m)
+{
+    const char *append = m->append ? m->append : "";
+    size_t size = 2 * PATH_MAX;
+
+    for (unsigned n = 0; n < m->guests; n++)
+        size += 2 * (strlen(m->kernels[n]) + strlen(append)) + 4;
+    char *list = malloc(size), *p = list, *end = list + size;
+    for (unsigned n = 0; list && n < m->guests; n++) {
+        p += n ? snprintf(p, 2, ",") : 0;
+        p = put_module(p, end, m->kernels[n]);
+        p += *append ? snprintf(p, 2, " ") : 0;
+        p = put_module(p, end, append);
+    }
+    if (list && m->initrd)
+        snprintf(p, (size_t)(end - p), ",%s", m->initrd);
+    return list;
 }
 
 static int run_qemu(const struct medium *m, const char *image)
 {
-    char words[256], modules[2 * PATH_MAX + 4096];
+    char words[256], *modules;
     const char *argv[24 + 2 * SERIALS] = {
         "qemu-system-x86_64", "-accel", "tcg",       "-cpu", "max", "-m", "1536",
         "-display",           "none",   "-no-reboot"};
@@ -337,8 +223,12 @@ static int run_qemu(const struct medium *m, const char *image)
     if (m->cdrom) {
         argv[n++] = "-boot", argv[n++] = "d", argv[n++] = "-cdrom", argv[n++] = m->cdrom;
     } else {
-        image_words(m, words, sizeof words);
-        module_list(m, modules, sizeof modules);
+        medium_words(m, words, sizeof words);
+        modules = module_list(m);
+        if (!modules) {
+            say("not enough memory for the names of the guests");
+            return 1;
+        }
         argv[n++] = "-kernel", argv[n++] = image, argv[n++] = "-append", argv[n++] = words;
         argv[n++] = "-initrd", argv[n++] = modules;
     }
@@ -369,7 +259,7 @@ static int run_bochs(const struct medium *m, const char *image)
     close(fd);
     snprintf(rc, sizeof rc, "%s.bochsrc", iso);
     FILE *f = fopen(rc, "w");
-    if (f && (m->cdrom || make_iso(m, image, iso) == 0)) {
+    if (f && (m->cdrom || medium_make(m, image, iso) == 0)) {
         fprintf(f,
                 "megs: 1024\ncpu: model=core2_penryn_t9600, ips=100000000\nboot: cdrom\n"
                 "ata0-master: type=cdrom, path=\"%s\", status=inserted\n"
@@ -393,6 +283,18 @@ static int run_bochs(const struct medium *m, const char *image)
     return status;
 }
 
+static int check_kernels(const struct medium *m)
+{
+    for (unsigned n = 0; n < m->guests; n++)
+        if (check_file(m->kernels[n], "the kernel"))
+            return -1;
+    if (m->guests > 1 && m->initrd) {
+        say("one guest among several takes no -initrd");
+        return -1;
+    }
+    return 0;
+}
+
 int cmd_metal(int count, char **args)
 {
     struct medium m = {0};
@@ -414,8 +316,7 @@ int cmd_metal(int count, char **args)
         return 1;
     }
     if (m.cdrom ? check_file(m.cdrom, "the medium")
-                : check_file(m.kernel, "the kernel") ||
-                      (m.initrd && check_file(m.initrd, "the initrd")) ||
+                : check_kernels(&m) || (m.initrd && check_file(m.initrd, "the initrd")) ||
                       find_image(image, sizeof image))
         return 1;
     if (iso && !m.output) {
@@ -423,7 +324,7 @@ int cmd_metal(int count, char **args)
         return 1;
     }
     if (iso)
-        return make_iso(&m, image, m.output);
+        return medium_make(&m, image, m.output);
     if (!m.in || strcmp(m.in, "qemu") == 0)
         return run_qemu(&m, image);
     if (strcmp(m.in, "bochs") == 0)

@@ -3,6 +3,7 @@
 #include "host/metal/monitor.h"
 #include "host/metal/nucleus/bootinfo.h"
 #include "include/ring1/mem.h"
+#include "monitor/cpu/cpuid.h"
 
 #define MIB         (1ull << 20)
 #define MEMORY_MIN  (4 * MIB)
@@ -11,6 +12,8 @@
 #define CACHE       (32 * MIB)
 #define CACHE_LEAST (1 * MIB)
 #define CACHE_MOST  (512 * MIB)
+
+#define LIMIT_MOST 86400u
 
 static bool same(const char *a, const char *b)
 {
@@ -47,6 +50,41 @@ static bool read_mode(const char *cmdline, const char *name, bool *direct)
     return *direct || same(text, "translate");
 }
 
+/* NAME=on or NAME=off; *on stays without it. */
+static bool read_switch(const char *cmdline, const char *name, bool *on)
+{
+    char text[32];
+
+    if (!bootinfo_option(cmdline, name, text, sizeof text))
+        return true;
+    *on = same(text, "on");
+    return *on || same(text, "off");
+}
+
+/* The words that are for tests of guests. */
+static const char *read_trial(struct metal_config *c, const char *cmdline)
+{
+    char text[32];
+    uint64_t seconds;
+
+    if (bootinfo_option(cmdline, "guests", text, sizeof text)) {
+        c->each = same(text, "each");
+        if (!c->each && !same(text, "one"))
+            return "guests= wants one or each";
+    }
+    if (bootinfo_option(cmdline, "limit", text, sizeof text)) {
+        if (!parse_size(text, &seconds) || !seconds || seconds > LIMIT_MOST)
+            return "limit= wants seconds, at most 86400";
+        c->limit = seconds * NS_PER_SEC;
+    }
+    if (bootinfo_option(cmdline, "cpu", text, sizeof text)) {
+        c->cpu = cpu_model_find(text);
+        if (!c->cpu)
+            return "cpu= names no CPU model; 'ring1 run -cpu help' lists them";
+    }
+    return read_switch(cmdline, "debugcon", &c->debugcon) ? NULL : "debugcon= wants on or off";
+}
+
 const char *metal_config_read(struct metal_config *c, const char *cmdline)
 {
     char text[32];
@@ -67,16 +105,12 @@ const char *metal_config_read(struct metal_config *c, const char *cmdline)
         return "user= wants direct or translate";
     if (!read_mode(cmdline, "kernel", &c->direct_kernel))
         return "kernel= wants direct or translate";
-    if (bootinfo_option(cmdline, "reboot", text, sizeof text)) {
-        c->no_reboot = same(text, "off");
-        if (!c->no_reboot && !same(text, "on"))
-            return "reboot= wants on or off";
-    }
-    if (bootinfo_option(cmdline, "count", text, sizeof text)) {
-        c->count = same(text, "on");
-        if (!c->count && !same(text, "off"))
-            return "count= wants on or off";
-    }
+    bool reboot = true;
+    if (!read_switch(cmdline, "reboot", &reboot))
+        return "reboot= wants on or off";
+    c->no_reboot = !reboot;
+    if (!read_switch(cmdline, "count", &c->count))
+        return "count= wants on or off";
     if (bootinfo_option(cmdline, "lab", text, sizeof text)) {
         c->lab = true;
         c->lab_naive = same(text, "naive");
@@ -84,5 +118,5 @@ const char *metal_config_read(struct metal_config *c, const char *cmdline)
             return "lab= wants naive or run, and exec=translate";
     }
     c->memory = (c->memory + 2 * MIB - 1) & ~(2 * MIB - 1);
-    return NULL;
+    return read_trial(c, cmdline);
 }

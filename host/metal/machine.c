@@ -2,6 +2,7 @@
 /* machine.c - the VM's parts; see monitor.h. */
 #include "boot/build.h"
 #include "bt/run/bt.h"
+#include "devices/vga.h"
 #include "host/metal/monitor.h"
 #include "host/metal/nucleus/bootinfo.h"
 #include "host/metal/nucleus/frames.h"
@@ -50,13 +51,14 @@ static int find_kernel(struct metal *m, const char **why)
         *why = "no kernel: the boot loader must give it as the first module";
         return -1;
     }
-    m->boot.kernel = image_of(&b->module[0]);
-    m->boot.cmdline = arguments(b->module[0].cmdline);
+    m->boot.kernel = image_of(&b->module[m->guest]);
+    m->boot.cmdline = arguments(b->module[m->guest].cmdline);
     m->boot.kind = boot_recognise(&m->boot.kernel, &e);
     *why = e.text;
     if (m->boot.kind == BOOT_UNKNOWN)
         return -1;
-    for (unsigned n = 1; n < b->module_count && m->boot.module_count < BOOT_MODULES; n++)
+    for (unsigned n = 1; !m->cfg.each && n < b->module_count && m->boot.module_count < BOOT_MODULES;
+         n++)
         m->boot.module[m->boot.module_count++] = image_of(&b->module[n]);
     return 0;
 }
@@ -64,8 +66,8 @@ static int find_kernel(struct metal *m, const char **why)
 /* What runs the guest besides the interpreter. */
 static int create_engines(struct metal *m, struct machine_parts *p)
 {
-    p->bt = metal_alloc(bt_size(m->cfg.cache));
-    p->window = metal_alloc(window_size());
+    p->bt = metal_alloc(m, bt_size(m->cfg.cache));
+    p->window = metal_alloc(m, window_size());
     if (!p->bt || !p->window)
         return -1;
     p->direct_options =
@@ -74,16 +76,16 @@ static int create_engines(struct metal *m, struct machine_parts *p)
                                 .umip = cpuid(0, 0).a >= 7 && (cpuid(7, 0).c & UMIP)};
     if ((!m->cfg.direct_user && !m->cfg.direct_kernel) || m->cfg.lab_naive)
         return 0;
-    p->direct = metal_alloc(direct_size(m->cfg.memory));
+    p->direct = metal_alloc(m, direct_size(m->cfg.memory));
     return p->direct ? 0 : -1;
 }
 
 static int create_parts(struct metal *m, struct machine_parts *p)
 {
-    uint8_t *page = metal_alloc(m->cfg.memory >> GUEST_PAGE_SHIFT);
-    void *interp = metal_alloc(interp_size());
+    uint8_t *page = metal_alloc(m, m->cfg.memory >> GUEST_PAGE_SHIFT);
+    void *interp = metal_alloc(m, interp_size());
 
-    m->pc = metal_alloc(pc_size());
+    m->pc = metal_alloc(m, pc_size());
     if (!page || !interp || !m->pc)
         return -1;
     *p = (struct machine_parts){.vm = {.host = &m->host,
@@ -93,7 +95,7 @@ static int create_parts(struct metal *m, struct machine_parts *p)
                                        .page = page,
                                        .cpu = m->vcpu,
                                        .interp = interp,
-                                       .cpu_model = NULL},
+                                       .cpu_model = m->cfg.cpu},
                                 .pc = m->pc,
                                 .boot = &m->boot};
     return m->cfg.interpret ? 0 : create_engines(m, p);
@@ -108,6 +110,9 @@ static int build(struct metal *m, const char **why)
         .acpi = true,
         .debug_exit_base = 0xf4,
         .debug_exit_size = 4,
+        .vga_memory = metal_alloc(m, VGA_MEMORY),
+        .vga_memory_size = VGA_MEMORY,
+        .debugcon = {.opaque = &m->port[0], .send = m->cfg.debugcon ? serial_send : NULL},
     };
     for (unsigned n = 0; n < METAL_PORTS; n++) {
         m->port[n].number = n;
@@ -115,7 +120,7 @@ static int build(struct metal *m, const char **why)
         board.serial_present[n] = true;
     }
     *why = "the nucleus has no room for the monitor's memory regions";
-    if (create_parts(m, &parts))
+    if (!board.vga_memory || create_parts(m, &parts))
         return -1;
     return vm_build(&m->vm, &parts, &board, why);
 }

@@ -24,8 +24,6 @@
 #define RDRAND      (1u << 30)
 #define FSGSBASE    1u
 
-static uint64_t heap_next = HEAP_BASE;
-
 static uint64_t pages_of(uint64_t size)
 {
     return (size + PAGE - 1) & ~(PAGE - 1);
@@ -37,17 +35,17 @@ static bool region(uint64_t va, uint64_t len, enum lazy_kind kind, uint64_t of)
 }
 
 /* Address space of the heap, with a hole after it. */
-static uint64_t heap_space(uint64_t size)
+static uint64_t heap_space(struct metal *m, uint64_t size)
 {
-    uint64_t va = heap_next;
+    uint64_t va = HEAP_BASE + m->heap_next;
 
-    heap_next += pages_of(size) + (1ull << 21);
+    m->heap_next += pages_of(size) + (1ull << 21);
     return va;
 }
 
-void *metal_alloc(uint64_t size)
+void *metal_alloc(struct metal *m, uint64_t size)
 {
-    uint64_t va = heap_space(size);
+    uint64_t va = heap_space(m, size);
 
     return region(va, pages_of(size), LAZY_ZERO, 0) ? (void *)va : NULL;
 }
@@ -155,9 +153,9 @@ static void jump_map_clear(void *opaque, uint64_t map)
 /* ---- creation ---- */
 
 /* Makes an arena of `size` bytes that is executable at `rx`. */
-static bool arena(struct host_code_arena *a, uint64_t size, uint64_t rx)
+static bool arena(struct metal *m, struct host_code_arena *a, uint64_t size, uint64_t rx)
 {
-    uint8_t *rw = metal_alloc(size);
+    uint8_t *rw = metal_alloc(m, size);
 
     *a = (struct host_code_arena){.rw = rw, .rx = (const uint8_t *)rx, .size = size};
     return rw && region(rx, pages_of(size), LAZY_VIEW, (uint64_t)rw);
@@ -238,11 +236,11 @@ int metal_host_init(struct metal *m, const char **why)
     };
     *why = "the nucleus has no room for the monitor's memory regions";
     if (!vcpu_memory(m) || !jump_maps(&m->cpu) ||
-        !arena(&m->cpu.stubs, CODE_ARENA, heap_space(CODE_ARENA)))
+        !arena(m, &m->cpu.stubs, CODE_ARENA, heap_space(m, CODE_ARENA)))
         return -1;
     if (m->cfg.interpret)
         return 0;
-    if (!arena(&m->cpu.cache, m->cfg.cache, VCPU_BASE) || !windows(&m->cpu))
+    if (!arena(m, &m->cpu.cache, m->cfg.cache, VCPU_BASE) || !windows(&m->cpu))
         return -1;
     return 0;
 }

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """The monitor on a machine of its own: boots it in QEMU (x86-64, TCG) or Bochs, with a guest, and looks at what the guest says.
 
-Usage: metal.py RING1 KERNEL MACHINE MODE [INITRD]
+Usage: metal.py RING1 KERNEL MACHINE MODE [INITRD [BOOTS]]
 MACHINE: qemu or bochs. MODE: words such as exec=interpret or user=direct,kernel=direct. KERNEL: tiny.elf, or a Linux kernel with
-INITRD. The same lines are expected in each mode: the guest cannot tell them apart.
+INITRD, perhaps BOOTS times in a row. The same lines are expected in each mode: the guest cannot tell them apart.
 """
 import os
 import re
@@ -48,13 +48,12 @@ def options(mode):
     return result + [f"--{n}={words[n]}" for n in ("user", "kernel") if n in words]
 
 
-def main():
-    ring1, kernel, machine, mode = sys.argv[1:5]
-    linux = len(sys.argv) > 5
+def boot(ring1, kernel, machine, mode, initrd):
+    """One guest's life. Returns what is missing, a list of sentences."""
     with tempfile.TemporaryDirectory() as work:
         args = [ring1, "metal", "run", "--in", machine, "-kernel", kernel, "-no-reboot", *options(mode)]
-        if linux:
-            args += ["-m", "256M", "-initrd", medium(work, sys.argv[5]), "-append", "console=ttyS0 quiet panic=-1"]
+        if initrd:
+            args += ["-m", "256M", "-initrd", medium(work, initrd), "-append", "console=ttyS0 quiet panic=-1"]
         else:
             args += ["-m", "64M", "-append", TINY]
         try:
@@ -63,10 +62,9 @@ def main():
             text = done.stdout.decode("latin-1")
         except subprocess.TimeoutExpired as e:
             print((e.stdout or b"").decode("latin-1")[-4000:])
-            print("the machine did not turn itself off")
-            return 1
+            return ["the machine did not turn itself off"]
     text = text.replace("\r", "")
-    missing = [p for p in (LINUX_LINES if linux else TINY_LINES) if not re.search(p, text)]
+    missing = [p for p in (LINUX_LINES if initrd else TINY_LINES) if not re.search(p, text)]
     entries = re.search(DIRECT, text)
     if not entries:
         missing.append("the report")
@@ -74,10 +72,22 @@ def main():
         missing.append(f"direct execution as the mode {mode} has it: {entries.group(0)}")
     if missing:
         print(text[-6000:])
-        print("missing: " + "; ".join(missing))
-        return 1
-    print(f"{machine} {mode}: {entries.group(0).strip()}")
+    else:
+        print(f"{machine} {mode}: {entries.group(0).strip()}", flush=True)
+    return missing
+
+
+def main():
+    ring1, kernel, machine, mode = sys.argv[1:5]
+    initrd = sys.argv[5] if len(sys.argv) > 5 else None
+    boots = int(sys.argv[6]) if len(sys.argv) > 6 else 1
+    for n in range(boots):
+        missing = boot(ring1, kernel, machine, mode, initrd)
+        if missing:
+            print(f"boot {n + 1} of {boots}, missing: " + "; ".join(missing))
+            return 1
     return 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -13,7 +13,7 @@
 #include "include/ring1/types.h"
 
 #define BOOTINFO_RANGES  64u
-#define BOOTINFO_MODULES 8u
+#define BOOTINFO_MODULES 128u
 
 /* Physical memory [base, base + size), in bytes. */
 struct range {

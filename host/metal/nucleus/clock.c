@@ -39,7 +39,7 @@
 #define DIVIDE_16      0x3u
 
 static struct {
-    uint64_t start; /* of the TSC */
+    uint64_t boot, start; /* of the TSC: when the machine, and the present guest's life, began */
     uint64_t khz;
     int64_t wall;
     volatile uint32_t *apic; /* NULL: the PIT is the timer */
@@ -47,11 +47,21 @@ static struct {
 } clk;
 
 /* Without overflow for centuries, and without a 128-bit division. */
-ns_t clock_now(void)
+static ns_t since(uint64_t start)
 {
-    uint64_t t = read_tsc() - clk.start;
+    uint64_t t = read_tsc() - start;
 
     return t / clk.khz * 1000000 + t % clk.khz * 1000000 / clk.khz;
+}
+
+ns_t clock_now(void)
+{
+    return since(clk.start);
+}
+
+void clock_restart(void)
+{
+    clk.start = read_tsc();
 }
 
 uint32_t clock_tsc_khz(void)
@@ -61,7 +71,7 @@ uint32_t clock_tsc_khz(void)
 
 int64_t clock_wall(void)
 {
-    return clk.wall + (int64_t)(clock_now() / NS_PER_SEC);
+    return clk.wall + (int64_t)(since(clk.boot) / NS_PER_SEC);
 }
 
 static uint32_t apic_read(unsigned reg)
@@ -186,7 +196,7 @@ void clock_init(void)
     if (!clk.apic_hz)
         clk.apic_hz = 1;
     clk.wall = read_cmos();
-    clk.start = read_tsc();
+    clk.boot = clk.start = read_tsc();
 }
 
 /* ---- the timer ---- */

@@ -17,6 +17,8 @@
 void clock_init(void);
 /* Any CPL: nanoseconds since clock_init(). Touches general registers only. */
 ns_t clock_now(void);
+/* It is 0 now: for a new guest. */
+void clock_restart(void);
 uint32_t clock_tsc_khz(void);
 /* Any CPL: seconds since 1970-01-01 UTC, as the CMOS clock said at clock_init(). */
 int64_t clock_wall(void);

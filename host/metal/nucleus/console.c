@@ -23,11 +23,9 @@
 #define MCR_OUT2  0x0b /* DTR, RTS, and the interrupt's gate */
 #define PATIENCE  100000u
 
-#define SCREEN  ((volatile uint16_t *)(DIRECT_BASE + 0xb8000))
-#define COLUMNS 80u
-#define ROWS    25u
-#define BLANK   0x0720u
-#define CRTC    0x3d4
+#define SCREEN_AT ((volatile uint16_t *)(DIRECT_BASE + 0xb8000))
+#define BLANK     0x0720u
+#define CRTC      0x3d4
 
 #define INPUT 1024u /* a power of two */
 
@@ -36,6 +34,7 @@ static struct {
     uint8_t input[INPUT];
     unsigned head, tail;
     bool no_uart[CONSOLE_PORTS];
+    bool guests_screen;
 } con;
 
 static const uint16_t uart_base[CONSOLE_PORTS] = {COM1, COM2};
@@ -56,11 +55,11 @@ static void uart_put(unsigned port, uint8_t c)
 
 static void scroll(void)
 {
-    for (unsigned n = 0; n < COLUMNS * (ROWS - 1); n++)
-        SCREEN[n] = SCREEN[n + COLUMNS];
-    for (unsigned n = 0; n < COLUMNS; n++)
-        SCREEN[COLUMNS * (ROWS - 1) + n] = BLANK;
-    con.row = ROWS - 1;
+    for (unsigned n = 0; n < SCREEN_COLUMNS * (SCREEN_ROWS - 1); n++)
+        SCREEN_AT[n] = SCREEN_AT[n + SCREEN_COLUMNS];
+    for (unsigned n = 0; n < SCREEN_COLUMNS; n++)
+        SCREEN_AT[SCREEN_COLUMNS * (SCREEN_ROWS - 1) + n] = BLANK;
+    con.row = SCREEN_ROWS - 1;
 }
 
 static void screen_put(uint8_t c)
@@ -72,23 +71,43 @@ static void screen_put(uint8_t c)
     else if (c == '\b')
         con.column -= con.column > 0;
     else if (c >= 0x20 && c < 0x7f) {
-        if (con.column == COLUMNS) {
+        if (con.column == SCREEN_COLUMNS) {
             con.column = 0;
-            if (++con.row == ROWS)
+            if (++con.row == SCREEN_ROWS)
                 scroll();
         }
-        SCREEN[con.row * COLUMNS + con.column++] = 0x0700 | c;
+        SCREEN_AT[con.row * SCREEN_COLUMNS + con.column++] = 0x0700 | c;
     }
-    if (con.row == ROWS)
+    if (con.row == SCREEN_ROWS)
         scroll();
+}
+
+static void cursor_at(unsigned at)
+{
+    out16(CRTC, (uint16_t)(0x0e | (at & 0xff00)));
+    out16(CRTC, (uint16_t)(0x0f | (at & 0xff) << 8));
 }
 
 static void screen_cursor(void)
 {
-    unsigned at = con.row * COLUMNS + (con.column < COLUMNS ? con.column : COLUMNS - 1);
+    unsigned at =
+        con.row * SCREEN_COLUMNS + (con.column < SCREEN_COLUMNS ? con.column : SCREEN_COLUMNS - 1);
 
-    out16(CRTC, (uint16_t)(0x0e | (at & 0xff00)));
-    out16(CRTC, (uint16_t)(0x0f | (at & 0xff) << 8));
+    cursor_at(at);
+}
+
+void console_screen(const uint16_t *cells, unsigned cursor)
+{
+    con.guests_screen = true;
+    for (unsigned n = 0; n < SCREEN_COLUMNS * SCREEN_ROWS; n++)
+        if (SCREEN_AT[n] != cells[n])
+            SCREEN_AT[n] = cells[n];
+    cursor_at(cursor == SCREEN_NO_CURSOR ? SCREEN_COLUMNS * SCREEN_ROWS : cursor);
+}
+
+void console_screen_back(void)
+{
+    con.guests_screen = false;
 }
 
 static void uart_init(unsigned port)
@@ -109,8 +128,8 @@ void console_init(void)
 {
     for (unsigned port = 0; port < CONSOLE_PORTS; port++)
         uart_init(port);
-    for (unsigned n = 0; n < COLUMNS * ROWS; n++)
-        SCREEN[n] = BLANK;
+    for (unsigned n = 0; n < SCREEN_COLUMNS * SCREEN_ROWS; n++)
+        SCREEN_AT[n] = BLANK;
 }
 
 /* Input that came before was an edge that nobody saw: what is there is taken first. */
@@ -126,9 +145,11 @@ void console_write(const char *bytes, size_t len)
 {
     for (size_t n = 0; n < len; n++) {
         uart_put(0, (uint8_t)bytes[n]);
-        screen_put((uint8_t)bytes[n]);
+        if (!con.guests_screen || con.no_uart[0])
+            screen_put((uint8_t)bytes[n]);
     }
-    screen_cursor();
+    if (!con.guests_screen || con.no_uart[0])
+        screen_cursor();
 }
 
 void console_send(unsigned port, const char *bytes, size_t len)
@@ -190,6 +211,7 @@ _Noreturn void panic(const struct trap_frame *f, const char *what)
                                           "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
     static bool again;
 
+    console_screen_back();
     line("%s", "");
     console_say("internal error: %s", what);
     if (f && !again) {

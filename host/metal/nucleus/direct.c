@@ -120,6 +120,15 @@ void direct_enter(struct trap_frame *f)
         dx.since = read_tsc();
 }
 
+void direct_forget(void)
+{
+    for (unsigned n = 0; n < 6; n++) {
+        if (dx.shown[n])
+            segments_guest(dx.shown[n], 0);
+        dx.shown[n] = 0;
+    }
+}
+
 bool direct_is(const struct trap_frame *f)
 {
     return dx.regs && (f->cs & 3);

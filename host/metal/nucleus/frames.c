@@ -107,6 +107,19 @@ uint64_t frames_take(uint64_t size)
     return NO_FRAME;
 }
 
+void frames_give(uint64_t pa, uint64_t size)
+{
+    for (unsigned n = 0; n < frames.count; n++) {
+        struct range *r = &frames.free[n];
+        if (r->base + r->size == pa) {
+            r->size += size;
+            return;
+        }
+    }
+    for (uint64_t at = pa; at < pa + size; at += FRAME) /* cannot be: its range is never removed */
+        frame_free(at);
+}
+
 uint64_t frames_left(void)
 {
     uint64_t sum = frames.listed * FRAME;

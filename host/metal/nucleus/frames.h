@@ -25,6 +25,8 @@ void frame_free(uint64_t pa);
 /* Physical address of `size` bytes in a row, a multiple of BIG_FRAME at a multiple of it, or
  * NO_FRAME. They are as the firmware left them, and stay taken. */
 uint64_t frames_take(uint64_t size);
+/* Gives back what frames_take() took, as a whole. */
+void frames_give(uint64_t pa, uint64_t size);
 
 /* Bytes that are still free. */
 uint64_t frames_left(void);

@@ -85,6 +85,15 @@ void lazy_clear(uint64_t at, uint64_t len)
                 (len + BITS_PER_PAGE - 1) / BITS_PER_PAGE & ~(FRAME - 1));
 }
 
+void lazy_forget(void)
+{
+    region_count = 0;
+    next_bits = OPEN_BITS;
+    if (zero_frame != NO_FRAME)
+        frame_free(zero_frame);
+    zero_frame = NO_FRAME;
+}
+
 static bool give(uint64_t va, unsigned rights)
 {
     uint64_t pa = frame_new();

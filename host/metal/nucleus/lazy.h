@@ -21,6 +21,9 @@ enum lazy_kind {
  * shown. Returns false when there are too many. */
 bool lazy_add(uint64_t va, uint64_t len, enum lazy_kind kind, uint64_t of);
 
+/* There are no regions any more. The caller has unmapped what they were. */
+void lazy_forget(void);
+
 /* Of a LAZY_SPARSE region: [at, at + len) of whole pages may be written from now on. 0 or -12. */
 int lazy_open(uint64_t at, uint64_t len);
 /* Open pages become zeroes and stay open. */

@@ -26,6 +26,7 @@
 /* Page directories in here are never freed: see pages_pin(). */
 #define PINNED_SPACE (1ull << 44)
 #define WINDOW_SIZE  (1ull << 32)
+#define ROOT_ENTRY   (1ull << 39) /* bytes that one entry of the root maps */
 
 static uint64_t *root;
 static uint64_t *low_table; /* the PDPT of the lower half */
@@ -152,6 +153,13 @@ void pages_unmap(uint64_t va, uint64_t len)
 {
     unmap_in(root, 3, va, len);
     forget(va, len);
+}
+
+void pages_forget(void)
+{
+    low_window = 0;
+    memset(low_table, 0, FRAME);
+    pages_unmap(HEAP_BASE, (IMAGE_BASE & ~(ROOT_ENTRY - 1)) - HEAP_BASE);
 }
 
 int pages_map(uint64_t va, uint64_t pa, uint64_t len, unsigned rights)

@@ -30,6 +30,9 @@ bool pages_init(void);
  * or -12 (ENOMEM) with nothing mapped in a part of it. */
 int pages_map(uint64_t va, uint64_t pa, uint64_t len, unsigned rights);
 void pages_unmap(uint64_t va, uint64_t len);
+/* Everything of the monitor's and the guest's goes, with its tables: HEAP to WINDOW of layout.h.
+ * What pages_pin() did, too; pages_low() shows nothing. */
+void pages_forget(void);
 /* Gives what is mapped in [va, va + len) other rights. Returns 0 or -12. */
 int pages_protect(uint64_t va, uint64_t len, unsigned rights);
 /* The physical address that va is mapped to, or NO_FRAME. */

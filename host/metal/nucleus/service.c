@@ -29,6 +29,21 @@ static void wait_until(ns_t at)
         clock_arm(service_asked);
 }
 
+/* From here on it is as before the first guest, but for the console and the date. */
+static void forget_guest(uint64_t ram, uint64_t size)
+{
+    vcpu = NULL;
+    trap_forget();
+    console_screen_back();
+    service_asked = NS_NEVER;
+    direct_forget();
+    pages_forget();
+    lazy_forget();
+    if (ram != NO_FRAME)
+        frames_give(ram, size);
+    clock_restart();
+}
+
 static uint64_t serve(struct trap_frame *f)
 {
     uint64_t a = f->gpr[6], b = f->gpr[2], c = f->gpr[1], d = f->gpr[8];
@@ -39,6 +54,12 @@ static uint64_t serve(struct trap_frame *f)
         return 0;
     case SERVICE_SEND:
         console_send(c < CONSOLE_PORTS ? (unsigned)c : 0, (const char *)a, b);
+        return 0;
+    case SERVICE_SCREEN:
+        console_screen((const uint16_t *)a, (unsigned)b);
+        return 0;
+    case SERVICE_RINGS:
+        *(struct rings *)a = *trap_rings();
         return 0;
     case SERVICE_TAKE:
         return console_take((uint8_t *)a, b);
@@ -72,6 +93,9 @@ static uint64_t serve(struct trap_frame *f)
         return frames_left();
     case SERVICE_VCPU:
         vcpu = (struct vcpu *)a;
+        return 0;
+    case SERVICE_FORGET:
+        forget_guest(a, b);
         return 0;
     case SERVICE_PIN:
         return (uint64_t)pages_pin(a);

@@ -13,6 +13,8 @@
 enum service {
     SERVICE_WRITE,       /* bytes, length: to the console */
     SERVICE_SEND,        /* bytes, length, port: to COM1 (0) or COM2 (1) alone */
+    SERVICE_SCREEN,      /* cells, cursor: console_screen() */
+    SERVICE_RINGS,       /* struct rings *: trap_rings() */
     SERVICE_TAKE,        /* buffer, size: input; answers the number of bytes */
     SERVICE_WAIT,        /* host time: sleeps until then or until any interrupt */
     SERVICE_ARM,         /* host time: break in then */
@@ -25,9 +27,10 @@ enum service {
     SERVICE_REGION,      /* va, length, enum lazy_kind, of: lazy_add() */
     SERVICE_TAKE_FRAMES, /* size: frames_take() */
     SERVICE_FRAMES_LEFT,
-    SERVICE_VCPU,      /* struct vcpu *: whose traps are to be served */
-    SERVICE_PIN,       /* va: pages_pin() */
-    SERVICE_DIRECT,    /* struct direct_regs *: direct_enter() */
+    SERVICE_VCPU,   /* struct vcpu *: whose traps are to be served */
+    SERVICE_PIN,    /* va: pages_pin() */
+    SERVICE_FORGET, /* its RAM or NO_FRAME, size: the guest is gone, and all that was made for it */
+    SERVICE_DIRECT, /* struct direct_regs *: direct_enter() */
     SERVICE_POWER_OFF, /* ends; does not come back */
     SERVICE_PANIC,     /* text */
 };

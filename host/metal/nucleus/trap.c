@@ -17,6 +17,24 @@
 #define ERROR_WRITE   2u
 #define ERROR_FETCH   16u
 
+static struct rings rings;
+
+const struct rings *trap_rings(void)
+{
+    return &rings;
+}
+
+void trap_forget(void)
+{
+    rings = (struct rings){0};
+}
+
+/* f: as the CPU pushed it, when guest code ran. */
+static void ring_seen(const struct trap_frame *f, const struct vcpu *v)
+{
+    rings.seen[f->cs & 3][v->cpl & 3]++;
+}
+
 /* Labels in fpu_call.S, not functions. */
 extern const uint8_t fpu_call_return[], fpu_call_fault[];
 
@@ -62,6 +80,7 @@ static bool trap_of_engine(struct trap_frame *f)
     regs_get(&r, f);
     if (!engines_host_trap(v, &r, kind_of(f), read_cr2()))
         return false;
+    ring_seen(f, v);
     regs_set(f, &r);
     return true;
 }
@@ -93,14 +112,17 @@ static void break_in(struct trap_frame *f, uint32_t why)
         return;
     vcpu_attend(v, why);
     if (direct_is(f)) {
+        ring_seen(f, v);
         direct_leave(f, DIRECT_ASKED);
         return;
     }
     if ((f->cs & 3) != 1)
         return;
     regs_get(&r, f);
-    if (engines_break_in(v, &r))
+    if (engines_break_in(v, &r)) {
+        ring_seen(f, v);
         regs_set(f, &r);
+    }
 }
 
 static void timer(struct trap_frame *f)
@@ -157,6 +179,7 @@ void trap(struct trap_frame *f)
         return;
     }
     if (direct_is(f) && f->vector != VEC_NMI && f->vector != VEC_DF && f->vector != VEC_MC) {
+        ring_seen(f, service_vcpu());
         direct_leave(f, (unsigned)f->vector);
         return;
     }

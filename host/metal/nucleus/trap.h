@@ -23,6 +23,15 @@ struct trap_frame {
 void trap(struct trap_frame *f);
 
 /* Vectors of interrupts: the 8259s' sixteen, then those of the local APIC. */
+/* How often a trap or an interrupt found guest code running, directly or translated, by the ring
+ * that the hardware had (the RPL of the CS that it pushed) and the guest's CPL. */
+struct rings {
+    uint64_t seen[4][4];
+};
+const struct rings *trap_rings(void);
+/* None was seen: the guest is gone. */
+void trap_forget(void);
+
 #define VECTOR_PIC      0x20u
 #define VECTOR_TIMER    0x30u
 #define VECTOR_SPURIOUS 0x3fu
