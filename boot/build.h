@@ -13,11 +13,28 @@
 #define RING1_BOOT_BUILD_H
 
 #include "bt/cache/options.h"
+#include "devices/vga.h"
 #include "direct/direct.h"
 #include "monitor/run/assemble.h"
 #include "monitor/run/lockstep.h"
 
 struct boot;
+
+#define VIDEO_PAGES (VGA_MEMORY >> GUEST_PAGE_SHIFT)
+#define BANK_PAGES  16u
+
+/* A graphics card's memory, a region of kind frame buffer with its log, and the bank at 0xa0000,
+ * which is a view of it. Zeroed; the host fills in the first part. */
+struct machine_video {
+    uint8_t *bytes; /* VGA_MEMORY bytes, zeroed */
+    uint64_t at;    /* where the host finds them for windows */
+    uint8_t *twin;  /* with lockstep: as many for the shadow */
+
+    struct region frame, bank, frame_twin, bank_twin;
+    uint8_t frame_page[VIDEO_PAGES], bank_page[BANK_PAGES];
+    uint8_t frame_twin_page[VIDEO_PAGES], bank_twin_page[BANK_PAGES];
+    uint64_t log[VIDEO_PAGES / 64];
+};
 
 /* Memory is zeroed. An engine, or lockstep, whose memory is NULL is not there; the interpreter
  * always is. */
@@ -30,8 +47,9 @@ struct machine_parts {
     struct direct_options direct_options;
     struct lockstep *lockstep; /* needs bt */
     const struct lockstep_config *shadow;
-    struct pc *pc;           /* pc_size() bytes */
-    const struct boot *boot; /* what the board's firmware tables tell the guest of its kernel */
+    struct machine_video *video; /* NULL: there is no graphics card */
+    struct pc *pc;               /* pc_size() bytes */
+    const struct boot *boot;     /* what the board's firmware tables tell the guest of its kernel */
 };
 
 /* *vm becomes a VM of these parts with a PC's board. *board says what of the board is the host's

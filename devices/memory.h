@@ -34,4 +34,14 @@ struct dev_memory {
     unsigned (*changed)(void *opaque, uint64_t *out);
 };
 
+/* A piece of such a memory that the guest finds at another address, too: a bank of a frame buffer.
+ * What is stored through it is in the memory's log. Zeroes: there is none. */
+struct dev_view {
+    void *opaque;
+    uint64_t size; /* bytes, a multiple of a page */
+    /* The guest finds [off, off+size) of the memory at gpa from now on, or nothing. False: that
+     * cannot be; it is nowhere. */
+    bool (*show)(void *opaque, uint64_t gpa, uint64_t off);
+};
+
 #endif

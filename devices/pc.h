@@ -9,6 +9,7 @@
 #include "devices/backend.h"
 #include "devices/bus.h"
 #include "devices/dma.h"
+#include "devices/memory.h"
 
 struct pc; /* all chips by value; size from pc_size() */
 
@@ -59,6 +60,10 @@ struct pc_config {
      * vga.h); NULL: there is no card. */
     uint8_t *vga_memory;
     uint32_t vga_memory_size;
+    /* The same memory as the guest reaches it without the bus, and the bank of 64 KiB at 0xa0000;
+     * zeroes: it goes through the bus, and the board saves the memory. */
+    struct dev_memory vga_frame;
+    struct dev_view vga_bank;
     struct chardev serial[4]; /* send NULL: UART present only if serial_present */
     bool serial_present[4];
     struct chardev debugcon; /* send NULL: absent */

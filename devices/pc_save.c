@@ -36,6 +36,12 @@ static bool is_zero(const uint8_t *page)
     return !page[0] && !memcmp(page, page + 1, GUEST_PAGE_SIZE - 1);
 }
 
+/* Memory that is no region of the machine's, which would save it. */
+static bool video_is_ours(const struct pc *pc)
+{
+    return pc->cfg.vga_memory && !pc->cfg.vga_frame.place;
+}
+
 static void save_video(const struct pc *pc, struct snapshot *s)
 {
     snapshot_begin(s, VIDEO_NAME, VIDEO_VERSION);
@@ -87,7 +93,7 @@ void pc_save(const struct pc *pc, struct snapshot *s)
         snapshot_put_device(s, ops, dev);
     for (unsigned cpu = 0; cpu < pc->cfg.cpu_count; cpu++)
         snapshot_put_device(s, &lapic_ops, &pc->lapic[cpu]);
-    if (pc->cfg.vga_memory)
+    if (video_is_ours(pc))
         save_video(pc, s);
 }
 
@@ -169,7 +175,7 @@ bool pc_load(struct pc *pc, struct snapshot *s, ns_t now)
     for (unsigned cpu = 0; cpu < pc->cfg.cpu_count; cpu++)
         if (!load_lapic(pc, s, cpu, now))
             return false;
-    if (pc->cfg.vga_memory && !load_video(pc, s))
+    if (video_is_ours(pc) && !load_video(pc, s))
         return false;
     pc_apic_window_update(pc, w.mapped, w.at);
     return true;

@@ -346,5 +346,7 @@ void pc_wires_connect(struct pc *pc)
     isa_debug_exit_init(&pc->debug_exit, debug_exit, pc);
     if (pc->cfg.vga_memory)
         vga_init(&pc->vga, pc->cfg.vga_memory, pc->cfg.vga_memory_size);
+    if (pc->cfg.vga_frame.place)
+        vga_map(&pc->vga, &pc->cfg.vga_frame, &pc->cfg.vga_bank);
     pc_testdev_init(&pc->testdev, (struct wire){testdev_irq, pc, 0});
 }

@@ -43,6 +43,12 @@ static bool bar_wanted(const struct pci_fn *f, unsigned n, uint32_t *at)
     return b->io ? *at <= 0x10000 - b->size : *at <= UINT32_MAX - (b->size - 1);
 }
 
+static void memory_at(const struct pci_bar *b, uint64_t at)
+{
+    if (b->memory)
+        b->memory->place(b->memory->opaque, at);
+}
+
 /* Brings the bus in step with the registers. Two passes, so that two ranges can change places. */
 static void bars_update(struct pci_fn *f)
 {
@@ -53,6 +59,7 @@ static void bars_update(struct pci_fn *f)
         if (b->mapped && (!bar_wanted(f, n, &at) || at != b->at)) {
             bus_remove(b->io ? f->host->port : f->host->mem, b->at, b->dev);
             b->mapped = false;
+            memory_at(b, DEV_MEMORY_NOWHERE);
         }
     }
     for (unsigned n = 0; n < PCI_BARS; n++) {
@@ -63,6 +70,7 @@ static void bars_update(struct pci_fn *f)
         if (bus_add(bus, at, at + (uint64_t)b->size - 1, b->ops, b->dev, 0) == 0) {
             b->mapped = true;
             b->at = at;
+            memory_at(b, at);
         }
     }
 }
@@ -128,6 +136,11 @@ void pci_fn_bar(struct pci_fn *f, unsigned n, bool io, uint32_t size, const stru
 {
     f->bar[n] = (struct pci_bar){.size = size, .io = io, .ops = ops, .dev = dev};
     pci_fn_reg(f, PCI_BAR0 + 4 * n, 4, io ? 1 : 0, ~(size - 1));
+}
+
+void pci_fn_memory(struct pci_fn *f, unsigned n, const struct dev_memory *m)
+{
+    f->bar[n].memory = m;
 }
 
 void pci_fn_reset(struct pci_fn *f)

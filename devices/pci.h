@@ -14,6 +14,7 @@
 #define RING1_DEVICES_PCI_H
 
 #include "devices/bus.h"
+#include "devices/memory.h"
 
 #define PCI_DEVFN(slot, fn) ((slot) << 3 | (fn))
 #define PCI_MAX_FUNCTIONS   32
@@ -38,6 +39,8 @@ struct pci_bar {
     uint32_t at; /* where it is mapped */
     const struct dev_ops *ops;
     void *dev;
+    /* What the guest reaches there without asking *ops, as far as it goes; NULL: nothing. */
+    const struct dev_memory *memory;
 };
 
 /* The state of one function's configuration space; lies in the part of a chip that is saved. */
@@ -82,6 +85,8 @@ void pci_fn_init(struct pci_fn *f, struct pci_cfg *cfg, void *dev, uint16_t vend
                  uint32_t class_code, uint8_t revision);
 void pci_fn_bar(struct pci_fn *f, unsigned n, bool io, uint32_t size, const struct dev_ops *ops,
                 void *dev);
+/* The memory lies where the range does, and nowhere while that is not decoded. *m must stay. */
+void pci_fn_memory(struct pci_fn *f, unsigned n, const struct dev_memory *m);
 /* Sets `len` bytes of value and of writable bits, little-endian. */
 void pci_fn_reg(struct pci_fn *f, unsigned off, unsigned len, uint32_t value, uint32_t writable);
 /* Puts the function on the bus. Returns 0, or -1 when the place is taken or the bus full. */

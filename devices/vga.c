@@ -171,6 +171,7 @@ static void register_write(struct vga *v, uint32_t off, uint8_t val)
         break;
     case P_MISC:
         v->misc = val & 0xef;
+        vga_bank_update(v);
         break;
     case P_SEQ_INDEX:
         v->seq_index = val & 0x07;
@@ -178,6 +179,7 @@ static void register_write(struct vga *v, uint32_t off, uint8_t val)
     case P_SEQ_DATA:
         if (v->seq_index < VGA_SEQ_REGS)
             v->seq[v->seq_index] = val & seq_bits[v->seq_index];
+        vga_bank_update(v);
         break;
     case P_DAC_MASK:
         v->dac_mask = val;
@@ -197,6 +199,7 @@ static void register_write(struct vga *v, uint32_t off, uint8_t val)
     case P_GC_DATA:
         if (v->gc_index < VGA_GC_REGS)
             v->gc[v->gc_index] = val & gc_bits[v->gc_index];
+        vga_bank_update(v);
         break;
     case P_COLOUR_INDEX:
         v->crtc_index = val & 0x1f;
@@ -300,6 +303,13 @@ static void vga_reset(void *dev)
     vga_vbe_reset(v);
     pci_fn_reset(&v->fn);
     pci_fn_reg(&v->fn, 0x2c, 4, 0x11001af4, 0); /* subsystem: QEMU's */
+    vga_bank_update(v);
+}
+
+static void config_changed(void *dev, unsigned off)
+{
+    if (off == PCI_COMMAND)
+        vga_bank_update(dev);
 }
 
 void vga_init(struct vga *v, uint8_t *mem, uint32_t mem_size)
@@ -312,6 +322,15 @@ void vga_init(struct vga *v, uint8_t *mem, uint32_t mem_size)
     pci_fn_bar(&v->fn, 2, false, 0x1000, &vga_mmio_ops, v);
 }
 
+void vga_map(struct vga *v, const struct dev_memory *frame, const struct dev_view *bank)
+{
+    v->frame = *frame;
+    v->bank = *bank;
+    v->bank_at = DEV_MEMORY_NOWHERE;
+    pci_fn_memory(&v->fn, 0, &v->frame);
+    v->fn.changed = config_changed;
+}
+
 static bool vga_loaded(void *dev, ns_t now)
 {
     struct vga *v = dev;
@@ -320,6 +339,7 @@ static bool vga_loaded(void *dev, ns_t now)
     if (vga_vbe_on(v))
         vga_vbe_fit(v);
     pci_fn_loaded(&v->fn);
+    vga_bank_update(v);
     return true;
 }
 

@@ -12,6 +12,8 @@
  *            memory and saves it.
  * Windows    0x3b0-0x3df -> offset 0; VBE: 0x1ce-0x1d1 -> offset 0; memory 0xa0000-0xbffff ->
  *            offset 0; BAR 0 the whole memory as it is; BAR 2 both register sets (vga_mmio_ops).
+ * Direct     Where the memory is seen as it is, the guest need not ask (vga_map()). Then a read
+ *            loads no latches: see docs/DEVIATIONS.md.
  * Memory     Byte `o` of plane p lies at vga_at(o, p): chain-4 and the linear modes then are
  *            linear.
  * Not here   Firmware (its ROM, int 10h); a light pen; the vertical interrupt (a PCI VGA has no
@@ -73,7 +75,10 @@ struct vga {
     char wires_begin[1];
     struct pci_fn fn;
     uint8_t *mem;
-    uint32_t mem_size; /* a power of two, 256 KiB to 16 MiB */
+    uint32_t mem_size;       /* a power of two, 256 KiB to 16 MiB */
+    struct dev_memory frame; /* vga_map(); zeroes: nothing is reached directly */
+    struct dev_view bank;
+    uint64_t bank_at, bank_off; /* where the bank is shown: bank_at DEV_MEMORY_NOWHERE: nowhere */
 };
 
 extern const struct dev_ops vga_ops; /* the ports; also reset and state */
@@ -81,6 +86,9 @@ extern const struct dev_ops vga_vbe_ops, vga_mem_ops, vga_lfb_ops, vga_mmio_ops;
 
 /* Makes the card. `mem`: mem_size zeroed bytes, which the caller owns and keeps. */
 void vga_init(struct vga *v, uint8_t *mem, uint32_t mem_size);
+/* The guest reaches the memory directly where it lies as it is: at BAR 0, and in the linear modes
+ * its bank at 0xa0000 (vga_mem.c). What the card itself writes it tells *frame. */
+void vga_map(struct vga *v, const struct dev_memory *frame, const struct dev_view *bank);
 /* Sets the card up as a video BIOS leaves it: mode 3 with a font, an empty screen, the base
  * addresses assigned. */
 void vga_firmware_setup(struct vga *v);

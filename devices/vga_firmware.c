@@ -37,6 +37,7 @@ static void set_colours(struct vga *v)
 static void put(struct vga *v, unsigned plane, uint32_t o, uint8_t byte)
 {
     v->mem[vga_at(o, plane)] = byte;
+    vga_wrote(v, vga_at(o, plane), 1);
 }
 
 static void set_text(struct vga *v)

@@ -8,6 +8,7 @@
  */
 #include "devices/vga_priv.h"
 
+#define BANK_AT   0xa0000u
 #define BANK_SIZE 0x10000u
 #define ALL_ONES  0xffu
 
@@ -126,6 +127,7 @@ static void write_byte(struct vga *v, uint32_t at, uint8_t byte)
     uint32_t keep = ~spread(p.write_planes & v->seq[SEQ_PLANES]);
 
     store(to, (load(to) & keep) | (data_path(v, byte) & ~keep));
+    vga_wrote(v, (uint32_t)(to - v->mem), 4);
 }
 
 static bool answers(const struct vga *v)
@@ -139,6 +141,33 @@ static uint8_t *banked(const struct vga *v, uint32_t off)
     if (!vga_vbe_on(v) || v->vbe[VBE_BPP] == 4 || off >= BANK_SIZE)
         return NULL;
     return v->mem + ((v->vbe[VBE_BANK] * BANK_SIZE + off) & (v->mem_size - 1));
+}
+
+/* Chain-4 with the graphics controller passing on what it gets: 64 KiB as they are (mode 13h). */
+static bool is_plain_chain4(const struct vga *v)
+{
+    const uint8_t *gc = v->gc;
+
+    return (v->seq[SEQ_MEMORY] & SEQ_MEMORY_CHAIN4) && v->seq[SEQ_PLANES] == 0xf &&
+           (gc[GC_MISC] >> 2 & 3) < 2 && !(gc[GC_MODE] & (3 | GC_MODE_READ_1)) && !gc[GC_ROTATE] &&
+           !gc[GC_SET_ENABLE] && gc[GC_MASK] == 0xff;
+}
+
+void vga_bank_update(struct vga *v)
+{
+    uint64_t at = DEV_MEMORY_NOWHERE, off = 0;
+
+    if (!v->bank.show)
+        return;
+    if (answers(v) && (banked(v, 0) || (!vga_vbe_on(v) && is_plain_chain4(v)))) {
+        at = BANK_AT;
+        off = vga_vbe_on(v) ? v->vbe[VBE_BANK] * BANK_SIZE & (v->mem_size - 1) : 0;
+    }
+    if (at == v->bank_at && off == v->bank_off)
+        return;
+    v->bank_at = at;
+    v->bank_off = off;
+    v->bank.show(v->bank.opaque, at, off);
 }
 
 static uint32_t mem_read(void *dev, uint32_t off, unsigned size, ns_t now)
@@ -168,10 +197,12 @@ static void mem_write(void *dev, uint32_t off, unsigned size, uint32_t val, ns_t
         return;
     for (unsigned i = 0; i < size; i++) {
         uint8_t *flat = banked(v, off + i), byte = (uint8_t)(val >> 8 * i);
-        if (flat)
+        if (flat) {
             *flat = byte;
-        else if (window_offset(v, off + i, &at))
+            vga_wrote(v, (uint32_t)(flat - v->mem), 1);
+        } else if (window_offset(v, off + i, &at)) {
             write_byte(v, at, byte);
+        }
     }
 }
 
@@ -196,8 +227,10 @@ static void lfb_write(void *dev, uint32_t off, unsigned size, uint32_t val, ns_t
     const struct vga *v = dev;
 
     (void)now;
-    for (unsigned i = 0; i < size && off + i < v->mem_size; i++)
+    for (unsigned i = 0; i < size && off + i < v->mem_size; i++) {
         v->mem[off + i] = (uint8_t)(val >> 8 * i);
+        vga_wrote(v, off + i, 1);
+    }
 }
 
 const struct dev_ops vga_lfb_ops = {

@@ -89,6 +89,16 @@ static inline bool vga_vbe_on(const struct vga *v)
     return v->vbe[VBE_ENABLE] & VBE_ENABLED;
 }
 
+/* The card itself wrote these bytes of its memory. */
+static inline void vga_wrote(const struct vga *v, uint32_t off, uint32_t len)
+{
+    if (v->frame.written)
+        v->frame.written(v->frame.opaque, off, len);
+}
+
+/* vga_mem.c: registers have changed that decide what is seen at 0xa0000. */
+void vga_bank_update(struct vga *v);
+
 /* vga_vbe.c */
 uint32_t vga_vbe_read(const struct vga *v);
 void vga_vbe_write(struct vga *v, uint16_t value);

@@ -68,6 +68,12 @@ void vga_vbe_fit(struct vga *v)
     r[VBE_MEMORY_64K] = (uint16_t)(v->mem_size / BANK_SIZE);
 }
 
+static void clear(struct vga *v, uint32_t len)
+{
+    memset(v->mem, 0, len);
+    vga_wrote(v, 0, len);
+}
+
 /* A mode begins with an empty picture, seen from its corner, unless the memory is to stay. */
 static void enable(struct vga *v, uint16_t value)
 {
@@ -85,7 +91,7 @@ static void enable(struct vga *v, uint16_t value)
     v->vbe[VBE_X_OFFSET] = v->vbe[VBE_Y_OFFSET] = 0;
     vga_vbe_fit(v);
     if (!(value & VBE_NOCLEAR))
-        memset(v->mem, 0, row_bytes(v, v->vbe[VBE_VIRT_WIDTH]) * v->vbe[VBE_YRES]);
+        clear(v, (uint32_t)(row_bytes(v, v->vbe[VBE_VIRT_WIDTH]) * v->vbe[VBE_YRES]));
 }
 
 uint32_t vga_vbe_read(const struct vga *v)
@@ -127,6 +133,7 @@ void vga_vbe_write(struct vga *v, uint16_t value)
     default: /* read-only, or not there */
         break;
     }
+    vga_bank_update(v);
 }
 
 void vga_vbe_reset(struct vga *v)

@@ -8,9 +8,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "boot/build.h"
 #include "bt/run/bt.h"
-#include "devices/vga.h"
 #include "host/linux/code_arena.h"
 #include "host/linux/jump_map.h"
 #include "host/linux/lockstep.h"
@@ -114,14 +112,27 @@ static int create_translator(struct machine *m, struct machine_parts *p, struct 
     return 0;
 }
 
+static int create_video(struct machine *m)
+{
+    struct machine_video *s;
+
+    if (!m->cfg->vga)
+        return 0;
+    s = m->video = zeroed_alloc(sizeof *s);
+    if (!s)
+        return -1;
+    s->bytes = guest_ram_add(&m->ram, VGA_MEMORY, &s->at);
+    if (m->cfg->exec == EXEC_LOCKSTEP)
+        s->twin = zeroed_alloc(VGA_MEMORY);
+    return s->bytes && (s->twin || m->cfg->exec != EXEC_LOCKSTEP) ? 0 : -1;
+}
+
 static int create_parts(struct machine *m, struct machine_parts *p, struct error *e)
 {
     m->page = zeroed_alloc(m->ram.size >> GUEST_PAGE_SHIFT); /* all PAGE_RAM */
     m->interp_memory = zeroed_alloc(interp_size());
     m->pc = zeroed_alloc(pc_size());
-    if (m->cfg->vga)
-        m->vga_memory = zeroed_alloc(VGA_MEMORY);
-    if (!m->page || !m->interp_memory || !m->pc || (m->cfg->vga && !m->vga_memory))
+    if (!m->page || !m->interp_memory || !m->pc || create_video(m))
         return error_set(e, "the host has not enough memory for the monitor");
     *p = (struct machine_parts){.vm = {.host = &m->host.host,
                                        .cpu_host = &m->host.cpu,
@@ -131,6 +142,7 @@ static int create_parts(struct machine *m, struct machine_parts *p, struct error
                                        .cpu = m->vcpu,
                                        .interp = m->interp_memory,
                                        .cpu_model = m->cfg->cpu},
+                                .video = m->video,
                                 .pc = m->pc,
                                 .boot = &m->boot.boot};
     return create_translator(m, p, e);
@@ -182,8 +194,6 @@ static int build(struct machine *m, const struct machine_parts *parts, struct er
         .debug_exit_base = cfg->debug_exit ? (int)cfg->debug_exit_base : -1,
         .debug_exit_size = (int)cfg->debug_exit_size,
         .testdev = cfg->testdev,
-        .vga_memory = m->vga_memory,
-        .vga_memory_size = VGA_MEMORY,
         .debugcon = chardev_of(&m->console[MAX_SERIAL]),
     };
 
@@ -255,14 +265,16 @@ void machine_destroy(struct machine *m)
     vm_host_destroy(&m->host);
     unmap(m->pc, pc_size());
     unmap(m->interp_memory, interp_size());
-    unmap(m->vga_memory, VGA_MEMORY);
+    if (m->video)
+        unmap(m->video->twin, VGA_MEMORY);
+    unmap(m->video, sizeof *m->video);
     unmap(m->bt_memory, m->bt_memory_size);
     unmap(m->window_memory, window_size());
     unmap(m->page, m->ram.size >> GUEST_PAGE_SHIFT);
     guest_ram_destroy(&m->ram);
     unmap(m->vcpu, sizeof *m->vcpu);
     m->pc = NULL;
-    m->vga_memory = NULL;
+    m->video = NULL;
     m->vcpu = NULL;
     m->interp_memory = m->bt_memory = m->window_memory = NULL;
     m->page = m->vm.page = NULL;

@@ -6,6 +6,7 @@
 #ifndef RING1_HOST_LINUX_MACHINE_H
 #define RING1_HOST_LINUX_MACHINE_H
 
+#include "boot/build.h"
 #include "devices/pc.h"
 #include "host/linux/boot_files.h"
 #include "host/linux/config.h"
@@ -25,7 +26,7 @@ struct machine {
     struct vm vm;
     struct vcpu *vcpu; /* NULL until it exists; the TLB makes it big */
     struct pc *pc;
-    uint8_t *vga_memory; /* NULL: there is no graphics card */
+    struct machine_video *video; /* NULL: there is no graphics card */
     struct console console[CONSOLES];
     unsigned console_count; /* opened so far, in the order of the array */
     struct boot_files boot;

@@ -120,7 +120,8 @@ int vm_region_view(struct vm *vm, struct region *r, struct region *of)
 
 static bool fits(const struct vm *vm, const struct region *r, gpa_t base)
 {
-    if ((base & GUEST_PAGE_MASK) || base > REGION_END - r->size)
+    if ((base & GUEST_PAGE_MASK) || base > REGION_END - r->size ||
+        (r->yields && base < vm->ram_size))
         return false;
     for (unsigned n = 0; n < vm->region_count; n++) {
         const struct region *o = vm->region[n];
@@ -288,7 +289,7 @@ void region_written(struct vm *vm, struct region *r, uint64_t off, uint64_t len)
         uint64_t n = off >> GUEST_PAGE_SHIFT, in = off & GUEST_PAGE_MASK;
         uint64_t part = GUEST_PAGE_SIZE - in < len ? GUEST_PAGE_SIZE - in : len;
 
-        if (find_page(vm, r, n, &page))
+        if (find_page(vm, r, n, &page) && (*region_entry(vm, page) & PAGE_MARKS))
             page_written(vm, page, (unsigned)in, (unsigned)(in + part - 1), false);
         if (r->dirty)
             r->dirty[n / 64] |= 1ull << (n % 64);

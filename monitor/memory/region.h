@@ -43,6 +43,7 @@ struct region {
     uint8_t *page;   /* size >> GUEST_PAGE_SHIFT bytes, zero */
     /* Where it lies below vm.ram_size, a device is there when it does not, not RAM. */
     bool device_below;
+    bool yields; /* RAM wins: it cannot lie below vm.ram_size */
 
     struct region *of; /* a view: whose memory it is; else NULL. vm_region_view() writes it */
     uint64_t off;      /* a view: where in that memory it begins; else 0 */
@@ -55,8 +56,8 @@ struct region {
  * is not possible. */
 int vm_region_add(struct vm *vm, struct region *r);
 
-/* *r, of which name, size, page and device_below are filled in, becomes a view of *of, which is none
- * itself and not smaller. 0, or -1 as vm_region_add(). */
+/* *r, of which name, size, page and device_below are filled in, becomes a view of *of, which is
+ * none itself and not smaller. 0, or -1 as vm_region_add(). */
 int vm_region_view(struct vm *vm, struct region *r, struct region *of);
 /* Puts a view at `base`, beginning at byte `off` of the memory, a whole page within it. As
  * vm_region_place(), but no page counts as written. */

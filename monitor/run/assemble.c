@@ -158,7 +158,7 @@ static bool device_places(void *opaque, uint64_t gpa)
     bool there = !vm_region_place(r->vm, r, gpa);
 
     if (r->vm->lockstep)
-        lockstep_note_region(r->vm->lockstep, number_of(r), r->base);
+        lockstep_note_region(r->vm->lockstep, number_of(r), r->base, 0);
     return there;
 }
 
@@ -192,6 +192,28 @@ int vm_add_memory(struct vm *vm, struct region *r, struct region *twin, uint64_t
                                .place = device_places,
                                .written = device_wrote,
                                .changed = log ? device_asks : NULL};
+    return 0;
+}
+
+static bool device_shows(void *opaque, uint64_t gpa, uint64_t off)
+{
+    struct region *r = opaque;
+    bool there = !vm_region_show(r->vm, r, gpa, off);
+
+    if (r->vm->lockstep)
+        lockstep_note_region(r->vm->lockstep, number_of(r), r->base, r->off);
+    return there;
+}
+
+int vm_add_view(struct vm *vm, struct region *r, struct region *twin, struct region *of,
+                struct dev_view *out)
+{
+    VMM_CHECK(!vm->lockstep == !twin);
+    struct vm *shadow = twin ? &vm->lockstep->shadow : NULL;
+    if (vm_region_view(vm, r, of) ||
+        (twin && vm_region_view(shadow, twin, shadow->region[number_of(of)])))
+        return -1;
+    *out = (struct dev_view){.opaque = r, .size = r->size, .show = device_shows};
     return 0;
 }
 

@@ -43,6 +43,11 @@ void vm_set_model(struct vm *vm, const struct cpu_model *model);
 int vm_add_memory(struct vm *vm, struct region *r, struct region *twin, uint64_t *log,
                   struct dev_memory *out);
 
+/* *of, which was added so, is seen through *r too: as vm_region_view(), for a device. twin: the
+ * same of lockstep's shadow. */
+int vm_add_view(struct vm *vm, struct region *r, struct region *twin, struct region *of,
+                struct dev_view *out);
+
 /* Connects the VM and a board: the CPU asks *pc from now on; *cfg gets functions that lead the
  * board's outputs to the VM (cfg->opaque is taken), and the VM's buses, or lockstep's, which stand
  * between (monitor/run/lockstep.h). */

@@ -45,8 +45,11 @@ static void sync_regions(struct lockstep *ls)
     for (unsigned n = 0; n < s->region_count; n++) {
         const struct region *from = ls->real->region[n];
 
-        vm_region_place(s, s->region[n], from->base);
-        for (uint64_t at = 0; at < from->size; at += GUEST_PAGE_SIZE)
+        if (from->of)
+            vm_region_show(s, s->region[n], from->base, from->off);
+        else
+            vm_region_place(s, s->region[n], from->base);
+        for (uint64_t at = 0; !from->of && at < from->size; at += GUEST_PAGE_SIZE)
             if (memcmp(s->region[n]->host + at, from->host + at, GUEST_PAGE_SIZE) != 0)
                 memcpy(s->region[n]->host + at, from->host + at, GUEST_PAGE_SIZE);
         for (uint64_t p = 0; p < from->size >> GUEST_PAGE_SHIFT; p++)

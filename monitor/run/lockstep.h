@@ -45,9 +45,10 @@ enum lockstep_kind {
     LOG_PORT_READ,
     LOG_PORT_WRITE,
     LOG_RANDOM,
-    LOG_A20,    /* val: on */
-    LOG_KIND,   /* vm_set_page_kind(): addr, val: length, size: PAGE_* */
-    LOG_REGION, /* vm_region_place(): addr: base, val: which */
+    LOG_A20,  /* val: on */
+    LOG_KIND, /* vm_set_page_kind(): addr, val: length, size: PAGE_* */
+    /* vm_region_place(), of a view vm_region_show(): addr: base, size: which, val: off */
+    LOG_REGION,
     /* A device wrote to its region: addr: offset, val: length, size: which; bytes as LOG_DMA. */
     LOG_WRITTEN,
     LOG_DMA, /* a device wrote to RAM: addr, val: length; the bytes are the next of lockstep.dma */
@@ -138,8 +139,9 @@ extern const struct vm_observer lockstep_observer;
 /* For the host: what the board does to the real guest's memory map. */
 void lockstep_note_a20(struct lockstep *ls, bool on);
 void lockstep_note_kind(struct lockstep *ls, gpa_t gpa, uint64_t len, uint8_t kind);
-/* Note that region n of the real guest was placed; that a device changed bytes of it. */
-void lockstep_note_region(struct lockstep *ls, unsigned n, gpa_t base);
+/* Note that region n of the real guest was placed (a view: at byte `off` of its memory); that a
+ * device changed bytes of it. */
+void lockstep_note_region(struct lockstep *ls, unsigned n, gpa_t base, uint64_t off);
 void lockstep_note_written(struct lockstep *ls, unsigned n, uint64_t off, uint64_t len);
 /* Notes that a device wrote these bytes to the real guest's memory (vm_dma_write()). */
 void lockstep_note_dma(struct lockstep *ls, gpa_t gpa, const void *bytes, uint32_t len);

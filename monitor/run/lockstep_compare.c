@@ -119,7 +119,7 @@ static bool region_difference(const struct lockstep *ls, gpa_t *at)
     for (unsigned n = 0; n < ls->real->region_count; n++) {
         const struct region *a = ls->real->region[n], *b = ls->shadow.region[n];
 
-        if (a->base == REGION_NOWHERE || !memcmp(a->host, b->host, a->size))
+        if (a->of || a->base == REGION_NOWHERE || !memcmp(a->host, b->host, a->size))
             continue;
         *at = a->base;
         while (a->host[*at - a->base] == b->host[*at - a->base])

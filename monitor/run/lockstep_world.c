@@ -103,12 +103,22 @@ void lockstep_note_kind(struct lockstep *ls, gpa_t gpa, uint64_t len, uint8_t ki
         vm_set_page_kind(&ls->shadow, gpa, len, kind);
 }
 
-void lockstep_note_region(struct lockstep *ls, unsigned n, gpa_t base)
+static void shadow_placed(struct lockstep *ls, unsigned n, gpa_t base, uint64_t off)
+{
+    struct region *r = ls->shadow.region[n];
+
+    if (r->of)
+        vm_region_show(&ls->shadow, r, base, off);
+    else
+        vm_region_place(&ls->shadow, r, base);
+}
+
+void lockstep_note_region(struct lockstep *ls, unsigned n, gpa_t base, uint64_t off)
 {
     if (ls->running)
-        record(ls, LOG_REGION, 0, base, n);
+        record(ls, LOG_REGION, n, base, (uint32_t)off);
     else
-        vm_region_place(&ls->shadow, ls->shadow.region[n], base);
+        shadow_placed(ls, n, base, off);
 }
 
 /* Keeps the bytes for an entry of the log. */
@@ -182,7 +192,7 @@ void lockstep_replay_map(struct lockstep *ls)
         else if (e->kind == LOG_KIND)
             vm_set_page_kind(&ls->shadow, e->addr, e->val, e->size);
         else if (e->kind == LOG_REGION)
-            vm_region_place(&ls->shadow, ls->shadow.region[e->val], e->addr);
+            shadow_placed(ls, e->size, e->addr, e->val);
         else if (e->kind == LOG_DMA || e->kind == LOG_WRITTEN)
             replay_bytes(ls, e);
         else

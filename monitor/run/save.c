@@ -13,18 +13,19 @@
 #include "monitor/memory/region.h"
 #include "monitor/run/lockstep.h"
 
-#define MACHINE      "ring1 machine"
-#define CPU          "cpu"
-#define RAM          "ram"
-#define VERSION      1u
-#define CPU_VERSION  2u /* 2: without next_eip */
-#define MODEL_LEN    32u
-#define BOARD_ROOM   (18u << 20) /* more than all chips together, with the graphics card's memory */
-#define PAGE_ZERO    0u
-#define PAGE_FULL    1u
-#define TIME_MAX     ((ns_t)1 << 60) /* 36 years: sums of times do not overflow */
-#define SHADOW_BITS  (SHADOW_STI | SHADOW_MOVSS)
-#define EFLAGS_NEVER (1u << 3 | 1u << 5 | 1u << 15 | 0xffc00000u)
+#define MACHINE        "ring1 machine"
+#define CPU            "cpu"
+#define RAM            "ram"
+#define VERSION        1u
+#define REGION_VERSION 2u /* 2: with the offset of views */
+#define CPU_VERSION    2u /* 2: without next_eip */
+#define MODEL_LEN      32u
+#define BOARD_ROOM     (18u << 20) /* more than all chips together, with video memory */
+#define PAGE_ZERO      0u
+#define PAGE_FULL      1u
+#define TIME_MAX       ((ns_t)1 << 60) /* 36 years: sums of times do not overflow */
+#define SHADOW_BITS    (SHADOW_STI | SHADOW_MOVSS)
+#define EFLAGS_NEVER   (1u << 3 | 1u << 5 | 1u << 15 | 0xffc00000u)
 
 size_t vm_save_bound(const struct vm *vm)
 {
@@ -212,24 +213,29 @@ static void save_memory(const struct vm *vm, struct snapshot *s)
     for (unsigned n = 0; n < vm->region_count; n++) {
         const struct region *r = vm->region[n];
 
-        snapshot_begin(s, r->name, VERSION);
+        snapshot_begin(s, r->name, REGION_VERSION);
         snapshot_put_int(s, r->size, 8);
         snapshot_put_int(s, r->base, 8);
-        put_pages(s, r->host, r->size);
+        snapshot_put_int(s, r->off, 8);
+        if (!r->of)
+            put_pages(s, r->host, r->size);
         snapshot_end(s);
     }
 }
 
 static bool load_region(struct vm *vm, struct snapshot *s, struct region *r)
 {
-    if (!snapshot_open(s, r->name, VERSION))
+    if (!snapshot_open(s, r->name, REGION_VERSION))
         return false;
     if (snapshot_get_int(s, 8) != r->size)
         return snapshot_refuse(s, "a region of memory has another size");
     gpa_t base = snapshot_get_int(s, 8);
-    get_pages(s, r->host, r->size);
-    region_written(vm, r, 0, r->size);
-    if (vm_region_place(vm, r, base))
+    uint64_t off = snapshot_get_int(s, 8);
+    if (!r->of) {
+        get_pages(s, r->host, r->size);
+        region_written(vm, r, 0, r->size);
+    }
+    if (r->of ? vm_region_show(vm, r, base, off) : vm_region_place(vm, r, base))
         return snapshot_refuse(s, "a region of memory cannot lie where it lay");
     return snapshot_close(s);
 }

@@ -120,7 +120,7 @@ void direct_enter(struct trap_frame *f)
         dx.since = read_tsc();
 }
 
-void direct_forget(void)
+void direct_host_forget(void)
 {
     for (unsigned n = 0; n < 6; n++) {
         if (dx.shown[n])

@@ -16,7 +16,7 @@
 /* SERVICE_DIRECT: *f is the caller's frame and becomes the guest's, or holds the answer. */
 void direct_enter(struct trap_frame *f);
 /* Direct code sees no descriptor any more: the guest is gone. */
-void direct_forget(void);
+void direct_host_forget(void);
 /* Is *f the guest's, of a trap or interrupt in directly executed code? */
 bool direct_is(const struct trap_frame *f);
 /* *f is the guest's, and becomes the caller's with the answer. */

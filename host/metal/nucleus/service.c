@@ -36,7 +36,7 @@ static void forget_guest(uint64_t ram, uint64_t size)
     trap_forget();
     console_screen_back();
     service_asked = NS_NEVER;
-    direct_forget();
+    direct_host_forget();
     pages_forget();
     lazy_forget();
     if (ram != NO_FRAME)
