@@ -4,7 +4,13 @@
 #include "bt/run/locate.h"
 
 #include "bt/run/run_priv.h"
-#include "bt/run/trap.h"
+
+bool bt_owns(const struct vcpu *v, uint64_t rip)
+{
+    const struct host_code_arena *a = &v->host->cache;
+
+    return v->translator && rip - (uint64_t)(uintptr_t)a->rx < a->size;
+}
 
 /* Cold code belongs to no site, but to a block. */
 static const struct bt_block *block_at(const struct code_cache *c, uint32_t at)

@@ -22,6 +22,9 @@ struct bt_place {
     unsigned index;                  /* and its number in the block */
 };
 
+/* Is rip inside the code arena (of generated code, executable view)? */
+bool bt_owns(const struct vcpu *v, uint64_t rip);
+
 /* Bytes of the code arena that hold code. */
 size_t bt_cache_used(const struct vcpu *v);
 

@@ -24,14 +24,8 @@
 #include "bt/run/trap.h"
 
 #include "bt/run/host_emulate.h"
+#include "bt/run/locate.h"
 #include "bt/run/run_priv.h"
-
-bool bt_owns(const struct vcpu *v, uint64_t rip)
-{
-    const struct host_code_arena *a = &v->host->cache;
-
-    return v->translator && rip - (uint64_t)(uintptr_t)a->rx < a->size;
-}
 
 static uint32_t arena_offset(const struct bt *bt, const struct host_regs *r)
 {

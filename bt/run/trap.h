@@ -36,7 +36,4 @@ bool bt_break_in(struct vcpu *v, struct host_regs *r);
  * and no step was asked for. Async-signal-safe; touches general registers only. */
 bool bt_single_step(struct vcpu *v, struct host_regs *r);
 
-/* Is rip inside the code arena (of generated code, executable view)? */
-bool bt_owns(const struct vcpu *v, uint64_t rip);
-
 #endif

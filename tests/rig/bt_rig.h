@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "bt/run/bt.h"
+#include "bt/run/locate.h"
 #include "bt/run/trap.h"
 #include "host/linux/code_arena.h"
 #include "host/linux/fpu_call.h"
