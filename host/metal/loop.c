@@ -57,8 +57,11 @@ static void wait(struct metal *m, ns_t until)
 
     if (until > again)
         until = again;
-    if (until > clock_now())
+    if (until > clock_now()) {
+        uint64_t start = read_tsc();
         nucleus_call(SERVICE_WAIT, until, 0, 0, 0);
+        m->idle_ticks += read_tsc() - start;
+    }
     serve(m);
 }
 
@@ -185,7 +188,7 @@ static void run_guest(struct metal *m)
     uint64_t start = read_tsc(), traps = trap_count;
     metal_loop(m, &d);
     if (m->cfg.count)
-        report_count(m, read_tsc() - start, trap_count - traps);
+        report_count(m, read_tsc() - start - m->idle_ticks, trap_count - traps);
     if (m->cfg.each)
         report_each(m, &d);
     else

@@ -76,6 +76,7 @@ struct metal {
     uint64_t ram; /* physical address of the guest's RAM; NO_FRAME: it has none */
     struct boot boot;
     uint64_t direct_ticks[2]; /* of the time-stamp counter in direct code: kernel, user; count=on */
+    uint64_t idle_ticks;      /* waiting for an interrupt, the guest being halted */
     struct metal_screen screen;
     struct metal_port port[METAL_PORTS];
     ns_t asked; /* the time that SERVICE_ARM was told last */
