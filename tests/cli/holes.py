@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: MIT
 """`ring1 holes`: what it lists, runs and explains. Usage: holes.py RING1 TINY"""
 import json
+import os
+import re
+import shlex
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -17,7 +20,11 @@ def check(ok, what):
         failed += 1
 
 
+done = set()  # the commands that were run
+
+
 def run(*args):
+    done.add(args)
     p = subprocess.run([ring1, "holes", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=240)
     return p.returncode, p.stdout, p.stderr
 
@@ -170,6 +177,22 @@ def check_cost():
     check(run("cost", "--png")[0] == 1, "cost in another form")
 
 
+def check_worksheet():
+    """Every command of docs/lab/README.md works."""
+    with open(os.path.join(os.path.dirname(__file__), "../../docs/lab/README.md")) as f:
+        text = f.read()
+    lines = [shlex.split(line.partition(" > ")[0]) for line in text.split("\n") if line.startswith("    ")]
+    lines += [["build/ring1", *shlex.split(inline)] for inline in re.findall(r"`(?:build/)?ring1 (holes [^`]+)`", text)]
+    lines += [["build/ring1", "holes", *shlex.split(inline)] for inline in re.findall(r"`(explain [^`]+)`", text)]
+    rest = [line for line in lines if line[:2] != ["build/ring1", "holes"]]
+    check(rest == [["python3", "bench/metal.py"]], f"commands of the worksheet that nothing tests: {rest}")
+    commands = {tuple(tiny if w == "build/guests/tiny.elf" else w for w in line[2:]) for line in lines if line not in rest}
+    check(len(commands) > 14, "the worksheet's commands")
+    for args in sorted(commands - done):
+        status, out, err = run(*args)
+        check(status == 0 and out and not err, f"the worksheet's {' '.join(args)}: {status} {err}")
+
+
 def check_usage():
     check(run()[0] == 1 and run("--help")[0] == 0, "usage")
     status, _, err = run("nonsense")
@@ -185,5 +208,6 @@ check_demo()
 check_shadow()
 check_cost()
 check_usage()
+check_worksheet()
 print("holes:", "ok" if not failed else f"{failed} failed")
 sys.exit(failed != 0)
