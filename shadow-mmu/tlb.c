@@ -2,7 +2,8 @@
 /*
  * tlb.c - filling, finding and flushing software TLB entries.
  *
- * Promises   A flush costs in proportion to what was filled since the last one, not to the size.
+ * Promises   A flush costs in proportion to what was filled since the last one, not to the size;
+ *            that of a physical page only looks where entries lead to its neighbourhood.
  * SMAP       Whether CPL 0-2 may touch a user page depends on EFLAGS.AC, which changes often and in
  *            many places. So such a page never enters the supervisor set while CR4.SMAP is on: the
  *            slow path consults the user set instead, after it has looked at AC. Nothing need be
@@ -24,8 +25,16 @@ static void entry_drop(struct soft_tlb *t, unsigned set, unsigned n)
     e->flags = 0;
     t->global[set][word] &= ~bit;
     t->used[set][word] &= ~bit;
-    if (!t->used[set][word])
+    if (!t->used[set][word]) {
         t->used_words[set][word / 64] &= ~(1ull << (word % 64));
+        t->leads[set][word] = 0;
+    }
+}
+
+/* The bit in soft_tlb.leads of the physical page. */
+static uint64_t leads_bit(gpa_t gpa)
+{
+    return 1ull << ((gpa >> 18) & 63);
 }
 
 static void entry_mark(struct soft_tlb *t, unsigned set, unsigned n, bool global)
@@ -34,6 +43,7 @@ static void entry_mark(struct soft_tlb *t, unsigned set, unsigned n, bool global
     unsigned word = n / 64;
 
     t->used[set][word] |= bit;
+    t->leads[set][word] |= leads_bit(t->entry[set][n].gpa);
     t->used_words[set][word / 64] |= 1ull << (word % 64);
     if (global)
         t->global[set][word] |= bit;
@@ -103,13 +113,23 @@ static void drop_page(struct soft_tlb *t, gla_t gla, bool big)
     t->big[gla >> 28] &= ~(1ull << ((gla >> 22) & 63));
 }
 
+/* The bits in soft_tlb.leads of the physical pages [gpa, gpa+len). */
+static uint64_t leads_bits(gpa_t gpa, uint64_t len)
+{
+    return len <= GUEST_PAGE_SIZE ? leads_bit(gpa) : UINT64_MAX;
+}
+
 /* Drops every entry of the physical pages [gpa, gpa+len). */
 static void drop_gpa(struct soft_tlb *t, unsigned set, gpa_t gpa, uint64_t len)
 {
+    uint64_t leads = leads_bits(gpa, len);
+
     for (unsigned i = 0; i < ARRAY_LEN(t->used_words[set]); i++)
         for (uint64_t words = t->used_words[set][i]; words; words &= words - 1) {
             unsigned w = i * 64 + (unsigned)__builtin_ctzll(words);
 
+            if (!(t->leads[set][w] & leads))
+                continue;
             for (uint64_t bits = t->used[set][w]; bits; bits &= bits - 1) {
                 unsigned n = w * 64 + (unsigned)__builtin_ctzll(bits);
 

@@ -45,6 +45,9 @@ struct soft_tlb {
     uint64_t used[2][TLB_ENTRIES / 64];         /* bit n: entry n may be valid */
     uint64_t used_words[2][TLB_ENTRIES / 4096]; /* bit n: used[][n] may be non-zero */
     uint64_t global[2][TLB_ENTRIES / 64];       /* subset of used */
+    /* What the entries of a word of used[][] may lead to: a bit for each 256 KiB of physical
+     * addresses, modulo 16 MiB. 0 where no entry is used. */
+    uint64_t leads[2][TLB_ENTRIES / 64];
     uint64_t big[1024 / 64]; /* bit n: big page filled in linear region n * 4 MiB */
     bool ready; /* false in zeroed memory: the first flush sets the tags that matter (tlb.c) */
 };
