@@ -23,6 +23,8 @@
  * a page's blocks some thousands. */
 #define ARENA_PER_BUCKET      512u
 #define ARENA_PER_PAGE_BUCKET 4096u
+/* Used of the arena at first: docs/PERFORMANCE.md, "How soon, and how much at once". */
+#define LIMIT_FIRST (14u << 20)
 
 /* Blocks begin where lines of the CPU's caches do: rows of the comparison scatter less from run to
  * run (docs/PERFORMANCE.md, "Indirect jumps"). */
@@ -97,29 +99,76 @@ size_t cache_size(size_t arena_size)
     return lay_out(NULL, NULL, &s);
 }
 
+/* As if the arena were so large. Only while the hashes are empty. */
+static void set_limit(struct code_cache *c, uint32_t limit)
+{
+    struct sizes s = sizes_for(limit);
+
+    c->limit = limit;
+    c->block_max = s.blocks;
+    c->site_max = s.sites;
+    c->slot_max = s.slots;
+    c->hash_mask = s.hash - 1;
+    c->code.hash_mask = s.page_hash - 1;
+}
+
 void cache_init(struct code_cache *c, void *memory, const struct host_code_arena *arena)
 {
     struct sizes s = sizes_for(arena->size);
 
-    *c = (struct code_cache){.arena = arena,
-                             .block_max = s.blocks,
-                             .site_max = s.sites,
-                             .slot_max = s.slots,
-                             .hash_mask = s.hash - 1};
+    memset(c, 0, sizeof *c);
+    c->arena = arena;
     lay_out(c, memory, &s); /* zeros already: what is not written costs the host nothing */
+    set_limit(c, arena->size < LIMIT_FIRST ? (uint32_t)arena->size : LIMIT_FIRST);
 }
 
 bool cache_has_room(const struct code_cache *c)
 {
     return c->site_max - c->sites_done >= UNIT_SITES && c->slot_max - c->slots_done >= UNIT_SLOTS &&
            c->block_count < c->block_max && code_map_has_room(&c->code, 1) &&
-           c->at + (BLOCK_ALIGN - 1) + TU_MAX_BYTES <= c->arena->size;
+           c->at + (BLOCK_ALIGN - 1) + TU_MAX_BYTES <= c->limit;
+}
+
+/* ---- flushes ---- */
+
+/* The block's place in `before`. */
+static uint32_t before_of(gla_t gla, gpa_t gpa)
+{
+    return (gla ^ (uint32_t)(gpa >> GUEST_PAGE_SHIFT) * 0x85ebca6bu) * 2654435761u >> 13;
+}
+_Static_assert(CACHE_BEFORE == 1u << 19, "before_of() has 19 bits");
+
+static void note_live(struct code_cache *c)
+{
+    memset(c->before, 0, sizeof c->before);
+    for (uint32_t n = 0; n < c->block_count; n++) {
+        uint32_t at = before_of(c->blocks[n].gla, c->blocks[n].gpa);
+
+        if (!c->blocks[n].dead)
+            c->before[at / 64] |= 1ull << at % 64;
+    }
+}
+
+/* The block is complete: was it there before the last flush? Each counts once. */
+static void count_again(struct code_cache *c, const struct bt_block *b)
+{
+    uint32_t at = before_of(b->gla, b->gpa);
+
+    if (c->before[at / 64] & 1ull << at % 64)
+        c->again += b->end - b->entry;
+    c->before[at / 64] &= ~(1ull << at % 64);
 }
 
 void cache_flush(struct vcpu *v, struct code_cache *c)
 {
+    uint32_t left = (uint32_t)c->arena->size - c->limit;
+
+    note_live(c);
     code_map_forget(&c->code, v->vm);
     memset(c->hash, 0, (c->hash_mask + 1) * sizeof *c->hash);
+    if (c->again > c->limit / 2)
+        set_limit(c, c->limit + (c->limit < left ? c->limit : left));
+    c->again = 0;
     c->at = c->fixed;
     c->block_count = c->site_count = c->slot_count = c->sites_done = c->slots_done = 0;
     jump_maps_flush(v);
@@ -215,6 +264,7 @@ void cache_block_insert(struct vcpu *v, struct code_cache *c, struct bt_block *b
     b->end = end;
     b->hash_next = *bucket;
     *bucket = b;
+    count_again(c, b);
     cache_page_add(v, c, b);
     v->stats.bt_blocks++;
     v->stats.bt_bytes_guest += b->bytes;

@@ -97,10 +97,17 @@ struct cache_page {
     ns_t written_at;        /* when the last of them came */
 };
 
+/* Bits of `before`: some for each block while the limit is a quarter of the largest arena. */
+#define CACHE_BEFORE (1u << 19)
+
 struct code_cache {
     const struct host_code_arena *arena;
     uint32_t fixed; /* bytes at the start that survive flushes: the stubs */
     uint32_t at;    /* next free byte */
+    /* So many bytes of the arena are used, and of the arrays what belongs to them: code that lies
+     * together costs the host's CPU less than code spread among what runs no more. */
+    uint32_t limit;
+    uint32_t again; /* bytes of blocks that had been there at the last flush */
     struct bt_block *blocks;
     uint32_t block_count, block_max;
     struct bt_site *sites;
@@ -109,7 +116,8 @@ struct code_cache {
     uint32_t slot_count, slot_max;
     struct bt_block **hash; /* by gla and gpa */
     uint32_t hash_mask;
-    struct code_map code; /* physical pages with blocks: struct cache_page */
+    uint64_t before[CACHE_BEFORE / 64]; /* live at the last flush, by hash; not made again yet */
+    struct code_map code;               /* physical pages with blocks: struct cache_page */
     /* sites and slots of complete blocks: those beyond belong to the block being made */
     uint32_t sites_done, slots_done;
     struct bt_heat *heat;     /* forgets what is known of code that changed; NULL: nobody counts */
@@ -157,7 +165,8 @@ bool cache_is_aliased(const struct code_cache *c, gla_t gla, gpa_t gpa);
 /* How many writes killed blocks of the page lately, without a longer pause. */
 unsigned cache_page_invalidations(const struct vcpu *v, const struct code_cache *c, gpa_t page);
 
-/* Forgets all blocks. */
+/* Forgets all blocks. If most were made again since the last flush, the guest needs more than the
+ * limit: it is doubled, up to the arena's size. */
 void cache_flush(struct vcpu *v, struct code_cache *c);
 
 /* The site whose host code contains arena offset `host`, or NULL (cold code, stubs). */

@@ -90,7 +90,7 @@ static struct bt_block *make_block(gla_t gla, gpa_t gpa, uint32_t ctx, unsigned 
                                    unsigned slots)
 {
     struct bt_block *b = cache_block_begin(c, gla, gpa, ctx);
-    struct emit e = {.rw = arena.rw, .at = b->entry, .end = ARENA};
+    struct emit e = {.rw = arena.rw, .at = b->entry, .end = (uint32_t)arena.size};
 
     for (unsigned n = 0; n < insns; n++) {
         struct bt_site *s = cache_site_add(c, b, NULL, gla + 3 * n, e.at, -(int)n * 4);
@@ -538,4 +538,57 @@ Test(bt_cache, memory_follows_use)
     /* a bucket for each block, one for the page, and up to two pages of each other array */
     cr_expect(resident(p, size) <= (16 + 1 + 8) * 4096, "%zu", resident(p, size));
     munmap(p, size);
+}
+
+/* ---- the limit ---- */
+
+#define LARGE (40u << 20)
+#define FIRST (14u << 20)
+
+static void start_large(void)
+{
+    start();
+    arena.size = LARGE;
+    arena.rw = zeroed(LARGE);
+    arena.rx = arena.rw;
+    cache_init(c, zeroed(cache_size(LARGE)), &arena);
+    c->fixed = c->at = FIXED;
+}
+
+/* Blocks one after the other from gla on, until the cache is full; then a flush. Returns the bytes
+ * that were used. */
+static uint32_t fill(gla_t gla)
+{
+    for (; cache_has_room(c); gla += 256)
+        make_block(gla, gla & (vm.ram_size - 1), 1, 64, 2);
+    uint32_t used = c->at;
+    cache_flush(v, c);
+    return used;
+}
+
+Test(bt_cache, what_is_made_again_and_again_gets_more_of_the_arena)
+{
+    start_large();
+    cr_expect_leq(fill(0), FIRST);
+    cr_expect_leq(fill(0x10000000), FIRST); /* other code: it goes without the first */
+    cr_expect_leq(fill(0x20000000), FIRST);
+    cr_expect_leq(fill(0x20000000), FIRST); /* but not without this */
+    uint32_t used = fill(0x20000000);       /* half of it is new */
+    cr_expect(used > 2 * FIRST - (1u << 20) && used <= 2 * FIRST, "%u", used);
+    cr_expect_leq(fill(0x20000000), 2 * FIRST);
+    used = fill(0x20000000);
+    cr_expect(used > LARGE - (1u << 20) && used <= LARGE, "%u", used);
+    cr_expect(cache_find(c, 0x20000000, 0, 1) == NULL);
+}
+
+/* A guest that writes code anew all the time needs no more room for it. */
+Test(bt_cache, what_is_written_and_made_again_counts_once)
+{
+    start_large();
+    for (unsigned round = 0; round < 4; round++) {
+        for (; cache_has_room(c); cache_invalidate(v, c, 0x1000, 0, 0xfff))
+            make_block(0x1000, 0x1000, 1, 64, 2);
+        cr_expect_leq(c->at, FIRST);
+        cache_flush(v, c);
+    }
 }
