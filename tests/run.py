@@ -108,7 +108,7 @@ def main():
     parser.add_argument("names", nargs="*", help="only tests whose suite/name contains one of these")
     args = parser.parse_args()
     start = time.time()
-    if run(["tools/packages", "build", "demo", "check", "metal", "metal-iso"]).returncode:
+    if run(["tools/packages", "build", "demo", "check", "metal", "metal-iso", "metal-bochs"]).returncode:
         print("0 passed, 1 failed")
         return 1
     if run(["tools/debian-guest", "build/demo"]).returncode:
