@@ -102,6 +102,22 @@ static void put_quoted(FILE *f, const char *text)
     fputc('\'', f);
 }
 
+/* Each word by itself: GRUB would put quotes around one with a space, and hand them on. */
+static void put_words(FILE *f, const char *text)
+{
+    char word[4096];
+
+    for (size_t len; *text; text += len) {
+        text += strspn(text, " ");
+        len = strcspn(text, " ");
+        if (!len)
+            return;
+        snprintf(word, sizeof word, "%.*s", (int)len, text);
+        fputc(' ', f);
+        put_quoted(f, word);
+    }
+}
+
 /* The word before a module's arguments: the file's name, for reports. */
 static void put_name(FILE *f, const char *path)
 {
@@ -131,8 +147,7 @@ static int write_grub(const struct medium *m, const char *dir)
     for (unsigned n = 0; n < m->guests; n++) {
         fprintf(f, " module2 --nounzip /boot/kernel%u ", n);
         put_name(f, m->kernels[n]);
-        fputc(' ', f);
-        put_quoted(f, m->append ? m->append : "");
+        put_words(f, m->append ? m->append : "");
         fputc('\n', f);
     }
     fprintf(f, "%s}\n", m->initrd ? " module2 --nounzip /boot/initrd initrd\n" : "");

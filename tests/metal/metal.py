@@ -3,7 +3,7 @@
 """The monitor on a machine of its own: boots it in QEMU (x86-64, TCG) or Bochs, with a guest, and looks at what the guest says.
 
 Usage: metal.py RING1 KERNEL MACHINE MODE [INITRD [BOOTS]]
-MACHINE: qemu or bochs. MODE: words such as exec=interpret or user=direct,kernel=direct. KERNEL: tiny.elf, or a Linux kernel with
+MACHINE: qemu, bochs, or medium (QEMU, from an ISO). MODE: words such as exec=interpret or user=direct,kernel=direct. KERNEL: tiny.elf, or a Linux kernel with
 INITRD, perhaps BOOTS times in a row. The same lines are expected in each mode: the guest cannot tell them apart.
 """
 import os
@@ -51,13 +51,19 @@ def options(mode):
 def boot(ring1, kernel, machine, mode, initrd):
     """One guest's life. Returns what is missing, a list of sentences."""
     with tempfile.TemporaryDirectory() as work:
-        args = [ring1, "metal", "run", "--in", machine, "-kernel", kernel, "-no-reboot", *options(mode)]
+        args = ["-kernel", kernel, "-no-reboot", *options(mode)]
         if initrd:
             args += ["-m", "256M", "-initrd", medium(work, initrd), "-append", "console=ttyS0 quiet panic=-1"]
         else:
             args += ["-m", "64M", "-append", TINY]
+        if machine == "medium":
+            iso = os.path.join(work, "iso")
+            subprocess.run([ring1, "metal", "iso", *args, "-o", iso], check=True)
+            args = ["-cdrom", iso]
+        else:
+            args += ["--in", machine]
         try:
-            done = subprocess.run(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            done = subprocess.run([ring1, "metal", "run", *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                   timeout=1500)
             text = done.stdout.decode("latin-1")
         except subprocess.TimeoutExpired as e:
