@@ -21,6 +21,7 @@
 struct direct_options {
     bool user, kernel; /* what runs directly, where it can */
     bool umip;         /* the host's CPU lets nobody above CPL 0 read its descriptor tables */
+    bool bit_counts;   /* it has LZCNT or TZCNT, which to the guest's are BSR and BSF */
 };
 
 /* Bytes of memory for a VM with so much RAM; the host allocates them zeroed. */

@@ -62,6 +62,12 @@ static inline enum role role_of(const struct vcpu *v)
     return v->cpl == 3 ? ROLE_USER : ROLE_KERNEL;
 }
 
+/* The linear address of the instruction at EIP. */
+static inline gla_t code_at(const struct vcpu *v)
+{
+    return v->seg[SEG_CS].base + v->eip;
+}
+
 /* ---- scan.c ---- */
 
 /* Scans the page's 4096 bytes, which are about to be entered at offset `entry`. True: in that role

@@ -33,7 +33,7 @@ static bool state_fits(const struct vcpu *v, const struct direct_options *o)
     if (v->cpl == 0)
         return o->kernel && window_usable(v);
     if (v->cpl != 3 || !o->user || !(v->eflags & EFL_IF) || vcpu_iopl(v) ||
-        ((v->eflags & EFL_AC) && (v->cr0 & CR0_AM)))
+        (v->eflags & (EFL_VIF | EFL_VIP)))
         return false;
     return window_usable(v);
 }
@@ -42,7 +42,7 @@ static bool takes(struct vcpu *v)
 {
     struct direct *d = direct_of(v);
 
-    return state_fits(v, &d->options) && !engine_single(v) && !pages_refused(v, d, v->eip);
+    return state_fits(v, &d->options) && !engine_single(v) && !pages_refused(v, d, code_at(v));
 }
 
 /* The x87 pointers that the guest sees are in the vCPU; direct code sees and changes the CPU's. */
@@ -83,6 +83,7 @@ static bool state_give(struct vcpu *v, struct direct *d)
     r->window = v->bt.window[v->cpl == 3];
     r->cpl = v->cpl == 3 ? 3 : 1;
     r->fpu_off = v->cr0 & (CR0_EM | CR0_TS);
+    r->align_check = v->cr0 & CR0_AM;
     r->cr4_sse = v->cr4 & (CR4_OSFXSR | CR4_OSXMMEXCPT);
     fpu_give(v);
     return true;
@@ -127,8 +128,8 @@ static bool page_fault(struct vcpu *v, struct direct *d)
     if (r->error & ERROR_FETCH) {
         if (pages_allow(v, d, r->addr))
             return true;
-        if (((r->addr ^ v->eip) & ~GUEST_PAGE_MASK) == 0) {
-            pages_refuse(v, d, v->eip);
+        if (((r->addr ^ code_at(v)) & ~GUEST_PAGE_MASK) == 0) {
+            pages_refuse(v, d, code_at(v));
             return false;
         }
     } else if (window_fill(v, r->addr, r->error & ERROR_WRITE ? MMU_WRITE : MMU_READ)) {
@@ -145,7 +146,7 @@ static bool handle(struct vcpu *v, struct direct *d, unsigned why)
     case DIRECT_ASKED:
         return false;
     case DIRECT_REFUSED:
-        pages_refuse(v, d, v->eip);
+        pages_refuse(v, d, code_at(v));
         return false;
     case VEC_DB:
         debug_trap(v, &d->regs);
@@ -171,7 +172,7 @@ static void run(struct vcpu *v)
 
     do {
         if (!state_give(v, d)) {
-            pages_refuse(v, d, v->eip);
+            pages_refuse(v, d, code_at(v));
             return;
         }
         v->stats.direct_entries++;

@@ -58,13 +58,59 @@ void pages_watch(struct vcpu *v)
     page_watch(v->vm, &watcher, v);
 }
 
+/* ---- busy pages ---- */
+
+/* Busy pages whose time is over are what they were. */
+static void busy_end(struct direct *d, ns_t now)
+{
+    d->busy_ends = NS_NEVER;
+    for (unsigned n = 0; n < BUSY_PAGES; n++) {
+        struct busy_page *b = &d->busy[n];
+        if (b->until && b->until <= now) {
+            uint8_t *p = state_of(d, b->page, b->role);
+            /* The writes are forgiven as well. */
+            *p = (*p & PAGE_STATE_BITS) == PAGE_BUSY ? PAGE_CLEAN : *p & PAGE_STATE_BITS;
+            b->until = 0;
+            d->generation++;
+        } else if (b->until && b->until < d->busy_ends) {
+            d->busy_ends = b->until;
+        }
+    }
+}
+
+static void make_busy(struct vcpu *v, struct direct *d, gpa_t page, ns_t now)
+{
+    struct busy_page *b = &d->busy[d->busy_next % BUSY_PAGES];
+    uint8_t *p = state_of(d, page, role_of(v));
+
+    for (unsigned n = 0; n < BUSY_PAGES; n++)
+        if (d->busy[n].until && d->busy[n].page == page && d->busy[n].role == role_of(v))
+            return;
+    d->busy_next++;
+    if (b->until) {
+        b->until = 1; /* its place is needed: its time is over */
+        busy_end(d, now);
+    }
+    *b = (struct busy_page){.page = page, .until = now + BUSY_FOR, .role = (uint8_t)role_of(v)};
+    if (b->until < d->busy_ends)
+        d->busy_ends = b->until;
+    if ((*p & PAGE_STATE_BITS) == PAGE_CLEAN)
+        *p = (uint8_t)((*p & ~PAGE_STATE_BITS) | PAGE_BUSY);
+    mmu_flush_gpa(v->vm, page);
+    v->stats.direct_busy++;
+}
+
+/* ---- */
+
 static bool is_clean(struct vcpu *v, struct direct *d, gpa_t page, const uint8_t *bytes,
                      unsigned entry)
 {
     uint8_t *p = state_of(d, page, role_of(v));
 
-    if ((*p & ~PAGE_STATE_BITS) >= PAGE_CHURN_MANY)
+    if ((*p & ~PAGE_STATE_BITS) >= PAGE_CHURN_MANY) {
+        make_busy(v, d, page, vm_now(v->vm));
         return false;
+    }
     if (!(*p & PAGE_STATE_BITS)) {
         bool clean = scan_page(v, d, role_of(v), bytes, entry);
         *p |= clean ? PAGE_CLEAN : PAGE_UNCLEAN;
@@ -102,24 +148,6 @@ void pages_refuse(struct vcpu *v, struct direct *d, gla_t gla)
     v->stats.direct_refused++;
 }
 
-/* Busy pages whose time is over are what they were. */
-static void busy_end(struct direct *d, ns_t now)
-{
-    d->busy_ends = NS_NEVER;
-    for (unsigned n = 0; n < BUSY_PAGES; n++) {
-        struct busy_page *b = &d->busy[n];
-        if (b->until && b->until <= now) {
-            uint8_t *p = state_of(d, b->page, b->role);
-            if ((*p & PAGE_STATE_BITS) == PAGE_BUSY)
-                *p = (uint8_t)((*p & ~PAGE_STATE_BITS) | PAGE_CLEAN);
-            b->until = 0;
-            d->generation++;
-        } else if (b->until && b->until < d->busy_ends) {
-            d->busy_ends = b->until;
-        }
-    }
-}
-
 bool pages_refused(const struct vcpu *v, struct direct *d, gla_t gla)
 {
     if (d->busy_ends != NS_NEVER && d->busy_ends <= vm_now(v->vm))
@@ -127,31 +155,12 @@ bool pages_refused(const struct vcpu *v, struct direct *d, gla_t gla)
     return *refusal_of(d, gla) == refusal_word(v, d, gla);
 }
 
-static void make_busy(struct vcpu *v, struct direct *d, gpa_t page, ns_t now)
-{
-    struct busy_page *b = &d->busy[d->busy_next++ % BUSY_PAGES];
-    uint8_t *p = state_of(d, page, role_of(v));
-
-    if ((*p & PAGE_STATE_BITS) != PAGE_CLEAN)
-        return;
-    if (b->until) {
-        b->until = 1; /* its place is needed: its time is over */
-        busy_end(d, now);
-    }
-    *b = (struct busy_page){.page = page, .until = now + BUSY_FOR, .role = (uint8_t)role_of(v)};
-    if (b->until < d->busy_ends)
-        d->busy_ends = b->until;
-    *p = (uint8_t)((*p & ~PAGE_STATE_BITS) | PAGE_BUSY);
-    mmu_flush_gpa(v->vm, page);
-    v->stats.direct_busy++;
-}
-
 void pages_trapped(struct vcpu *v, struct direct *d)
 {
     ns_t now = vm_now(v->vm);
     struct mmu_walk w;
 
-    if (!mmu_walk(v, v->eip, lin_how(v) | MMU_READ | MMU_PROBE, &w) || w.gpa >= v->vm->ram_size)
+    if (!mmu_walk(v, code_at(v), lin_how(v) | MMU_READ | MMU_PROBE, &w) || w.gpa >= v->vm->ram_size)
         return;
     if (now - d->counting > BUSY_WITHIN) {
         for (unsigned n = 0; n < TRAP_COUNTS; n++)

@@ -8,10 +8,11 @@
  *            instructions from where the page was entered, then from their beginning; only a
  *            program that jumps into the middle of what is read so can tell (docs/DEVIATIONS.md).
  * What matters  At CPL 3, with the guest's IF = 1 and IOPL = 0, nearly everything either does the
- *            same or traps. The rest all begins with 0F: CPUID, RDTSC and its kin (the host's
+ *            same or traps. The rest begins with 0F: CPUID, RDTSC and its kin (the host's
  *            answer is not the guest's), LAR, LSL, VERR, VERW (they read our descriptor table),
  *            SGDT, SIDT, SLDT, STR, SMSW unless the CPU has UMIP, and instructions that the host's
- *            CPU has and the guest's model has not. INT1 (F1) is recognised when it traps.
+ *            CPU has and the guest's model has not; and VEX, XOP and TSX forms (foreign()). INT1
+ *            (F1) is recognised when it traps.
  * Source     decoder/isa.def; SDM vol. 2D, appendix A.
  */
 #include "decoder/insn.h"
@@ -25,6 +26,8 @@ enum verdict { V_UNSEEN, V_FINE, V_HOLE };
 #define ESCAPE 0x0f
 /* An immediate or a displacement may follow: zeroes. */
 #define TAIL 12u
+/* After so many bytes, whoever begins in the middle of an instruction reads what others do. */
+#define HEAD 48u
 
 /* Opcodes 0F xx of which those forms that the decoder knows not raise #UD on every CPU: holes of
  * the map, UD0, UD1, groups with empty places, forms with a register where memory must be or the
@@ -59,6 +62,9 @@ static bool is_hole(const struct direct *d, const struct insn *i)
     case OP_verr:
     case OP_verw:
         return true;
+    case OP_bsf:
+    case OP_bsr:
+        return d->options.bit_counts && (i->prefixes & PFX_REP);
     case OP_sgdt:
     case OP_sidt:
     case OP_sldt:
@@ -151,12 +157,36 @@ static bool fine_alone(uint8_t opcode)
            (opcode & 0xf6) == 0xb6;
 }
 
+/* Instructions on general registers that some CPUs have without CR4.OSXSAVE, and the guest's has
+ * not: BMI (VEX, maps 2 and 3), TBM (XOP), XBEGIN, XABORT. */
+static bool foreign(uint8_t opcode, uint8_t next)
+{
+    switch (opcode) {
+    case 0xc4:
+        return (next & 0xde) == 0xc2;
+    case 0x8f:
+        return (next & 0xdf) == 0xc9 || (next & 0xdf) == 0xca;
+    case 0xc6:
+    case 0xc7:
+        return next == 0xf8;
+    default:
+        return false;
+    }
+}
+
+static bool foreign_begins(uint8_t opcode)
+{
+    return opcode == 0xc4 || opcode == 0x8f || opcode == 0xc6 || opcode == 0xc7;
+}
+
 /* The last bytes may be the beginning of an instruction that goes on in whatever page is mapped
  * next: only what is fine with every continuation may stand there. */
 static bool end_fine(struct vcpu *v, struct direct *d, const uint8_t *bytes)
 {
     const uint8_t *end = bytes + GUEST_PAGE_SIZE;
 
+    if (foreign_begins(end[-1]) || foreign(end[-2], end[-1]) || foreign(end[-3], end[-2]))
+        return false;
     if (end[-1] == ESCAPE || (end[-2] == ESCAPE && !fine_alone(end[-1])))
         return false;
     return end[-3] != ESCAPE ||
@@ -164,7 +194,7 @@ static bool end_fine(struct vcpu *v, struct direct *d, const uint8_t *bytes)
 }
 
 /* What a kernel at CPL 1 would find out, or lose, without a trap: the IF and IOPL that PUSHF reads
- * and POPF and IRET load, the RPL of CS and SS. */
+ * and POPF and IRET load, the RPL of CS and SS; and that a selector of RPL 1 is not CPL 0's. */
 static bool is_kernel_hole(const struct direct *d, const struct insn *i)
 {
     switch (i->op) {
@@ -172,9 +202,19 @@ static bool is_kernel_hole(const struct direct *d, const struct insn *i)
     case OP_popf:
     case OP_iret:
     case OP_call_far:
+    case OP_jmp_far:
+    case OP_ret_far:
+    case OP_pop_seg:
+    case OP_lds:
+    case OP_les:
+    case OP_lfs:
+    case OP_lgs:
+    case OP_lss:
         return true;
     case OP_push_seg:
-    case OP_mov_seg: /* into a segment register: it traps, or is harmless */
+    case OP_mov_seg:
+        if (i->op == OP_mov_seg && i->operand[0].kind == OPK_SEG)
+            return true;
         for (unsigned n = 0; n < i->nops; n++)
             if (i->operand[n].kind == OPK_SEG && (i->operand[n].act & ACT_R) &&
                 (i->operand[n].reg == SEG_CS || i->operand[n].reg == SEG_SS))
@@ -185,8 +225,30 @@ static bool is_kernel_hole(const struct direct *d, const struct insn *i)
     }
 }
 
+/* What the decoder does not know at byte n, or what goes on in the next page: is it surely no
+ * hole? */
+static bool unknown_fine(struct vcpu *v, struct direct *d, enum role role, const uint8_t *page,
+                         unsigned n)
+{
+    while (n < GUEST_PAGE_SIZE && is_prefix(page[n]))
+        n++;
+    unsigned left = GUEST_PAGE_SIZE - n;
+    if (!left)
+        return false;
+    uint8_t opcode = page[n];
+    if (left > 3)
+        return opcode == ESCAPE ? escape_fine(v, d, page, n) : !foreign(opcode, page[n + 1]);
+    if (opcode == ESCAPE)
+        return left > 1 && fine_alone(page[n + 1]);
+    if (left > 1)
+        return !foreign(opcode, page[n + 1]);
+    return !foreign_begins(opcode) &&
+           (role == ROLE_USER || (opcode != 0x8c && opcode != 0x8e && opcode != 0xff &&
+                                  opcode != 0xc5 && opcode != 0x9a && opcode != 0xea));
+}
+
 /* Reads bytes first..end-1 as instructions, one after the other. False: one is a hole. */
-static bool sweep(struct vcpu *v, const struct direct *d, enum role role, const uint8_t *page,
+static bool sweep(struct vcpu *v, struct direct *d, enum role role, const uint8_t *page,
                   unsigned first, unsigned end)
 {
     static const struct decode_mode mode = {.code32 = true, .stack32 = true};
@@ -195,6 +257,8 @@ static bool sweep(struct vcpu *v, const struct direct *d, enum role role, const 
     for (unsigned n = first; n < end;) {
         unsigned len = GUEST_PAGE_SIZE - n < INSN_MAX_LEN ? GUEST_PAGE_SIZE - n : INSN_MAX_LEN;
         bool known = decoder_decode(&v->vm->decoder, mode, page + n, len, &i) == DECODE_OK;
+        if (!known && !unknown_fine(v, d, role, page, n))
+            return false;
         if (known && (role == ROLE_USER ? is_hole(d, &i) : is_kernel_hole(d, &i)))
             return false;
         n += known ? i.len : 1;
@@ -209,9 +273,13 @@ bool scan_page(struct vcpu *v, struct direct *d, enum role role, const uint8_t *
 
     fpu_park(v);
     for (unsigned n = 0; n + 3 < GUEST_PAGE_SIZE && every; n++)
-        every = bytes[n] != ESCAPE || escape_fine(v, d, bytes, n);
+        every = bytes[n] == ESCAPE ? escape_fine(v, d, bytes, n) : !foreign(bytes[n], bytes[n + 1]);
     if (every && end_fine(v, d, bytes))
         return true;
     v->stats.direct_swept++;
+    /* The page may begin in the middle of an instruction. */
+    for (unsigned n = 1; n < INSN_MAX_LEN; n++)
+        if (!sweep(v, d, role, bytes, n, HEAD))
+            return false;
     return sweep(v, d, role, bytes, entry, GUEST_PAGE_SIZE) && sweep(v, d, role, bytes, 0, entry);
 }

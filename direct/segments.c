@@ -17,8 +17,9 @@
 #define DESC_SIZE 8u
 #define DESC_DPL1 (1ull << 45)
 #define ACCESSED  (1ull << 40)
-/* Neither the accessed bit nor, of what is loaded, AVL matters. */
-#define MEANINGFUL (~(ACCESSED | 1ull << 52))
+/* AVL is nothing that is loaded. Without the accessed bit in the guest's table a load would set it
+ * there. */
+#define MEANINGFUL (~(1ull << 52))
 
 static uint64_t descriptor_of(const struct seg *s)
 {
@@ -60,6 +61,15 @@ static bool raise(const struct vcpu *v, struct direct *d, unsigned n)
     return dpl == 0;
 }
 
+/* Code that can be jumped to must be what was scanned: 32-bit code in CS, nothing in the others. */
+static bool code_fits(const struct vcpu *v, unsigned n)
+{
+    const struct seg *s = &v->seg[n];
+
+    return !(s->attr & SEGA_CODE) ||
+           ((s->attr & SEGA_DB) && (s->sel | 3) == (v->seg[SEG_CS].sel | 3));
+}
+
 bool segments_shadow(struct vcpu *v, struct direct *d)
 {
     for (unsigned n = 0; n < SEG_COUNT; n++) {
@@ -71,7 +81,7 @@ bool segments_shadow(struct vcpu *v, struct direct *d)
         if (sel_is_null(s->sel) && n != SEG_CS && n != SEG_SS)
             continue;
         if (sel_is_null(s->sel) || s->sel >> 3 >= DIRECT_SELECTORS ||
-            (s->attr & (SEGA_S | SEGA_P)) != (SEGA_S | SEGA_P))
+            (s->attr & (SEGA_S | SEGA_P)) != (SEGA_S | SEGA_P) || !code_fits(v, n))
             return false;
         d->regs.desc[n] = descriptor_of(s);
         if (!guest_descriptor(v, s->sel, &table) || ((table ^ d->regs.desc[n]) & MEANINGFUL) != 0 ||

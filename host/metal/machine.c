@@ -73,7 +73,8 @@ static int create_engines(struct metal *m, struct machine_parts *p)
     p->direct_options =
         (struct direct_options){.user = m->cfg.direct_user,
                                 .kernel = m->cfg.direct_kernel,
-                                .umip = cpuid(0, 0).a >= 7 && (cpuid(7, 0).c & UMIP)};
+                                .umip = cpuid(0, 0).a >= 7 && (cpuid(7, 0).c & UMIP),
+                                .bit_counts = true};
     if ((!m->cfg.direct_user && !m->cfg.direct_kernel) || m->cfg.lab_naive)
         return 0;
     p->direct = metal_alloc(m, direct_size(m->cfg.memory));

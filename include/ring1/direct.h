@@ -38,6 +38,7 @@ struct direct_regs {
     unsigned table_count; /* descriptors, the null one included */
     bool timed;           /* `ticks` is wanted */
     bool fpu_off;         /* x87 and SSE instructions raise #NM */
+    bool align_check;     /* CR0.AM, as the guest has it */
     /* Out, after an exception. error: its error code, 0 if it has none. addr: the address that #PF
      * reports in CR2, or the bits that #DB set in DR6. */
     uint32_t error, addr;

@@ -16,6 +16,7 @@
 #define DESC_MUST    0x0000900000000000ull /* present, code or data */
 #define DESC_MASK    0x0020900000000000ull /* and not L */
 #define DESC_DPL(d)  ((unsigned)((d) >> 45) & 3)
+#define DESC_G       (1ull << 55)
 #define GUEST_FLAGS  (EFL_ARITH | EFL_DF | EFL_TF | EFL_NT | EFL_AC | EFL_ID)
 
 static struct {
@@ -56,6 +57,15 @@ static void show_table(const struct direct_regs *r)
     }
 }
 
+/* IRETQ faults at CPL 0 when the CPU checks limits and EIP is beyond that of CS. */
+static bool eip_in_limit(const struct direct_regs *r)
+{
+    uint64_t desc = r->desc[SEG_CS];
+    uint32_t limit = (uint32_t)(desc & 0xffff) | (uint32_t)(desc >> 32 & 0xf0000);
+
+    return r->eip <= (desc & DESC_G ? limit << 12 | 0xfff : limit);
+}
+
 static bool show_segments(const struct direct_regs *r)
 {
     if (r->cpl != 1 && r->cpl != 3)
@@ -63,6 +73,8 @@ static bool show_segments(const struct direct_regs *r)
     for (unsigned n = 0; n < 6; n++)
         if (!loadable(r, n))
             return false;
+    if (!eip_in_limit(r))
+        return false;
     for (unsigned n = 0; n < 6; n++)
         if (dx.shown[n])
             segments_guest(dx.shown[n], 0);
@@ -76,14 +88,27 @@ static bool show_segments(const struct direct_regs *r)
     return true;
 }
 
-static void set_fpu(bool off, uint32_t cr4_sse)
+static void set_control(const struct direct_regs *r)
 {
-    uint64_t cr4 = read_cr4(), wanted = (cr4 & ~(uint64_t)(CR4_OSFXSR | CR4_OSXMMEXCPT)) | cr4_sse;
+    uint64_t cr4 = read_cr4(), cr0 = read_cr0();
+    uint64_t cr4_wanted = (cr4 & ~(uint64_t)(CR4_OSFXSR | CR4_OSXMMEXCPT)) | r->cr4_sse;
+    uint64_t cr0_wanted =
+        (cr0 & ~(uint64_t)CR0_AM) | (r->align_check ? CR0_AM : 0) | (r->fpu_off ? CR0_TS : 0);
+
+    if (cr4 != cr4_wanted)
+        write_cr4(cr4_wanted);
+    if (cr0 != cr0_wanted)
+        write_cr0(cr0_wanted);
+}
+
+/* The monitor computes with the guest's x87 and SSE state. CR0.AM may stay: it is for CPL 3. */
+static void free_fpu(void)
+{
+    uint64_t cr4 = read_cr4(), wanted = cr4 | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
     if (cr4 != wanted)
         write_cr4(wanted);
-    if (off)
-        set_cr0_ts();
+    clts();
 }
 
 void direct_enter(struct trap_frame *f)
@@ -111,7 +136,7 @@ void direct_enter(struct trap_frame *f)
     f->rflags = (r->eflags & GUEST_FLAGS) | EFL_FIXED1 | EFL_IF;
     f->rsp = r->gpr[4];
     f->ss = r->sel[SEG_SS];
-    set_fpu(r->fpu_off, r->cr4_sse);
+    set_control(r);
     __asm__ volatile("mov %w0, %%es; mov %w1, %%ds; mov %w2, %%fs; mov %w3, %%gs"
                      :
                      : "r"(r->sel[SEG_ES]), "r"(r->sel[SEG_DS]), "r"(r->sel[SEG_FS]),
@@ -131,7 +156,7 @@ void direct_host_forget(void)
 
 bool direct_is(const struct trap_frame *f)
 {
-    return dx.regs && (f->cs & 3);
+    return dx.regs && ((f->cs & 3) || (f->rflags & EFL_VM));
 }
 
 void direct_leave(struct trap_frame *f, unsigned why)
@@ -153,8 +178,7 @@ void direct_leave(struct trap_frame *f, unsigned why)
     __asm__ volatile("mov %0, %%es; mov %0, %%ds; mov %0, %%fs; mov %0, %%gs" : : "r"(0));
     r->error = (uint32_t)f->error;
     r->addr = why == VEC_PF ? (uint32_t)read_cr2() : why == VEC_DB ? take_dr6() : 0;
-    set_fpu(false, CR4_OSFXSR | CR4_OSXMMEXCPT);
-    clts();
+    free_fpu();
     if (r->cpl == 1)
         segments_hide_ring1(false);
     dx.regs = NULL;

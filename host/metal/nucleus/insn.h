@@ -71,11 +71,15 @@ static inline void write_cr4(uint64_t v)
 {
     __asm__ volatile("mov %0, %%cr4" : : "r"(v) : "memory");
 }
-static inline void set_cr0_ts(void)
+static inline uint64_t read_cr0(void)
 {
     uint64_t v;
     __asm__ volatile("mov %%cr0, %0" : "=r"(v));
-    __asm__ volatile("mov %0, %%cr0" : : "r"(v | 8) : "memory");
+    return v;
+}
+static inline void write_cr0(uint64_t v)
+{
+    __asm__ volatile("mov %0, %%cr0" : : "r"(v) : "memory");
 }
 static inline void clts(void)
 {

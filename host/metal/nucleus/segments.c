@@ -2,6 +2,7 @@
 /* segments.c - see segments.h. */
 #include "host/metal/nucleus/segments.h"
 
+#include "host/metal/nucleus/insn.h"
 #include "host/metal/nucleus/layout.h"
 
 #define STACK     16384u
@@ -13,6 +14,10 @@
 
 #define CODE1 0x00afbb000000ffff /* DPL 1, 64-bit */
 #define DATA1 0x00cfb3000000ffff
+
+#define MSR_SYSENTER_CS 0x174u
+#define MSR_EFER        0xc0000080u
+#define EFER_SCE        1ull
 
 enum ist { IST_NONE, IST_NMI, IST_DF, IST_MC, IST_COUNT };
 
@@ -80,6 +85,13 @@ static void set_tss(void)
     set_system(SEL_LDT, (uint64_t)ldt, sizeof ldt - 1, LDT_TYPE);
 }
 
+/* SYSENTER raises #GP, SYSCALL #UD, whatever the loader left. */
+static void close_fast_doors(void)
+{
+    write_msr(MSR_SYSENTER_CS, 0);
+    write_msr(MSR_EFER, read_msr(MSR_EFER) & ~EFER_SCE);
+}
+
 void segments_init(void)
 {
     for (unsigned n = 0; n < 256; n++)
@@ -89,6 +101,7 @@ void segments_init(void)
                  : n == 18 ? IST_MC
                            : IST_NONE);
     set_tss();
+    close_fast_doors();
     struct pointer g = {sizeof gdt - 1, (uint64_t)gdt}, i = {sizeof idt - 1, (uint64_t)idt};
     __asm__ volatile("lgdt %0; lidt %1; ltr %w2; lldt %w3"
                      :
@@ -113,4 +126,5 @@ void segments_hide_ring1(bool hide)
 {
     gdt[SEL_CODE1 >> 3] = hide ? 0 : CODE1;
     gdt[SEL_DATA1 >> 3] = hide ? 0 : DATA1;
+    set_gate(VECTOR_SERVICE, hide ? GATE_DPL0 : GATE_DPL1, IST_NONE);
 }
