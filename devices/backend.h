@@ -83,6 +83,7 @@ struct block_request {
         uint8_t *bytes;
         uint32_t len;
     } piece[BLOCK_PIECES];
+    struct block_request *link; /* the back end's, while it has the request */
 };
 
 struct blockdev {

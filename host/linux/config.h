@@ -52,6 +52,33 @@ struct console_spec {
     char path[256];
 };
 
+/* ---- drives ---- */
+
+#define MAX_DRIVES     16u /* that options name */
+#define IDE_DRIVES     4u  /* that the board's IDE controller has: 2 * bus + unit */
+#define DRIVE_DETACHED -1
+
+enum cache_mode {
+    CACHE_WRITEBACK,    /* the host's page cache; a flush of the guest's goes to the disk */
+    CACHE_WRITETHROUGH, /* the same, and each write goes to the disk before it ends */
+    CACHE_NONE,         /* past the host's page cache */
+    CACHE_DIRECTSYNC,   /* past it, and each write goes to the disk */
+    CACHE_UNSAFE,       /* the guest's flushes do nothing */
+};
+
+/* What -drive and its kin say of one drive. */
+struct drive_spec {
+    char path[1024]; /* "": an empty drive */
+    char format[16]; /* "raw", "qcow2", ...; "": what the image looks like */
+    char id[64];     /* "": none */
+    int at;          /* 0 to IDE_DRIVES - 1; DRIVE_DETACHED: no device has it */
+    bool cdrom;      /* a CD-ROM drive: removable, read-only, sectors of 2048 bytes */
+    bool read_only, snapshot, discard;
+    bool snapshot_given; /* on or off: -snapshot changes nothing */
+    enum cache_mode cache;
+    uint64_t offset, size; /* bytes: a slice of a raw image; size 0: to its end */
+};
+
 enum rtc_base { RTC_UTC, RTC_LOCALTIME, RTC_DATE };
 
 struct config {
@@ -75,6 +102,8 @@ struct config {
     struct console_spec serial[MAX_SERIAL];
     struct console_spec debugcon; /* CONSOLE_NONE: no debug port */
     uint16_t debugcon_port;
+    unsigned drive_count;
+    struct drive_spec drive[MAX_DRIVES];
     bool no_reboot, no_shutdown, stats;
     enum exec_mode exec;
     uint64_t cache_size; /* bytes of translated code */

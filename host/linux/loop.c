@@ -53,21 +53,43 @@ static __attribute__((noinline)) unsigned run_guest(struct vcpu *v)
     return reason;
 }
 
+/* Requests that ended beside the guest wait for pc_run_until(). */
+static bool some_request_ended(const struct machine *m)
+{
+    return __atomic_load_n(&pc_completions(m->pc)->posted, __ATOMIC_SEQ_CST) != NULL;
+}
+
+/* ppoll() that a request's end, too, cuts short. */
+static int wait_for(struct machine *m, struct pollfd *p, unsigned n, const struct timespec *t)
+{
+    static const struct timespec none = {0, 0};
+
+    waker_sleeps(&m->waker);
+    if (some_request_ended(m))
+        t = &none;
+    int ready = ppoll(p, n, t, signals_wait_mask());
+    waker_is_awake(&m->waker, ready > 0 && (p[1].revents & POLLIN));
+    if (some_request_ended(m))
+        vcpu_attend(m->vcpu, ATT_TIME);
+    return ready;
+}
+
 /* Looks at all files, waiting up to wait_ns (NS_NEVER: as long as it takes) for something to
  * happen. What concerns the guest stays in the consoles until the next vcpu_run() asks for it
  * (events.c). */
 static void serve_files(struct loop *l, ns_t wait_ns)
 {
     struct machine *m = l->m;
-    struct pollfd p[1 + CONSOLES * CONSOLE_FDS];
+    struct pollfd p[2 + CONSOLES * CONSOLE_FDS];
     struct timespec t = {(time_t)(wait_ns / NS_PER_SEC), (long)(wait_ns % NS_PER_SEC)};
-    unsigned n = 1;
+    unsigned n = 2;
 
     pc_flush(m->pc); /* what the UARTs collected goes into the rings */
     p[0] = (struct pollfd){.fd = signals_fd(), .events = POLLIN};
+    p[1] = (struct pollfd){.fd = m->waker.fd, .events = POLLIN};
     for (unsigned i = 0; i < CONSOLES; i++)
         n = console_poll(&m->console[i], p, n);
-    if (ppoll(p, n, wait_ns == NS_NEVER ? NULL : &t, signals_wait_mask()) < 0) {
+    if (wait_for(m, p, n, wait_ns == NS_NEVER ? NULL : &t) < 0) {
         for (unsigned i = 0; i < n; i++)
             p[i].revents = 0; /* interrupted: a signal's handler ran */
     }
@@ -115,6 +137,10 @@ static void sleep_until_deadline(struct loop *l)
 {
     ns_t wait = until_deadline(l->m);
 
+    if (l->m->lockstep && completion_pending(pc_completions(l->m->pc))) {
+        serve(l, NS_NEVER); /* its time does not jump over what the host has yet to do */
+        return;
+    }
     if (l->m->lockstep && lockstep_wait(l->m->lockstep)) {
         serve(l, 0); /* its time has jumped there */
         return;
@@ -221,6 +247,13 @@ static void say_refusals(struct machine *m)
         refusal(w->refused));
 }
 
+static void say_failures(struct machine *m)
+{
+    for (unsigned i = 0; i < IDE_DRIVES; i++)
+        if (m->drive[i])
+            block_complain(m->drive[i]);
+}
+
 static void take_terminal(const struct machine *m)
 {
     for (unsigned i = 0; i < CONSOLES; i++)
@@ -262,6 +295,7 @@ int loop_run(struct machine *m)
         m->exits[reason]++;
         vm_host_serve_trace(&m->host);
         say_refusals(m);
+        say_failures(m);
         /* A guest that resets or wakes all the time must not keep Ctrl-A X from being seen. */
         ns_t now = host_now(m);
         if (reason != EXIT_SLICE && reason != EXIT_HALT && now - served >= SLICE_NS) {

@@ -179,6 +179,47 @@ static struct chardev chardev_of(struct console *c)
                   : (struct chardev){.send = out_drop};
 }
 
+/* Images are opened and locked, and their threads wait for requests. */
+static int open_drives(struct machine *m, struct error *e)
+{
+    for (unsigned i = 0; i < m->cfg->drive_count; i++) {
+        const struct drive_spec *spec = &m->cfg->drive[i];
+        struct block_drive *d;
+
+        if (spec->at == DRIVE_DETACHED)
+            continue;
+        d = calloc(1, sizeof *d);
+        if (!d)
+            return error_set(e, "the host has not enough memory for the monitor");
+        m->drive[spec->at] = d;
+        if (block_open(d, spec, e) || block_start(d, m->cfg->sandbox, e))
+            return -1;
+    }
+    return 0;
+}
+
+static void close_drives(struct machine *m)
+{
+    for (unsigned i = 0; i < IDE_DRIVES; i++) {
+        if (m->drive[i]) {
+            block_close(m->drive[i]);
+            block_complain(m->drive[i]); /* of the last flush */
+        }
+        free(m->drive[i]);
+        m->drive[i] = NULL;
+    }
+}
+
+/* The one place where the board gets its drives: block_backend(m->drive[i]) for each that is there
+ * will be handed over here, in struct pc_config, when the board has a controller for them. */
+static void wire_completions(struct machine *m)
+{
+    struct completion_queue *q = pc_completions(m->pc);
+
+    q->wake = waker_wake;
+    q->wake_opaque = &m->waker;
+}
+
 static int build(struct machine *m, const struct machine_parts *parts, struct error *e)
 {
     const struct config *cfg = m->cfg;
@@ -203,6 +244,7 @@ static int build(struct machine *m, const struct machine_parts *parts, struct er
     }
     if (vm_build(&m->vm, parts, &board, &why))
         return error_set(e, "the board cannot be built: %s", why);
+    wire_completions(m);
     return 0;
 }
 
@@ -232,7 +274,7 @@ int machine_create(struct machine *m, const struct config *cfg, struct error *e)
     struct vcpu *v;
 
     m->cfg = cfg;
-    m->ram.fd = m->host.trace_fd = m->host.clock.timer = -1;
+    m->ram.fd = m->host.trace_fd = m->host.clock.timer = m->waker.fd = -1;
     v = cfg->exec == EXEC_INTERPRET ? zeroed_alloc(sizeof *v) : vcpu_memory_create(sizeof *v);
     if (!v)
         return error_set(e, "%s",
@@ -242,7 +284,8 @@ int machine_create(struct machine *m, const struct config *cfg, struct error *e)
     m->vcpu = v;
     if (open_start(m, e) || guest_ram_create(&m->ram, cfg->ram_size, e) ||
         vm_host_init(&m->host, cfg, e) || create_parts(m, &parts, e) || signals_install(m, e) ||
-        open_consoles(m, e) || build(m, &parts, e) ||
+        open_consoles(m, e) || waker_create(&m->waker, e) || open_drives(m, e) ||
+        build(m, &parts, e) ||
         (!cfg->kernel && firmware_place(&m->firmware, &m->ram, &m->vm, e)))
         return -1;
     return start(m, e);
@@ -259,6 +302,8 @@ void machine_destroy(struct machine *m)
     for (unsigned i = 0; i < m->console_count; i++)
         console_close(&m->console[i]);
     m->console_count = 0;
+    close_drives(m); /* before what requests point to is gone */
+    waker_destroy(&m->waker);
     boot_close(&m->boot);
     firmware_close(&m->firmware);
     host_lockstep_destroy(m);

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * machine.h - one virtual machine of this process: RAM, CPU, board, consoles and boot files, wired
- * together.
+ * machine.h - one virtual machine of this process: RAM, CPU, board, consoles, drives and boot
+ * files, wired together.
  */
 #ifndef RING1_HOST_LINUX_MACHINE_H
 #define RING1_HOST_LINUX_MACHINE_H
 
 #include "boot/build.h"
 #include "devices/pc.h"
+#include "host/linux/block.h"
 #include "host/linux/boot_files.h"
 #include "host/linux/config.h"
 #include "host/linux/console.h"
 #include "host/linux/firmware.h"
 #include "host/linux/guest_ram.h"
 #include "host/linux/vm_host.h"
+#include "host/linux/waker.h"
 #include "monitor/cpu/vm.h"
 #include "monitor/run/lockstep.h"
 
@@ -28,7 +30,9 @@ struct machine {
     struct pc *pc;
     struct machine_video *video; /* NULL: there is no graphics card */
     struct console console[CONSOLES];
-    unsigned console_count; /* opened so far, in the order of the array */
+    unsigned console_count;                /* opened so far, in the order of the array */
+    struct block_drive *drive[IDE_DRIVES]; /* 2 * bus + unit; NULL: no drive there */
+    struct waker waker;                    /* of the vCPU's thread, for what ends beside it */
     struct boot_files boot;
     struct firmware firmware; /* used without a kernel */
     void *interp_memory;

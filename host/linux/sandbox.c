@@ -38,8 +38,13 @@ enum condition {
 static const struct row {
     const char *name;
     enum condition condition;
-} rows[] = {
+} rows[] =
+    {
 #define SANDBOX(call, cond, text) {#call, IF_##cond},
+#include "host/linux/sandbox.def"
+},
+  block_rows[] = {
+#define SANDBOX_BLOCK(call, cond, text) {#call, IF_##cond},
 #include "host/linux/sandbox.def"
 };
 
@@ -124,6 +129,7 @@ static int add_row(scmp_filter_ctx f, const struct row *row, const struct sandbo
         cmp[0] = lacks(2, PROT_EXEC);
         return allow(f, call, 1, cmp);
     case IF_NO_ADDRESS:
+    case IF_NO_SENDER:
         cmp[0] = equals(4, 0);
         return allow(f, call, 1, cmp);
     case IF_OURSELVES:
@@ -139,7 +145,9 @@ static int add_row(scmp_filter_ctx f, const struct row *row, const struct sandbo
     return -EINVAL;
 }
 
-int sandbox_enter(enum sandbox_mode mode, const struct sandbox_spec *spec, struct error *e)
+/* The calling thread's calls, and those of threads that it makes. */
+static int enter(enum sandbox_mode mode, const struct row *row, unsigned count,
+                 const struct sandbox_spec *spec, struct error *e)
 {
     uint32_t refuse = mode == SANDBOX_REPORT ? SCMP_ACT_TRAP : SCMP_ACT_KILL_PROCESS;
     int err = 0;
@@ -151,8 +159,8 @@ int sandbox_enter(enum sandbox_mode mode, const struct sandbox_spec *spec, struc
         return error_set(e, "cannot make the sandbox: out of memory");
     /* Calls by the 32-bit entry too: translated code could reach it with two bytes. */
     err = seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, refuse);
-    for (unsigned i = 0; i < ARRAY_LEN(rows) && !err; i++)
-        err = add_row(f, &rows[i], spec);
+    for (unsigned i = 0; i < count && !err; i++)
+        err = add_row(f, &row[i], spec);
     /* A search tree instead of a list: the filter runs at each call. Only a wish. */
     if (!err)
         seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2);
@@ -165,4 +173,16 @@ int sandbox_enter(enum sandbox_mode mode, const struct sandbox_spec *spec, struc
                          "without",
                          strerror(-err));
     return 0;
+}
+
+int sandbox_enter(enum sandbox_mode mode, const struct sandbox_spec *spec, struct error *e)
+{
+    return enter(mode, rows, ARRAY_LEN(rows), spec, e);
+}
+
+int sandbox_enter_block(enum sandbox_mode mode, struct error *e)
+{
+    struct sandbox_spec none = {.ram_fd = -1};
+
+    return enter(mode, block_rows, ARRAY_LEN(block_rows), &none, e);
 }

@@ -3,8 +3,9 @@
  * sandbox.h - the system call filter under which guests run: whoever broke out of the guest could
  * only read and write what is open already.
  *
- * Promises   After sandbox_enter() the process makes only the calls of sandbox.def, for good:
- *            nothing is opened, executed, connected or made executable any more.
+ * Promises   After sandbox_enter() the thread makes only the calls of sandbox.def, for good, and a
+ *            drive's thread those of its own table there: nothing is opened, executed, connected or
+ *            made executable any more.
  * Not here   Translated code that cannot leave its window (bt/, host/linux/window.h).
  */
 #ifndef RING1_HOST_LINUX_SANDBOX_H
@@ -30,5 +31,8 @@ bool sandbox_possible(void);
 
 /* Returns 0, or -1 with *e. Without effect for SANDBOX_OFF and where it is not possible. */
 int sandbox_enter(enum sandbox_mode mode, const struct sandbox_spec *spec, struct error *e);
+/* The same for the calling thread, which is a drive's (host/linux/block.h); other threads keep what
+ * they may. */
+int sandbox_enter_block(enum sandbox_mode mode, struct error *e);
 
 #endif

@@ -76,6 +76,13 @@ static void on_timer(int sig, siginfo_t *info, void *context)
         break_in(ATT_TIME | ATT_KICK, context);
 }
 
+/* Something has ended beside the guest (waker.h). */
+static void on_wake(int sig, siginfo_t *info, void *context)
+{
+    (void)sig, (void)info;
+    break_in(ATT_TIME, context);
+}
+
 static void on_quit(int sig, siginfo_t *info, void *context)
 {
     (void)info;
@@ -168,7 +175,7 @@ static void catch_unless_ignored(int sig, handler_fn *handler)
     set_handler(sig, handler, 0);
 }
 
-/* The C library keeps the first real-time signals for its threads, of which there are none here,
+/* The C library keeps the first real-time signals for its threads, of which none uses them here,
  * and its sigaction() refuses them. */
 static void catch_below_rtmin(void)
 {
@@ -230,6 +237,8 @@ int signals_install(struct machine *m, struct error *e)
     }
     set_handler(BREAK_SIGNAL, on_timer, 0);
     sigaddset(&ours, BREAK_SIGNAL);
+    set_handler(WAKE_SIGNAL, on_wake, 0);
+    sigaddset(&ours, WAKE_SIGNAL);
     /* Blocked in whoever started us, they would be blocked here. */
     sigprocmask(SIG_UNBLOCK, &ours, NULL);
     sigprocmask(SIG_SETMASK, NULL, &state.wait_mask);

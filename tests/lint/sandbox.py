@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The table of system calls in docs/SECURITY.md is that of host/linux/sandbox.def: same calls, conditions and reasons,
+"""The tables of system calls in docs/SECURITY.md are those of host/linux/sandbox.def: same calls, conditions and reasons,
 same order. Usage: sandbox.py SOURCE_ROOT [--print]   (--print writes the table as it should be)
 """
 import os
 import re
 import sys
 
-ROW = re.compile(r'^(SANDBOX|SANDBOX_CONDITION)\((\w+),\s*(?:(\w+),\s*)?"((?:[^"\\]|\\.)*)"\)', re.M)
+ROW = re.compile(r'^(SANDBOX|SANDBOX_BLOCK|SANDBOX_CONDITION)\((\w+),\s*(?:(\w+),\s*)?"((?:[^"\\]|\\.)*)"\)', re.M)
 # A guest's escape must not find these, whatever the table says.
 NEVER = {"open", "openat", "openat2", "creat", "execve", "execveat", "fork", "vfork", "clone", "clone3", "socket", "connect",
          "bind", "listen", "ptrace", "process_vm_readv", "process_vm_writev", "memfd_create", "mremap", "remap_file_pages",
@@ -27,7 +27,7 @@ def wanted(root):
             rows.append(f"| `{name}` | {conditions[condition]} | {reason} |")
             if name in NEVER:
                 problems.append(f"sandbox.def allows {name}")
-    if len(re.findall(r"^SANDBOX(?:_CONDITION)?\(", text, re.M)) != len(conditions) + len(rows):
+    if len(re.findall(r"^SANDBOX(?:_BLOCK|_CONDITION)?\(", text, re.M)) != len(conditions) + len(rows):
         problems.append("sandbox.def has rows that this test does not understand")
     return rows, problems
 

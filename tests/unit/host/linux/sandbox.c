@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -205,6 +206,58 @@ Test(sandbox, walls)
                       tries[n].what, status);
     }
     cr_expect(access(world.path, F_OK) != 0, "the socket's name is still there");
+}
+
+/* What a drive's thread may do, and what not. */
+Test(sandbox, walls_of_a_drive)
+{
+    static const struct {
+        const char *what;
+        bool allowed;
+    } rows[] = {{"openat", false},       {"read", false},      {"connect", false},
+                {"kill", false},         {"recv_from", false}, {"mmap of guest RAM", false},
+                {"preadv", true},        {"pwritev", true},    {"fdatasync", true},
+                {"anonymous mmap", true}};
+
+    if (!sandbox_possible())
+        cr_skip("no filter in this build");
+    prepare();
+    for (unsigned n = 0; n < ARRAY_LEN(rows); n++) {
+        struct iovec v = {world.page, 512};
+        struct sockaddr_un from;
+        socklen_t len = sizeof from;
+        struct error e;
+        int status;
+        pid_t child = fork();
+
+        if (child == 0) {
+            if (sandbox_enter_block(SANDBOX_ON, &e))
+                _exit(2);
+            long did[] = {
+                n == 0 ? open("/dev/null", O_RDONLY) : 0,
+                n == 1 ? read(world.other, world.page, 1) : 0,
+                n == 2 ? connect(world.pair[0], NULL, 0) : 0,
+                n == 3 ? kill(getpid(), SIGCONT) : 0,
+                n == 4 ? recvfrom(world.pair[0], world.page, 1, MSG_DONTWAIT,
+                                  (struct sockaddr *)&from, &len)
+                       : 0,
+                n == 5 ? try_map(PROT_READ, OF_RAM) : 0,
+                n == 6 ? preadv(world.other, &v, 1, 0) : 0,
+                n == 7 ? pwritev(world.other, &v, 1, 0) : 0,
+                n == 8 ? fdatasync(world.other) : 0,
+                n == 9 ? try_map(PROT_NONE, OF_NOTHING) : 0,
+            };
+            _exit(did[n] < 0);
+        }
+        waitpid(child, &status, 0);
+        if (rows[n].allowed)
+            cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s: status 0x%x",
+                      rows[n].what, status);
+        else
+            cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS, "%s: status 0x%x",
+                      rows[n].what, status);
+    }
+    unlink(world.path);
 }
 
 static void on_sigsys(int sig, siginfo_t *info, void *context)
