@@ -140,6 +140,9 @@ void help_stages(FILE *f)
 void help_devices(FILE *f)
 {
     fprintf(f, "Devices for -device:\n"
+               "  ide-hd,drive=ID[,bus=ide.N][,unit=N]  a disk: ID is a -drive's id or a "
+               "-blockdev's node-name\n"
+               "  ide-cd[,drive=ID][,bus=ide.N][,unit=N]  a CD-ROM drive\n"
                "  isa-debug-exit[,iobase=N][,iosize=N]  a write of V ends ring1 with status 2*V+1\n"
                "  pc-testdev                            the device of kvm-unit-tests\n");
 }

@@ -36,7 +36,7 @@ const char *option_preset(enum option_id id)
 struct parser {
     struct config *cfg;
     struct error *e;
-    bool nographic, display_none, nodefaults, vga_asked;
+    bool nographic, display_none, nodefaults, vga_asked, snapshot;
     enum options_result result; /* a request for help wins over everything */
 };
 
@@ -179,6 +179,20 @@ static int apply(struct parser *p, const struct option_row *row, const char *arg
     case OPT_NODEFAULTS:
         p->nodefaults = true;
         return 0;
+    case OPT_HDA:
+    case OPT_HDB:
+    case OPT_HDC:
+    case OPT_HDD:
+        return value_disk(row->name, arg, (int)(row->id - OPT_HDA), false, cfg, p->e);
+    case OPT_CDROM:
+        return value_disk(row->name, arg, 0, true, cfg, p->e);
+    case OPT_DRIVE:
+        return value_drive(arg, cfg, p->e);
+    case OPT_BLOCKDEV:
+        return value_blockdev(arg, cfg, p->e);
+    case OPT_SNAPSHOT:
+        p->snapshot = true;
+        return 0;
     case OPT_NO_REBOOT:
         cfg->no_reboot = true;
         return 0;
@@ -319,6 +333,8 @@ enum options_result options_parse(struct config *cfg, int count, char *const *ar
     if (p.result != OPTIONS_RUN)
         return p.result;
     default_devices(cfg);
+    if (p.snapshot)
+        drives_snapshot(cfg);
     if (p.nodefaults && !p.vga_asked)
         cfg->vga = false;
     if (default_consoles(&p) || check_whole(&p))

@@ -66,6 +66,17 @@ int value_cache_size(const char *text, uint64_t *bytes, struct error *e);
 int value_bt(const char *text, struct bt_options *to, struct error *e);
 int value_sandbox(const char *text, enum sandbox_mode *mode, struct error *e);
 
+/* ... and of values_drive.c: each adds a drive to *cfg, or gives one a place. `index`: of the four
+ * drives; `list`: what follows the device's name, NULL: nothing. */
+int value_drive(const char *text, struct config *cfg, struct error *e);
+int value_disk(const char *option, const char *file, int index, bool cdrom, struct config *cfg,
+               struct error *e);
+int value_blockdev(const char *text, struct config *cfg, struct error *e);
+int value_ide_device(const char *text, bool cdrom, const char *list, struct config *cfg,
+                     struct error *e);
+/* -snapshot: for all drives that do not say otherwise. */
+void drives_snapshot(struct config *cfg);
+
 /* ---- suggestions (suggest.c) ---- */
 /* How many insertions, deletions, substitutions and swaps of neighbours turn a into b. Both are
  * names of at most 31 characters. */

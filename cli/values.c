@@ -283,10 +283,13 @@ int value_device(const char *text, struct config *cfg, struct error *e)
         cfg->testdev = true;
         return 0;
     }
+    if (!strcmp(piece, "ide-hd") || !strcmp(piece, "ide-cd"))
+        return value_ide_device(text, piece[4] == 'c', list, cfg, e);
     if (strcmp(piece, "isa-debug-exit"))
-        return error_set(
-            e, "-device %s: unknown device '%s'; ring1 knows isa-debug-exit and pc-testdev", text,
-            piece);
+        return error_set(e,
+                         "-device %s: unknown device '%s'; ring1 knows ide-hd, ide-cd, "
+                         "isa-debug-exit and pc-testdev",
+                         text, piece);
     if (cfg->debug_exit)
         return error_set(e, "-device isa-debug-exit was given twice; one is enough");
     cfg->debug_exit = true;
