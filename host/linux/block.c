@@ -37,9 +37,11 @@ static const char *format_of(const struct drive_spec *s)
     return s->offset || s->size ? "raw" : probe(s->path);
 }
 
-int block_open(struct block_drive *d, const struct drive_spec *spec, struct error *e)
+int block_open(struct block_drive *d, const struct drive_spec *spec, enum sandbox_mode mode,
+               struct error *e)
 {
     *d = (struct block_drive){.spec = spec,
+                              .sandbox = mode,
                               .info = {.sector = spec->cdrom ? CD_SECTOR : BLOCK_SECTOR,
                                        .read_only = spec->read_only || spec->cdrom,
                                        .removable = spec->cdrom},
@@ -116,14 +118,13 @@ static void *serve(void *drive)
     return NULL;
 }
 
-int block_start(struct block_drive *d, enum sandbox_mode mode, struct error *e)
+int block_start(struct block_drive *d, struct error *e)
 {
     static const int traps[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS};
     struct error why = {.text = ""};
     pthread_attr_t attr;
     sigset_t most, old;
 
-    d->sandbox = mode;
     d->start_error = &why;
     mallopt(M_ARENA_MAX, 1); /* another arena is 64 MiB of address space */
     sem_init(&d->started, 0, 0);

@@ -78,11 +78,12 @@ struct block_drive {
     bool complained;
 };
 
-/* Opens what *spec names (kept by reference). Returns 0, or -1 with *e; call block_close() in
- * both cases. */
-int block_open(struct block_drive *d, const struct drive_spec *spec, struct error *e);
+/* Opens what *spec names (kept by reference). `mode` is for the drive's thread, and for a server.
+ * Returns 0, or -1 with *e; call block_close() in both cases. */
+int block_open(struct block_drive *d, const struct drive_spec *spec, enum sandbox_mode mode,
+               struct error *e);
 /* Begins to do requests; without it none ever ends. Returns 0, or -1 with *e. */
-int block_start(struct block_drive *d, enum sandbox_mode mode, struct error *e);
+int block_start(struct block_drive *d, struct error *e);
 /* Ends the thread after the requests that it has, brings all to the disk, closes and unlocks. */
 void block_close(struct block_drive *d);
 /* For the board, valid until block_close(). */

@@ -60,7 +60,8 @@ int nbd_open(struct block_drive *d, const char *format, struct error *e)
 {
     const struct drive_spec *s = d->spec;
     struct block_nbd *n = &d->nbd;
-    int fd = block_server_start(s, format, d->info.read_only, &n->process, e);
+    int fd =
+        block_server_start(s, format, d->info.read_only, d->sandbox != SANDBOX_OFF, &n->process, e);
 
     if (fd < 0)
         return -1;

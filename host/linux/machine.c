@@ -192,7 +192,7 @@ static int open_drives(struct machine *m, struct error *e)
         if (!d)
             return error_set(e, "the host has not enough memory for the monitor");
         m->drive[spec->at] = d;
-        if (block_open(d, spec, e) || block_start(d, m->cfg->sandbox, e))
+        if (block_open(d, spec, m->cfg->sandbox, e) || block_start(d, e))
             return -1;
     }
     return 0;

@@ -41,7 +41,7 @@ static int block_rig_open(struct block_rig *t, enum sandbox_mode mode)
         abort();
     t->queue = (struct completion_queue){.wake = waker_wake, .wake_opaque = &t->waker};
     waker_sleeps(&t->waker); /* always: it is woken by the eventfd */
-    if (block_open(&t->drive, &t->spec, &t->e) || block_start(&t->drive, mode, &t->e))
+    if (block_open(&t->drive, &t->spec, mode, &t->e) || block_start(&t->drive, &t->e))
         return -1;
     t->dev = block_backend(&t->drive);
     return 0;

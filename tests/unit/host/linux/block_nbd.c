@@ -205,6 +205,23 @@ Test(block_nbd, one_writer)
     unlink(path);
 }
 
+/* An image cannot send its server into the network. */
+Test(block_nbd, server_is_confined)
+{
+    if (!begin("raw"))
+        cr_skip_test("qemu-utils is not installed");
+    snprintf(command, sizeof command,
+             "qemu-img create -q -f qcow2 -u -F raw -b nbd://127.0.0.1:1/x %s %u", path, SIZE);
+    cr_assert_eq(system(command), 0);
+    cr_expect_eq(block_rig_open(&t, SANDBOX_ON), -1);
+    cr_expect(strstr(t.e.text, "not permitted"), "%s", t.e.text);
+    block_rig_close(&t);
+    cr_expect_eq(block_rig_open(&t, SANDBOX_OFF), -1);
+    cr_expect(strstr(t.e.text, "refused"), "%s", t.e.text);
+    block_rig_close(&t);
+    unlink(path);
+}
+
 /* The server dies: the guest gets errors, and we go on. */
 Test(block_nbd, server_is_killed)
 {

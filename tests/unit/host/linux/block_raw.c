@@ -372,7 +372,7 @@ static bool opens_elsewhere(bool read_only, bool snapshot)
         strcpy(s.format, "raw");
         s.read_only = read_only;
         s.snapshot = snapshot;
-        _exit(block_open(&other, &s, &e) ? 1 + !strstr(e.text, path) : 0);
+        _exit(block_open(&other, &s, SANDBOX_ON, &e) ? 1 + !strstr(e.text, path) : 0);
     }
     waitpid(pid, &status, 0);
     cr_expect(WIFEXITED(status) && WEXITSTATUS(status) < 2, "the sentence names the image");
