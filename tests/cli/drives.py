@@ -3,6 +3,7 @@
 """Images of disks, from outside: what cannot be opened ends in one sentence, one image has one writer, a machine that is
 killed leaves no lock, no server and no temporary file. Usage: drives.py RING1 TINY_ELF
 """
+import glob
 import os
 import shutil
 import signal
@@ -90,8 +91,16 @@ def check_locks(image):
 
 
 def servers(image):
-    out = subprocess.run(["ps", "-eo", "args"], stdout=subprocess.PIPE, text=True, check=True).stdout
-    return [line for line in out.split("\n") if image in line and line.startswith("qemu-nbd")]
+    found = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(path) as f:
+                args = f.read().split("\0")
+        except OSError:  # it has just ended
+            continue
+        if args[0] == "qemu-nbd" and image in args:
+            found.append(path)
+    return found
 
 
 def check_server(folder):
