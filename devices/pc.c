@@ -20,7 +20,8 @@ enum presence {
     IF_DEBUG_EXIT,
     IF_TESTDEV,
     IF_APIC,
-    IF_VGA
+    IF_VGA,
+    IF_IDE
 };
 
 /* More must wait until the guest has executed something: completions that begin others must not
@@ -57,6 +58,9 @@ static const struct chip {
     {&isa_debug_exit_ops, AT(debug_exit), IF_DEBUG_EXIT},
     {&pc_testdev_ops, AT(testdev), IF_TESTDEV},
     {&vga_ops, AT(vga), IF_VGA},
+    {&ide_ops, AT(ide_channel[0]), IF_IDE},
+    {&ide_ops, AT(ide_channel[1]), IF_IDE},
+    {&ide_function_ops, AT(ide), IF_IDE},
 };
 
 _Static_assert(ARRAY_LEN(chips) <= PC_CHIPS_MAX, "struct pc has a deadline for each");
@@ -86,9 +90,13 @@ static const struct place {
     {&pc_testdev_ops, AT(testdev), PORT, 0x0e0, 0x0e7, 0, IF_TESTDEV},
     {&pc_testdev_byte_ops, AT(testdev), PORT, 0x0e8, 0x0eb, 0, IF_TESTDEV},
     {&pc_coproc_ops, AT(coproc), PORT, 0x0f0, 0x0f1, 0, ALWAYS},
+    {&ide_ops, AT(ide_channel[1]), PORT, 0x170, 0x177, 0, IF_IDE},
+    {&ide_ops, AT(ide_channel[0]), PORT, 0x1f0, 0x1f7, 0, IF_IDE},
     {&ns16550_ops, AT(uart[3]), PORT, 0x2e8, 0x2ef, 0, IF_UART3},
     {&ns16550_ops, AT(uart[1]), PORT, 0x2f8, 0x2ff, 0, IF_UART1},
+    {&ide_ops, AT(ide_channel[1]), PORT, 0x376, 0x376, 8, IF_IDE},
     {&ns16550_ops, AT(uart[2]), PORT, 0x3e8, 0x3ef, 0, IF_UART2},
+    {&ide_ops, AT(ide_channel[0]), PORT, 0x3f6, 0x3f6, 8, IF_IDE},
     {&ns16550_ops, AT(uart[0]), PORT, 0x3f8, 0x3ff, 0, IF_UART0},
     {&vga_vbe_ops, AT(vga), PORT, 0x1ce, 0x1d1, 0, IF_VGA},
     {&vga_ops, AT(vga), PORT, 0x3b4, 0x3b5, 0x04, IF_VGA},
@@ -112,11 +120,19 @@ static const struct slot {
     unsigned devfn;
     enum presence when;
 } slots[] = {
-    {AT(i440fx.fn), PCI_DEVFN(0, 0), ALWAYS},
-    {AT(piix3.fn), PCI_DEVFN(1, 0), ALWAYS},
-    {AT(pm.fn), PCI_DEVFN(1, 3), ALWAYS},
+    {AT(i440fx.fn), PCI_DEVFN(0, 0), ALWAYS}, {AT(piix3.fn), PCI_DEVFN(1, 0), ALWAYS},
+    {AT(ide.fn), PCI_DEVFN(1, 1), IF_IDE},    {AT(pm.fn), PCI_DEVFN(1, 3), ALWAYS},
     {AT(vga.fn), PCI_DEVFN(2, 0), IF_VGA},
 };
+
+bool pc_has_ide(const struct pc *pc)
+{
+    bool any = pc->cfg.ide_always;
+
+    for (unsigned n = 0; n < ARRAY_LEN(pc->cfg.ide); n++)
+        any |= pc->cfg.ide[n].kind != DRIVE_NONE;
+    return any;
+}
 
 static bool present(const struct pc *pc, enum presence when)
 {
@@ -134,6 +150,8 @@ static bool present(const struct pc *pc, enum presence when)
         return pc->cfg.testdev;
     case IF_VGA:
         return pc->cfg.vga_memory != NULL;
+    case IF_IDE:
+        return pc_has_ide(pc);
     case IF_APIC:
         return !pc->cfg.no_apic;
     default:
@@ -196,8 +214,7 @@ int pc_init(struct pc *pc, const struct pc_config *cfg, const char **why)
         return fail(why, "between 1 and 8 CPUs are possible");
     if (cfg->cpu_count > 1 && cfg->no_apic)
         return fail(why, "several CPUs need local APICs");
-    pc_wires_connect(pc);
-    if (place_all(pc, why))
+    if (pc_wires_connect(pc, why) || place_all(pc, why))
         return -1;
     if (pc_fw_cfg_files(pc))
         return fail(why, "fw_cfg has too many files");
@@ -300,6 +317,11 @@ void pc_flush(struct pc *pc)
 const struct vga *pc_vga(const struct pc *pc)
 {
     return present(pc, IF_VGA) ? &pc->vga : NULL;
+}
+
+struct blockdev_sink pc_drive_sink(struct pc *pc, unsigned n)
+{
+    return ide_sink(&pc->ide_channel[n >> 1 & 1], n & 1);
 }
 
 void pc_power_button(struct pc *pc, ns_t now)

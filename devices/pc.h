@@ -9,6 +9,7 @@
 #include "devices/backend.h"
 #include "devices/bus.h"
 #include "devices/dma.h"
+#include "devices/drive.h"
 #include "devices/memory.h"
 
 struct pc; /* all chips by value; size from pc_size() */
@@ -64,6 +65,10 @@ struct pc_config {
      * zeroes: it goes through the bus, and the board saves the memory. */
     struct dev_memory vga_frame;
     struct dev_view vga_bank;
+    /* The IDE drives: primary master and slave, secondary master and slave. The PIIX3's IDE
+     * function is there if one of them is, or if ide_always says so. */
+    struct pc_drive ide[4];
+    bool ide_always;
     struct chardev serial[4]; /* send NULL: UART present only if serial_present */
     bool serial_present[4];
     struct chardev debugcon; /* send NULL: absent */
@@ -91,6 +96,9 @@ size_t pc_size(void);
 /* Builds the board in *pc (zeroed memory of pc_size() bytes, the caller's) and puts every chip on
  * its bus. Returns 0, or -1 with a sentence in *why. */
 int pc_init(struct pc *pc, const struct pc_config *cfg, const char **why);
+/* A drive whose request is at the host stays busy until its completion, and the host may still
+ * write to guest memory for it: who fills that memory anew waits for
+ * completion_pending() to be 0. */
 void pc_reset(struct pc *pc, ns_t now);
 /* The guest was reset, so what pc_config.boot.once says is over. */
 void pc_restarted(struct pc *pc);
@@ -120,6 +128,8 @@ void pc_flush(struct pc *pc);
 /* The graphics card; NULL when there is none. */
 struct vga;
 const struct vga *pc_vga(const struct pc *pc);
+/* How the host tells drive n, one of pc_config's ide[], that its medium changed. n is below 4. */
+struct blockdev_sink pc_drive_sink(struct pc *pc, unsigned n);
 /* pc_save.c: the state of all chips, and of the wires between them. Loading wants a board that was
  * built with the same pc_config; `now` is the time at which it was saved. Errors are in s->error;
  * after one the board must be reset or thrown away. */

@@ -13,6 +13,7 @@
 #include "devices/i8237.h"
 #include "devices/i8254.h"
 #include "devices/i8259.h"
+#include "devices/ide.h"
 #include "devices/ioapic.h"
 #include "devices/isa_debug_exit.h"
 #include "devices/lapic.h"
@@ -29,6 +30,7 @@
 
 #define PC_PM_BASE    0xb000u
 #define PC_SMB_BASE   0xb100u
+#define PC_BMIDE_BASE 0xc000u
 #define PC_SCI_IRQ    9
 #define PC_LEVEL_IRQS 0x0e00u /* 9: SCI; 10, 11: PCI */
 
@@ -37,7 +39,7 @@
 enum pc_irq_source { SRC_ISA, SRC_ISA_SECOND, SRC_PIRQ, SRC_SCI, SRC_TESTDEV };
 #define PC_IRQ_PIN(source, line) ((unsigned)(source) << 8 | (unsigned)(line))
 
-#define PC_CHIPS_MAX 24
+#define PC_CHIPS_MAX 32
 
 /* Bytes for the tables of ACPI and MP that firmware would leave. */
 #define PC_TABLES_LEN 0x4000u
@@ -78,6 +80,8 @@ struct pc {
     struct isa_debug_exit debug_exit;
     struct pc_testdev testdev;
     struct vga vga;
+    struct ide ide;
+    struct ide_channel ide_channel[2];
 
     ns_t due[PC_CHIPS_MAX];  /* what each chip of pc.c's list said last about its next deadline */
     uint8_t irq_sources[16]; /* bit n: enum pc_irq_source n drives the line */
@@ -94,6 +98,9 @@ struct pc {
 
 extern const struct dev_ops pc_coproc_ops;
 
+/* pc.c: is there an IDE function? */
+bool pc_has_ide(const struct pc *pc);
+
 /* pc.c: the deadline that a chip (a member of *pc) named when pc_run_until() asked last. */
 ns_t pc_due(const struct pc *pc, const void *chip);
 
@@ -101,8 +108,8 @@ ns_t pc_due(const struct pc *pc, const void *chip);
  * *pc. The local APICs are not among them. */
 const struct dev_ops *pc_chip(const struct pc *pc, unsigned n, const void **dev);
 
-/* pc_wires.c: connects every wire; calls the chips' init functions. */
-void pc_wires_connect(struct pc *pc);
+/* pc_wires.c: connects every wire; calls the chips' init functions. 0, or -1 with *why. */
+int pc_wires_connect(struct pc *pc, const char **why);
 /* The ISA line of UART n. */
 unsigned pc_uart_line(unsigned n);
 void pc_apic_window_update(struct pc *pc, bool enabled, uint64_t base);

@@ -108,6 +108,8 @@ void pc_firmware_setup(struct pc *pc, ns_t now)
     i440fx_firmware_setup(&pc->i440fx);
     piix3_firmware_setup(&pc->piix3);
     piix4_pm_firmware_setup(&pc->pm, PC_PM_BASE, PC_SMB_BASE);
+    if (pc_has_ide(pc))
+        ide_firmware_setup(&pc->ide, PC_BMIDE_BASE);
     if (pc->cfg.vga_memory)
         vga_firmware_setup(&pc->vga);
     assign_pci_lines(pc);

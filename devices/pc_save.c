@@ -12,8 +12,8 @@
 #include "include/ring1/mem.h"
 
 #define BOARD_NAME    "board"
-#define BOARD_VERSION 1u
-#define CHIP_BYTES    4096u /* more than the state of any chip that may refuse it */
+#define BOARD_VERSION 2u
+#define CHIP_BYTES    12288u /* more than the state of any chip that may refuse it */
 #define VIDEO_NAME    "vga memory"
 #define VIDEO_VERSION 1u
 #define VIDEO_END     UINT32_MAX /* in the place of a page number */

@@ -57,6 +57,9 @@ static bool may_rise(const struct pc *pc, unsigned line)
         return uart_may_interrupt(pc, line);
     case 8:
         return timer_runs(pc, &pc->rtc);
+    case 14:
+    case 15:
+        return ide_waits(&pc->ide_channel[line - 14]);
     case PC_SCI_IRQ:
         return timer_runs(pc, &pc->pm) || piix4_pm_listens(&pc->pm, timer_runs(pc, &pc->rtc));
     default:

@@ -319,7 +319,19 @@ unsigned pc_uart_line(unsigned n)
     return n & 1 ? 3 : 4;
 }
 
-void pc_wires_connect(struct pc *pc)
+static int connect_ide(struct pc *pc, const char **why)
+{
+    const struct wire irq[2] = {{isa_irq, pc, PC_IRQ_PIN(SRC_ISA, 14)},
+                                {isa_irq, pc, PC_IRQ_PIN(SRC_ISA, 15)}};
+
+    if (!ide_init(&pc->ide, pc->ide_channel, pc->cfg.ide, &pc->cfg.dma, &pc->completions, irq))
+        return 0;
+    if (why)
+        *why = "a disk has no sectors, or a geometry that cannot be";
+    return -1;
+}
+
+int pc_wires_connect(struct pc *pc, const char **why)
 {
     struct wire deadline = {kick, pc, 0}, a20 = {pc_a20, pc, 0};
     struct wire reset = {machine_request, pc, PC_RESET};
@@ -349,4 +361,5 @@ void pc_wires_connect(struct pc *pc)
     if (pc->cfg.vga_frame.place)
         vga_map(&pc->vga, &pc->cfg.vga_frame, &pc->cfg.vga_bank);
     pc_testdev_init(&pc->testdev, (struct wire){testdev_irq, pc, 0});
+    return connect_ide(pc, why);
 }
