@@ -5,6 +5,8 @@
 #include "host/linux/machine.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -210,8 +212,16 @@ static void close_drives(struct machine *m)
     }
 }
 
-/* The one place where the board gets its drives: block_backend(m->drive[i]) for each that is there
- * will be handed over here, in struct pc_config, when the board has a controller for them. */
+static void give_drives(const struct machine *m, struct pc_config *board)
+{
+    for (unsigned i = 0; i < IDE_DRIVES; i++)
+        if (m->drive[i])
+            board->ide[i] =
+                (struct pc_drive){.kind = m->drive[i]->spec->cdrom ? DRIVE_CD : DRIVE_DISK,
+                                  .block = block_backend(m->drive[i])};
+    board->ide_always = board->firmware;
+}
+
 static void wire_completions(struct machine *m)
 {
     struct completion_queue *q = pc_completions(m->pc);
@@ -242,6 +252,7 @@ static int build(struct machine *m, const struct machine_parts *parts, struct er
         board.serial[i] = chardev_of(&m->console[i]);
         board.serial_present[i] = m->console[i].kind != CONSOLE_NONE;
     }
+    give_drives(m, &board);
     if (vm_build(&m->vm, parts, &board, &why))
         return error_set(e, "the board cannot be built: %s", why);
     wire_completions(m);
@@ -285,14 +296,27 @@ int machine_create(struct machine *m, const struct config *cfg, struct error *e)
     if (open_start(m, e) || guest_ram_create(&m->ram, cfg->ram_size, e) ||
         vm_host_init(&m->host, cfg, e) || create_parts(m, &parts, e) || signals_install(m, e) ||
         open_consoles(m, e) || waker_create(&m->waker, e) || open_drives(m, e) ||
-        build(m, &parts, e) ||
-        (!cfg->kernel && firmware_place(&m->firmware, &m->ram, &m->vm, e)))
+        build(m, &parts, e) || (!cfg->kernel && firmware_place(&m->firmware, &m->ram, &m->vm, e)))
         return -1;
     return start(m, e);
 }
 
+/* What the board's devices asked the host for may still write to the guest's memory. */
+static void await_completions(struct machine *m)
+{
+    static const struct timespec a_little = {.tv_nsec = 100 * 1000};
+    struct completion_queue *q = pc_completions(m->pc);
+
+    completion_deliver(q, vm_now(&m->vm), UINT_MAX);
+    while (completion_pending(q)) {
+        ppoll(NULL, 0, &a_little, NULL);
+        completion_deliver(q, vm_now(&m->vm), UINT_MAX);
+    }
+}
+
 int machine_reset(struct machine *m, struct error *e)
 {
+    await_completions(m);
     pc_restarted(m->pc);
     return start(m, e);
 }
