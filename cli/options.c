@@ -120,6 +120,25 @@ static void want_help(struct parser *p, enum options_result what)
         p->result = what;
 }
 
+/* Where the argument of an option goes that is taken as it is. */
+static const char **text_of(struct config *cfg, enum option_id id)
+{
+    switch (id) {
+    case OPT_KERNEL:
+        return &cfg->kernel;
+    case OPT_INITRD:
+        return &cfg->initrd;
+    case OPT_APPEND:
+        return &cfg->append;
+    case OPT_BIOS:
+        return &cfg->bios;
+    case OPT_NAME:
+        return &cfg->name;
+    default:
+        return &cfg->trace_path;
+    }
+}
+
 static int apply(struct parser *p, const struct option_row *row, const char *arg)
 {
     struct config *cfg = p->cfg;
@@ -127,23 +146,18 @@ static int apply(struct parser *p, const struct option_row *row, const char *arg
 
     switch (row->id) {
     case OPT_KERNEL:
-        return set_text(p, row->name, &cfg->kernel, arg, false);
     case OPT_INITRD:
-        return set_text(p, row->name, &cfg->initrd, arg, false);
     case OPT_APPEND:
-        return set_text(p, row->name, &cfg->append, arg, true);
     case OPT_BIOS:
-        return set_text(p, row->name, &cfg->bios, arg, false);
+    case OPT_NAME:
+    case OPT_TRACE_FILE:
+        return set_text(p, row->name, text_of(cfg, row->id), arg, row->id == OPT_APPEND);
     case OPT_BOOT:
         return value_boot(arg, cfg, p->e);
     case OPT_FIRMWARE_FOLDER:
         return add_folder(p, arg);
     case OPT_GLOBAL:
         return value_global(arg, cfg, p->e);
-    case OPT_NAME:
-        return set_text(p, row->name, &cfg->name, arg, false);
-    case OPT_TRACE_FILE:
-        return set_text(p, row->name, &cfg->trace_path, arg, false);
     case OPT_MEMORY:
         return value_memory(arg, &cfg->ram_size, p->e);
     case OPT_CPU:
