@@ -21,6 +21,7 @@
 #include "monitor/arch/task.h"
 #include "monitor/cpu/vm.h"
 #include "shadow-mmu/access.h"
+#include "tests/rig/null_host.h"
 
 #define RAM_SIZE    0x100000u
 #define GDT         0x1000u
@@ -75,7 +76,7 @@ struct machine {
     struct vm vm;
     struct vcpu v;
     struct vmm_host host;
-    uint8_t page[RAM_SIZE >> 12];
+    struct null_world world;
     _Alignas(4096) uint8_t ram[RAM_SIZE];
 };
 
@@ -243,15 +244,8 @@ static inline struct machine *machine_new(void)
     struct machine *m = aligned_alloc(4096, (sizeof *m + 4095) & ~4095ul);
 
     memset(m, 0, sizeof *m);
-    m->vm.host = &m->host;
-    m->vm.ram = m->ram;
-    m->vm.ram_size = RAM_SIZE;
-    m->vm.page = m->page;
-    m->vm.a20 = true;
-    m->vm.cpu_count = 1;
-    m->vm.cpu[0] = &m->v;
-    m->v.vm = &m->vm;
-    mmu_init(&m->v);
+    m->host = null_host(&m->world);
+    null_vm(&m->vm, &m->world, &m->host, &m->v, m->ram, RAM_SIZE, NULL);
     mmu_flush_all(&m->v);
     machine_start(m);
     return m;

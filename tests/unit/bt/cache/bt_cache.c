@@ -17,6 +17,7 @@
 #include "monitor/interp/block.h"
 #include "shadow-mmu/access.h"
 #include "shadow-mmu/mmu.h"
+#include "tests/rig/null_host.h"
 
 #define RAM_PAGES 64u
 #define ARENA     (256u << 10)
@@ -24,14 +25,8 @@
 #define MAX       1024u
 
 static struct vm vm;
-static ns_t clock_now(void *opaque)
-{
-    (void)opaque;
-    return 0;
-}
-
-static struct vmm_host host = {.now_ns = clock_now};
-static struct vcpu_host cpu_host;
+static struct null_world world;
+static struct vmm_host host;
 static struct vcpu *v;
 static struct code_cache *c;
 static struct host_code_arena arena;
@@ -57,17 +52,12 @@ static void start(void)
     arena = (struct host_code_arena){.size = ARENA};
     arena.rw = zeroed(ARENA);
     arena.rx = arena.rw;
-    vm = (struct vm){.host = &host, .ram_size = RAM_PAGES << GUEST_PAGE_SHIFT, .a20 = true};
-    vm.ram = zeroed(vm.ram_size);
-    vm.page = zeroed(RAM_PAGES);
-    vm.cpu_count = 1;
-    v = vm.cpu[0] = zeroed(sizeof *v);
-    v->vm = &vm;
-    v->host = &cpu_host;
+    host = null_host(&world);
+    v = zeroed(sizeof *v);
+    null_vm(&vm, &world, &host, v, NULL, RAM_PAGES << GUEST_PAGE_SHIFT, NULL);
     v->bt.jump_miss = (uintptr_t)arena.rx;
-    cr_assert(cpu_host.jump_map[0] || jump_maps_create(&cpu_host) == 0);
+    cr_assert(world.cpu_host.jump_map[0] || jump_maps_create(&world.cpu_host) == 0);
     jump_map_init(v, zeroed(HOST_JUMP_MAPS * sizeof *v->bt.jump));
-    mmu_init(v);
     v->translator = zeroed(sizeof *v->translator);
     bt_hear(v);
     mmu_flush_all(v);

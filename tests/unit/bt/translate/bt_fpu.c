@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "bt/run/run_priv.h"
+#include "tests/rig/null_host.h"
 
 #define EIP      0x00401234u
 #define BUF_SIZE 32768u
@@ -22,6 +23,7 @@
 bt_emit_fn t_x87, t_simd, t_fwait;
 
 struct rig {
+    struct null_world world;
     struct vmm_host host;
     struct vm vm;
     struct vcpu cpu;
@@ -41,9 +43,8 @@ static struct rig *rig_new(void)
     struct rig *r = aligned_alloc(64, (sizeof *r + 63) & ~(size_t)63);
 
     memset(r, 0, sizeof *r);
-    r->host.host_feat_7_ebx = ~0u;
-    r->vm.host = &r->host;
-    r->cpu.vm = &r->vm;
+    r->host = null_host(&r->world);
+    null_vm(&r->vm, &r->world, &r->host, &r->cpu, NULL, GUEST_PAGE_SIZE, NULL);
     decoder_init(&r->vm.decoder, ISA_EVERY);
     ZydisDecoderInit(&r->guest, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
     ZydisDecoderInit(&r->native, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
