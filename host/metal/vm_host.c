@@ -228,6 +228,7 @@ int metal_host_init(struct metal *m, const char **why)
         .host_feat_1_ecx = one.c,
         .host_feat_1_edx = one.d,
         .host_feat_7_ebx = cpuid(0, 0).a >= 7 ? cpuid(7, 0).b : 0,
+        .host_rep_flags = true, /* an emulator has them too, whatever vendor it names */
     };
     m->cpu = (struct vcpu_host){
         .opaque = m,
