@@ -5,8 +5,10 @@
  * How        Only the selectors that are loaded have a descriptor in the host's table, made from
  *            the hidden part (struct seg). So direct code can load these again; any other traps,
  *            and the interpreter loads it. That is exact as long as the guest's own table still
- *            says what was loaded, which is compared at each entry.
- * Source     SDM vol. 3A, section 3.4.5 (descriptors), 5.6-5.8 (privilege of loads).
+ *            says what was loaded, which is compared at each entry. Direct code may load null
+ *            selectors 1 to 3 itself, but cannot be entered with one: the host's IRET to an outer
+ *            ring makes 0 of it.
+ * Source     SDM vol. 3A, section 3.4.5 (descriptors), 5.6-5.8 (privilege of loads); vol. 2, IRET.
  */
 #include "direct/direct_priv.h"
 #include "include/ring1/bytes.h"
@@ -78,7 +80,7 @@ bool segments_shadow(struct vcpu *v, struct direct *d)
 
         d->regs.sel[n] = s->sel;
         d->regs.desc[n] = 0;
-        if (sel_is_null(s->sel) && n != SEG_CS && n != SEG_SS)
+        if (s->sel == 0 && n != SEG_CS && n != SEG_SS)
             continue;
         if (sel_is_null(s->sel) || s->sel >> 3 >= DIRECT_SELECTORS ||
             (s->attr & (SEGA_S | SEGA_P)) != (SEGA_S | SEGA_P) || !code_fits(v, n))

@@ -4,7 +4,9 @@
  *
  * Promises   The host checks nothing but its own safety. It refuses selectors of its own and
  *            descriptors that a load at CPL 0 would not take, or that are more privileged than cpl
- *            or 64-bit code; it sets IF and clears IOPL, whatever the flags say.
+ *            or 64-bit code; it sets IF and clears IOPL, whatever the flags say. A null selector is
+ *            0 when the code begins, whatever its RPL (SDM vol. 2, IRET); one that the code loads
+ *            itself stays.
  * Writer     The engine fills direct_regs in before each call; the host overwrites gpr, eip, eflags
  *            and sel with what the guest left there, and error and addr, unless it refused.
  * Not here   Which code may run so (direct/).
@@ -19,7 +21,7 @@
 
 /* Answers of direct_run(): 0 to 31 is the vector of an exception. */
 #define DIRECT_ASKED                                                                               \
-    32u /* an interrupt of the host asked for attention, between two instructions */
+    32u /* an interrupt of the host ended it, between two instructions */
 #define DIRECT_REFUSED 33u /* the host cannot run this: nothing was executed */
 
 struct direct_regs {

@@ -159,6 +159,24 @@ bool direct_is(const struct trap_frame *f)
     return dx.regs && ((f->cs & 3) || (f->rflags & EFL_VM));
 }
 
+static void read_selectors(uint16_t sel[6])
+{
+    __asm__ volatile("mov %%es, %0; mov %%ds, %1; mov %%fs, %2; mov %%gs, %3"
+                     : "=m"(sel[SEG_ES]), "=m"(sel[SEG_DS]), "=m"(sel[SEG_FS]), "=m"(sel[SEG_GS]));
+}
+
+bool direct_would_lose(void)
+{
+    static const uint8_t data_segs[] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
+    uint16_t sel[6];
+
+    read_selectors(sel);
+    for (unsigned n = 0; n < ARRAY_LEN(data_segs); n++)
+        if (sel[data_segs[n]] && !(sel[data_segs[n]] & ~3u))
+            return true;
+    return false;
+}
+
 void direct_leave(struct trap_frame *f, unsigned why)
 {
     struct direct_regs *r = dx.regs;
@@ -172,9 +190,7 @@ void direct_leave(struct trap_frame *f, unsigned why)
     r->eflags = (uint32_t)f->rflags;
     r->sel[SEG_CS] = (uint16_t)f->cs;
     r->sel[SEG_SS] = (uint16_t)f->ss;
-    __asm__ volatile("mov %%es, %0; mov %%ds, %1; mov %%fs, %2; mov %%gs, %3"
-                     : "=m"(r->sel[SEG_ES]), "=m"(r->sel[SEG_DS]), "=m"(r->sel[SEG_FS]),
-                       "=m"(r->sel[SEG_GS]));
+    read_selectors(r->sel);
     __asm__ volatile("mov %0, %%es; mov %0, %%ds; mov %0, %%fs; mov %0, %%gs" : : "r"(0));
     r->error = (uint32_t)f->error;
     r->addr = why == VEC_PF ? (uint32_t)read_cr2() : why == VEC_DB ? take_dr6() : 0;

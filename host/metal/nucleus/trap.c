@@ -172,10 +172,13 @@ void trap(struct trap_frame *f)
 {
     trap_count++;
     if (f->vector >= VECTOR_PIC) {
-        if (f->vector == VECTOR_SERVICE)
+        if (f->vector == VECTOR_SERVICE) {
             service(f);
-        else
-            interrupt(f);
+            return;
+        }
+        interrupt(f);
+        if (direct_is(f) && direct_would_lose())
+            direct_leave(f, DIRECT_ASKED);
         return;
     }
     if (direct_is(f) && f->vector != VEC_NMI && f->vector != VEC_DF && f->vector != VEC_MC) {
