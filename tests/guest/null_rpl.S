@@ -93,7 +93,8 @@ user_loads:
     shl eax, 16
     mov ax, ds
     USER_EXIT
-user_waits: /* until the host's timer has come */
+    .p2align 12
+user_waits: /* until the host's timer has come; no refused page */
     mov ecx, 200
 1:  mov eax, 3
     mov ds, eax
