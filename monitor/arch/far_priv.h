@@ -54,7 +54,8 @@ struct inner_stack {
 /* Takes SS:ESP of level `cpl` from the current TSS and checks it (#TS, #SS). */
 void inner_stack_open(struct vcpu *v, unsigned cpl, unsigned ext, struct inner_stack *in);
 
-/* Makes those of ES, DS, FS, GS null that the outer level v->cpl may not use (SDM vol. 2B, RET). */
+/* Makes those of ES, DS, FS, GS null that the outer level v->cpl may not use, and null ones 0 (SDM
+ * vol. 2B, RET). */
 void far_drop_inner_segments(struct vcpu *v);
 
 /* Everything that a task switch depends on besides the CPU's state. */

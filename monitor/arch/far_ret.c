@@ -53,7 +53,8 @@ void far_drop_inner_segments(struct vcpu *v)
     for (unsigned n = 0; n < ARRAY_LEN(data_segs); n++) {
         struct seg *s = &v->seg[data_segs[n]];
         bool conforming = (s->attr & (SEGA_CODE | SEGA_EC)) == (SEGA_CODE | SEGA_EC);
-        if (s->acc && !conforming && (s->attr & SEGA_DPL) >> SEGA_DPL_SHIFT < v->cpl)
+        if (sel_is_null(s->sel) ||
+            (s->acc && !conforming && (s->attr & SEGA_DPL) >> SEGA_DPL_SHIFT < v->cpl))
             seg_set_null(s, 0);
     }
 }

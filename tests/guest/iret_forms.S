@@ -58,7 +58,7 @@ test_main:
     EXPECT_FAULT "iret from 3 to 0", 13, SEL_CODE32
     USER u_inner_retf
     EXPECT_FAULT "retf from 3 to 0", 13, SEL_CODE32
-    /* outer: segments with DPL < CPL become null, flags IOPL and IF by CPL */
+    /* outer: segments with DPL < CPL become null, null selectors 0, flags IOPL and IF by CPL */
     mov ax, SEL_DATA32
     mov fs, ax
     mov ax, SEL_UDATA32
@@ -67,6 +67,13 @@ test_main:
     EXPECT16 "FS nulled", "word ptr [u_fs]", 0
     EXPECT16 "GS kept", "word ptr [u_gs]", SEL_UDATA32
     EXPECT "IOPL set from CPL 0", "dword ptr [u_flags]", 0x3002
+    mov ax, 3
+    mov fs, ax
+    mov ax, 1
+    mov gs, ax
+    USER u_look
+    EXPECT16 "outer: null selector 3 in FS", "word ptr [u_fs]", 0
+    EXPECT16 "outer: null selector 1 in GS", "word ptr [u_gs]", 0
     /* at CPL 3 with IOPL 0, popf and iret keep IF and IOPL */
     USER u_popf
     EXPECT "popf at CPL 3", "dword ptr [u_flags]", 0x8d7
