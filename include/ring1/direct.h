@@ -20,8 +20,7 @@
 #define DIRECT_SELECTORS 8176u
 
 /* Answers of direct_run(): 0 to 31 is the vector of an exception. */
-#define DIRECT_ASKED                                                                               \
-    32u /* an interrupt of the host ended it, between two instructions */
+#define DIRECT_ASKED   32u /* an interrupt of the host ended it, between two instructions */
 #define DIRECT_REFUSED 33u /* the host cannot run this: nothing was executed */
 
 struct direct_regs {

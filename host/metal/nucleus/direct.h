@@ -20,8 +20,8 @@ void direct_enter(struct trap_frame *f);
 void direct_host_forget(void);
 /* Is *f the guest's, of a trap or interrupt in directly executed code? */
 bool direct_is(const struct trap_frame *f);
-/* The guest's code was interrupted. Would the way back into it change a segment register? A null selector with an
- * RPL becomes 0 there (SDM vol. 2, IRET). */
+/* Guest code was interrupted: would the way back into it change a segment register? A null selector
+ * with an RPL becomes 0 there (SDM vol. 2, IRET). */
 bool direct_would_lose(void);
 /* *f is the guest's, and becomes the caller's with the answer. */
 void direct_leave(struct trap_frame *f, unsigned why);
