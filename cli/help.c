@@ -40,7 +40,7 @@ static void print_names(FILE *f, unsigned r)
 
 void help_run(FILE *f)
 {
-    fprintf(f, "usage: ring1 run -kernel FILE [OPTION]...\n\n"
+    fprintf(f, "usage: ring1 run -kernel FILE|-hda FILE|-cdrom FILE [OPTION]...\n\n"
                "Boots a 32-bit x86 operating system. Options have QEMU's names and meanings where\n"
                "QEMU has them; they begin with one dash or two.\n");
     for (unsigned r = 0; r < option_row_count; r++) {
