@@ -115,7 +115,7 @@ static int run_machine(const struct config *cfg)
 
 int cmd_run(int count, char **args)
 {
-    struct config cfg;
+    static struct config cfg; /* big, and the stack is not yet what we need */
     struct error e;
 
     switch (options_parse(&cfg, count, args, &e)) {

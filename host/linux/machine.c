@@ -114,6 +114,8 @@ static int create_translator(struct machine *m, struct machine_parts *p, struct 
     return 0;
 }
 
+/* Where the host gives no memory that windows can show (ulimit -f, say), the guest's accesses go
+ * through the bus. */
 static int create_video(struct machine *m)
 {
     struct machine_video *s;
@@ -124,6 +126,12 @@ static int create_video(struct machine *m)
     if (!s)
         return -1;
     s->bytes = guest_ram_add(&m->ram, VGA_MEMORY, &s->at);
+    if (!s->bytes) {
+        unmap(s, sizeof *s);
+        m->video = NULL;
+        m->video_by_bus = zeroed_alloc(VGA_MEMORY);
+        return m->video_by_bus ? 0 : -1;
+    }
     if (m->cfg->exec == EXEC_LOCKSTEP)
         s->twin = zeroed_alloc(VGA_MEMORY);
     return s->bytes && (s->twin || m->cfg->exec != EXEC_LOCKSTEP) ? 0 : -1;
@@ -246,6 +254,8 @@ static int build(struct machine *m, const struct machine_parts *parts, struct er
         .debug_exit_size = (int)cfg->debug_exit_size,
         .testdev = cfg->testdev,
         .debugcon = chardev_of(&m->console[MAX_SERIAL]),
+        .vga_memory = m->video_by_bus,
+        .vga_memory_size = VGA_MEMORY,
     };
 
     for (unsigned i = 0; i < MAX_SERIAL; i++) {
@@ -337,6 +347,7 @@ void machine_destroy(struct machine *m)
     if (m->video)
         unmap(m->video->twin, VGA_MEMORY);
     unmap(m->video, sizeof *m->video);
+    unmap(m->video_by_bus, VGA_MEMORY);
     unmap(m->bt_memory, m->bt_memory_size);
     unmap(m->window_memory, window_size());
     unmap(m->page, m->ram.size >> GUEST_PAGE_SHIFT);
@@ -344,6 +355,7 @@ void machine_destroy(struct machine *m)
     unmap(m->vcpu, sizeof *m->vcpu);
     m->pc = NULL;
     m->video = NULL;
+    m->video_by_bus = NULL;
     m->vcpu = NULL;
     m->interp_memory = m->bt_memory = m->window_memory = NULL;
     m->page = m->vm.page = NULL;

@@ -28,7 +28,8 @@ struct machine {
     struct vm vm;
     struct vcpu *vcpu; /* NULL until it exists; the TLB makes it big */
     struct pc *pc;
-    struct machine_video *video; /* NULL: there is no graphics card */
+    struct machine_video *video; /* NULL: there is no graphics card, or the next has its memory */
+    uint8_t *video_by_bus;       /* VGA_MEMORY bytes that no window shows; NULL: none */
     struct console console[CONSOLES];
     unsigned console_count;                /* opened so far, in the order of the array */
     struct block_drive *drive[IDE_DRIVES]; /* 2 * bus + unit; NULL: no drive there */

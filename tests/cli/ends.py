@@ -153,7 +153,7 @@ def limits(tmp):
     with open(RING1, "rb") as f:
         if b"__asan_init" not in f.read():  # which takes memory of its own
             table += [("DATA", 256 * mib, "translate", 7, must_do.format("ulimit -d", 32)),
-                      ("DATA", 64 * mib, "translate", 7, must_do.format("ulimit -d", 4) + r"ring1: the host gives no memory for the books .*ulimit -d.*\n"),
+                      ("DATA", 48 * mib, "translate", 7, must_do.format("ulimit -d", 2) + r"ring1: the host gives no memory for the books .*ulimit -d.*\n"),
                       ("DATA", 4 * mib, "interpret", 1, r"ring1: the host has not enough memory for the monitor\n"),
                       ("STACK", 16 << 10, "translate", 7, "")]
     for name, value, mode, want, says in table:
