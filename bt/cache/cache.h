@@ -94,7 +94,7 @@ struct cache_page {
     struct code_page code;
     gla_t gla;              /* linear page of the first of its blocks */
     unsigned invalidations; /* writes that killed blocks, lately: since a pause of WRITTEN_PAUSE */
-    ns_t written_at;        /* when the last of them came */
+    ns_t written_at;        /* code_cache.spent at the last of them */
 };
 
 /* Bits of `before`: some for each block while the limit is a quarter of the largest arena. */
@@ -120,6 +120,7 @@ struct code_cache {
     struct code_map code;               /* physical pages with blocks: struct cache_page */
     /* sites and slots of complete blocks: those beyond belong to the block being made */
     uint32_t sites_done, slots_done;
+    ns_t spent;               /* the vCPU's CPU time at about the last millisecond */
     struct bt_heat *heat;     /* forgets what is known of code that changed; NULL: nobody counts */
     struct vcpu_stats *stats; /* of the vCPU whose blocks these are; NULL before the first block */
 };
@@ -163,7 +164,7 @@ unsigned cache_written(struct vcpu *v, struct code_cache *c, gpa_t page, unsigne
 bool cache_is_aliased(const struct code_cache *c, gla_t gla, gpa_t gpa);
 
 /* How many writes killed blocks of the page lately, without a longer pause. */
-unsigned cache_page_invalidations(const struct vcpu *v, const struct code_cache *c, gpa_t page);
+unsigned cache_page_invalidations(const struct code_cache *c, gpa_t page);
 
 /* Forgets all blocks. If most were made again since the last flush, the guest needs more than the
  * limit: it is doubled, up to the arena's size. */
@@ -184,7 +185,7 @@ struct bt_jump_map {
     uint32_t used_count;                 /* of used[]; beyond its size: any entry may be in use */
     uint32_t written_count, written_max; /* pieces */
     uint32_t full_count;                 /* how many pieces were left when the map was full last */
-    ns_t full_at;                        /* when that was */
+    ns_t full_at, full_spent;            /* when that was, and the CPU time until then */
     uint64_t full_blocks;                /* stats.bt_blocks at that time */
     uint32_t random;
     gla_t used[BT_JUMP_USED]; /* entries that are not empty; some twice, some emptied since */
@@ -209,9 +210,9 @@ uint64_t jump_map_find(struct vcpu *v, unsigned map, gla_t gla);
 void jump_map_remove(struct vcpu *v, gla_t gla, uint64_t host); /* all maps, if it leads there */
 void jump_map_flush(struct vcpu *v, unsigned map);
 void jump_maps_flush(struct vcpu *v);
-/* To be called now and then: empties a map that has not needed its memory for a while, and gives
- * the memory back. */
-void jump_map_rest(struct vcpu *v, ns_t now);
+/* To be called now and then, with the time and the CPU time: empties a map that has not needed its
+ * memory for a while, and gives the memory back. */
+void jump_map_rest(struct vcpu *v, ns_t now, ns_t spent);
 /* Empties the entries of one linear page in all maps (INVLPG). Cheap when there are none. */
 void jump_map_flush_page(struct vcpu *v, gla_t page);
 

@@ -26,23 +26,21 @@ bool cache_is_aliased(const struct code_cache *c, gla_t gla, gpa_t gpa)
     return p && p->code.ranges && p->gla != (gla & ~(gla_t)GUEST_PAGE_MASK);
 }
 
-unsigned cache_page_invalidations(const struct vcpu *v, const struct code_cache *c, gpa_t page)
+unsigned cache_page_invalidations(const struct code_cache *c, gpa_t page)
 {
     const struct cache_page *p = page_find(c, page & ~(gpa_t)GUEST_PAGE_MASK);
 
-    if (!p || !p->invalidations || vm_now(v->vm) - p->written_at > WRITTEN_PAUSE)
+    if (!p || !p->invalidations || c->spent - p->written_at > WRITTEN_PAUSE)
         return 0;
     return p->invalidations;
 }
 
-static void count_invalidation(const struct vcpu *v, struct cache_page *p)
+static void count_invalidation(const struct code_cache *c, struct cache_page *p)
 {
-    ns_t now = vm_now(v->vm);
-
-    if (now - p->written_at > WRITTEN_PAUSE)
+    if (c->spent - p->written_at > WRITTEN_PAUSE)
         p->invalidations = 0;
     p->invalidations++;
-    p->written_at = now;
+    p->written_at = c->spent;
 }
 
 void cache_page_add(struct vcpu *v, struct code_cache *c, struct bt_block *b)
@@ -100,6 +98,6 @@ unsigned cache_written(struct vcpu *v, struct code_cache *c, gpa_t page, unsigne
     unsigned killed = cache_invalidate(v, c, page, first, last);
 
     if (killed)
-        count_invalidation(v, page_find(c, page));
+        count_invalidation(c, page_find(c, page));
     return killed;
 }

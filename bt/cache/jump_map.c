@@ -12,8 +12,8 @@
  *            that had been translated before: filling a piece again costs some 2 us, so less than
  *            an eighth of the time goes into that. At the last bound, or when there is time, memory
  *            goes back block by block, chosen at random: of a working set that is a little too
- *            large most stays. A map that has not been full for seconds begins anew with the first
- *            bound.
+ *            large most stays. A map that has not been full for seconds, of which the guest had the
+ *            CPU for one, begins anew with the first bound.
  * Invariant  Every entry that is not empty is named in used[], unless used_count exceeds its size;
  *            lies on a piece whose bit is set in written[]; and counts in page_live[].
  */
@@ -22,11 +22,12 @@
 #include "monitor/cpu/vcpu.h"
 #include "monitor/cpu/vm.h"
 
-/* If pieces are taken more often than one in this time, the map is too small. */
-#define PIECE_NS 16000ull
-#define REST_NS  4000000000ull
-#define PIECE    (1u << BT_JUMP_PIECE_SHIFT)
-#define BLOCK    (1u << BT_JUMP_BLOCK_SHIFT)
+/* If pieces are taken more often than one in this CPU time, the map is too small. */
+#define PIECE_NS      16000ull
+#define REST_NS       4000000000ull
+#define REST_SPENT_NS 1000000000ull
+#define PIECE         (1u << BT_JUMP_PIECE_SHIFT)
+#define BLOCK         (1u << BT_JUMP_BLOCK_SHIFT)
 
 static uint32_t *live_of(struct bt_jump_map *m, gla_t gla)
 {
@@ -85,12 +86,13 @@ static void clear(struct vcpu *v, unsigned map)
     v->stats.bt_jump_clears++;
 }
 
-void jump_map_rest(struct vcpu *v, ns_t now)
+void jump_map_rest(struct vcpu *v, ns_t now, ns_t spent)
 {
     for (unsigned map = 0; map < HOST_JUMP_MAPS; map++) {
         struct bt_jump_map *m = &v->bt.jump[map];
 
-        if (m->written_max > BT_JUMP_WRITTEN(map) && now - m->full_at >= REST_NS)
+        if (m->written_max > BT_JUMP_WRITTEN(map) && now - m->full_at >= REST_NS &&
+            spent - m->full_spent >= REST_SPENT_NS)
             clear(v, map);
     }
 }
@@ -134,11 +136,11 @@ static void shrink(struct vcpu *v, struct bt_jump_map *m, uint32_t most)
 
 static void when_full(struct vcpu *v, struct bt_jump_map *m)
 {
-    ns_t now = vm_now(v->vm);
+    ns_t spent = vcpu_spent(v->vm, v->host);
     uint32_t more = m->written_count - m->full_count;
     uint64_t blocks = v->stats.bt_blocks;
 
-    if (now - m->full_at < more * PIECE_NS && blocks - m->full_blocks < more / 2 &&
+    if (spent - m->full_spent < more * PIECE_NS && blocks - m->full_blocks < more / 2 &&
         m->written_max < BT_JUMP_WRITTEN_MOST) {
         m->written_max *= 2;
         if (m->written_max > BT_JUMP_WRITTEN_MOST)
@@ -146,7 +148,8 @@ static void when_full(struct vcpu *v, struct bt_jump_map *m)
     } else {
         shrink(v, m, m->written_max - m->written_max / 8);
     }
-    m->full_at = now;
+    m->full_at = vm_now(v->vm);
+    m->full_spent = spent;
     m->full_blocks = blocks;
     m->full_count = m->written_count;
 }

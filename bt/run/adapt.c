@@ -31,6 +31,13 @@
 /* A change of context costs some 0.1 us and the jump map. */
 #define SEG_CHANGES_MUCH 2000u /* in SWEEP_NS */
 
+/* CPU time, not the clock's: on a busy host that goes on while the guest stands still, and what
+ * comes often would look rare. */
+static ns_t spent(const struct vcpu *v)
+{
+    return vcpu_spent(v->vm, v->host);
+}
+
 void adapt_init(struct vcpu *v)
 {
     v->translator->adapt.dense.seen = v->stats.costly_events;
@@ -116,7 +123,7 @@ static bool note(struct vcpu *v, struct adapt_site *s, enum adapt_form form, enu
         return false;
     s->form = (uint8_t)form;
     s->traps = 0;
-    s->until = vm_now(v->vm) + (SWEEP_NS << s->level);
+    s->until = spent(v) + (SWEEP_NS << s->level);
     if (s->level < (filled ? LEVEL_MAX_FILLED : LEVEL_MAX))
         s->level++;
     return true;
@@ -130,7 +137,7 @@ static void back_off_note(struct vcpu *v, struct adapt_back_off *b, unsigned cos
     b->cost += cost;
     if (b->cost < much)
         return;
-    ns_t now = vm_now(v->vm);
+    ns_t now = spent(v);
     if (now - b->since < SWEEP_NS) {
         b->on = true;
         b->until = now + (SWEEP_NS << b->level);
@@ -275,7 +282,7 @@ static void dense_next(struct adapt_dense *d, ns_t now, ns_t took)
 /* The interpreter runs, and its batch is not full yet. */
 static void dense_look(struct vcpu *v, struct adapt_dense *d)
 {
-    ns_t now = vm_now(v->vm), ps = (now - d->since) * 1000;
+    ns_t now = spent(v), ps = (now - d->since) * 1000;
     uint64_t events = 1 + v->stats.costly_events - d->seen;
 
     d->looked = v->stats.insns;
@@ -295,7 +302,7 @@ bool adapt_interprets(struct vcpu *v)
     struct adapt_dense *d = &v->translator->adapt.dense;
 
     if (adapt_is_due(v)) {
-        ns_t now = vm_now(v->vm);
+        ns_t now = spent(v);
 
         dense_next(d, now, (now - d->since) * 1000 / (v->stats.costly_events - d->seen));
         dense_begin(v, d, now);
@@ -414,8 +421,9 @@ bool adapt_window(const struct vcpu *v)
 void adapt_tick(struct vcpu *v)
 {
     struct adapt *a = &v->translator->adapt;
-    ns_t now = vm_now(v->vm);
+    ns_t now = spent(v);
 
+    v->translator->cache.spent = now;
     if (v->cpl == 3) {
         struct adapt_space *s = space_get(a, v->cr3);
         s->ticks++;
@@ -425,6 +433,6 @@ void adapt_tick(struct vcpu *v)
     if (now >= a->next_sweep) {
         a->next_sweep = now + SWEEP_NS;
         sweep(v, a, now);
-        jump_map_rest(v, now);
+        jump_map_rest(v, vm_now(v->vm), now);
     }
 }

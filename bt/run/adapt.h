@@ -18,6 +18,7 @@
  *            and leaving the cache may cost more than what runs there gains: both ways are
  *            measured, by the time from event to event, and the faster one is taken for a while.
  *            Only what comes as often under both engines is such an event.
+ * Time       All of it is judged by CPU time (vcpu_host.spent_ns).
  * Bounds     Two sites share each place of the table. Where both are taken by such instructions,
  *            the third's page becomes soft as a whole.
  * Promises   Only speed depends on what is decided here.

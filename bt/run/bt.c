@@ -69,7 +69,7 @@ static bool is_cold(const struct vcpu *v, gla_t gla, gpa_t gpa)
     if (!bt->opt.no_aliased) {
         if (cache_is_aliased(&bt->cache, gla, gpa))
             runs += BT_HEAT_ALIASED;
-        if (cache_page_invalidations(v, &bt->cache, gpa) >= BT_WRITTEN_OFTEN) {
+        if (cache_page_invalidations(&bt->cache, gpa) >= BT_WRITTEN_OFTEN) {
             runs += BT_HEAT_WRITTEN;
             bt->cold_insns = BT_WRITTEN_INSNS;
         }

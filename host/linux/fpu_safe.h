@@ -30,6 +30,8 @@ void clock_init(struct host_clock *c);
 /* vmm_host.now_ns, .random32 and .wall_seconds; `clock` is a struct host_clock. */
 ns_t clock_now(void *clock);
 bool clock_random32(void *clock, uint32_t *out);
+/* Is vcpu_host.spent_ns, of the thread that calls. */
+ns_t clock_spent(void *clock);
 int64_t clock_wall(void *clock);
 
 /* ---- break_timer.c: the timer that interrupts translated code ---- */

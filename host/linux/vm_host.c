@@ -135,7 +135,7 @@ int vm_host_init(struct linux_host *h, const struct config *cfg, struct error *e
         .trace_mask = cfg->trace_mask,
         .guest_tsc_khz = clock_tsc_khz(),
     };
-    h->cpu = (struct vcpu_host){.opaque = h, .fpu_call = host_fpu_call};
+    h->cpu = (struct vcpu_host){.opaque = h, .fpu_call = host_fpu_call, .spent_ns = clock_spent};
     if (__get_cpuid(1, &a, &b, &c, &d)) {
         h->host.host_feat_1_ecx = c;
         h->host.host_feat_1_edx = d;

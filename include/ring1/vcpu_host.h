@@ -52,6 +52,11 @@ struct vcpu_host {
      * the previous request. NULL: the vCPU is not interrupted (tests). */
     void (*arm_timer)(void *opaque, ns_t at);
 
+    /* How long the vCPU's thread has had a CPU of the host, in ns; never less than before. What
+     * pays is judged by it: vmm_host.now_ns() goes on while others have the CPU. NULL: the thread
+     * has one to itself, and now_ns() says the same. */
+    ns_t (*spent_ns)(void *opaque);
+
     /* A window is 4 GiB of host address space, inaccessible where nothing is mapped. Window n shows
      * guest linear address 0 at window_base[n]. Guards of more than 2 GiB on both sides are never
      * accessible. The three calls act on `len` bytes at guest linear `gla` (gla + len <= 4 GiB),

@@ -14,6 +14,7 @@
 #include "decoder/insn.h"
 #include "devices/bus.h"
 #include "include/ring1/host.h"
+#include "include/ring1/vcpu_host.h"
 #include "monitor/cpu/vcpu.h"
 
 /* What a physical page is; vm.page[gpa >> 12] for pages below vm.ram_size, a region's page[] where
@@ -115,6 +116,12 @@ struct vm {
 static inline ns_t vm_now(const struct vm *vm)
 {
     return vm->host->now_ns(vm->host->opaque);
+}
+
+/* The CPU time that the vCPU's thread took (vcpu_host.spent_ns), in ns. */
+static inline ns_t vcpu_spent(const struct vm *vm, const struct vcpu_host *h)
+{
+    return h->spent_ns ? h->spent_ns(h->opaque) : vm_now(vm);
 }
 
 /* The next four write the CPU's struct vcpu. The board calls them on its thread, which is also the

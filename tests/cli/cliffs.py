@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(sys.argv[2], "bench"))
 import cliffs  # noqa: E402, the path is an argument
 
 # Guest, rounds, statistic, how many of it per round are too many. Without the remedy each has at least twice as many.
-# The rounds of pieces, chunks and targets are many, since the jump map grows by the host's clock, late on a busy machine:
+# The rounds of pieces, chunks and targets are many, since the jump map takes a while to grow:
 # most of what they count comes before that.
 LIMITS = [
     ("de", 20000, "exit_trap", 0.1),

@@ -24,11 +24,18 @@ static struct vmm_host host;
 static struct vcpu_host cpu_host;
 static struct vcpu *v;
 static ns_t now, clock_step; /* the clock runs when it is looked at */
+static ns_t spent;           /* CPU time, of a host that counts it */
 
 static ns_t clock_now(void *opaque)
 {
     (void)opaque;
     return now += clock_step;
+}
+
+static ns_t spent_now(void *opaque)
+{
+    (void)opaque;
+    return spent;
 }
 
 static void start(void)
@@ -212,6 +219,23 @@ Test(bt_jump_map, new_code)
     cr_expect(m->written_max > 40 * BT_JUMP_PIECES, "the same again: it is not new");
 }
 
+/* On a busy host much time passes while the guest does little: CPU time counts. */
+Test(bt_jump_map, busy_host)
+{
+    start();
+    struct bt_jump_map *m = &v->bt.jump[0];
+
+    cpu_host.spent_ns = spent_now;
+    clock_step = NS_PER_SEC;
+    fill(0, 0x40000000, 40);
+    cr_expect(v->stats.bt_jump_drops == 0 && m->written_count == 40 * BT_JUMP_PIECES);
+    jump_map_rest(v, now + 100 * NS_PER_SEC, spent + NS_PER_SEC / 2);
+    jump_map_rest(v, m->full_at + NS_PER_SEC, spent + NS_PER_SEC);
+    cr_expect(v->stats.bt_jump_clears == 0, "the guest has had little time to use it");
+    jump_map_rest(v, now + 100 * NS_PER_SEC, spent + NS_PER_SEC);
+    cr_expect(v->stats.bt_jump_clears == 1);
+}
+
 /* What is put all at once is in use: the map grows, up to a last bound, and a working set that is
  * larger keeps most of what it has. When it is quiet, the memory goes back. */
 Test(bt_jump_map, memory_follows_use)
@@ -226,13 +250,13 @@ Test(bt_jump_map, memory_follows_use)
     cr_expect(v->stats.bt_jump_drops > 0 && m->written_max == BT_JUMP_WRITTEN_MOST);
     cr_expect(m->written_count >= BT_JUMP_WRITTEN_MOST - BT_JUMP_WRITTEN_MOST / 8);
     cr_expect(status("VmRSS:") - before > BT_JUMP_WRITTEN_MOST / 2 * 4);
-    jump_map_rest(v, now);
+    jump_map_rest(v, now, now);
     cr_expect(v->stats.bt_jump_clears == 0);
-    jump_map_rest(v, now + 10000000000);
+    jump_map_rest(v, now + 10000000000, now + 10000000000);
     cr_expect(v->stats.bt_jump_clears == 1 && m->written_max == BT_JUMP_WRITTEN(0));
     cr_expect(pieces(0) == 0 && live(0) == 0 && is_empty(0, 0x80000000));
     cr_expect(status("VmRSS:") < before + 8192);
-    jump_map_rest(v, now + 20000000000);
+    jump_map_rest(v, now + 20000000000, now + 20000000000);
     cr_expect(v->stats.bt_jump_clears == 1, "nothing more to give back");
     fill(0, 0x40000000, 1);
 }
@@ -255,7 +279,7 @@ Test(bt_jump_map, mappings_and_page_tables_are_bounded)
     /* a table for each block; sanitizers have some for their own memory */
     cr_expect(taken < BT_JUMP_BLOCKS * 4 * 3 / 2, "%lu KiB", taken);
     cr_expect(v->stats.bt_jump_clears + v->stats.bt_jump_drops == 0);
-    jump_map_rest(v, now + 10000000000);
+    jump_map_rest(v, now + 10000000000, now + 10000000000);
     cr_expect(status("VmPTE:") - before < BT_JUMP_BLOCKS * 4 / 2);
     jump_map_put(v, 0, 0x1234, MISS + 5);
     cr_expect(leads_to(0, 0x1234, MISS + 5));

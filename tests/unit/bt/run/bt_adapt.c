@@ -114,6 +114,35 @@ Test(bt_adapt, modes)
     cr_expect(adapt_window(r->cpu));
 }
 
+static ns_t spent;
+
+static ns_t spent_now(void *opaque)
+{
+    (void)opaque;
+    return spent;
+}
+
+/* On a busy host the clock goes on while the guest stands still. What comes often in the time that
+ * the guest has the CPU is as costly as on another, and what is done about it lasts as long. */
+Test(bt_adapt, busy_host)
+{
+    start();
+    r->world.cpu_host.spent_ns = spent_now;
+    later(0); /* the first sweep */
+    for (unsigned n = 0; n < 100; n++, r->world.now += NS_PER_SEC)
+        flip(1);
+    cr_expect(!adapt_window(r->cpu));
+    traps(0x5001, ADAPT_EMULATED, 3);
+    later(NS_PER_SEC);
+    traps(0x5001, ADAPT_EMULATED, 1);
+    cr_expect(form(0x5001) == ADAPT_SOFT);
+    later(NS_PER_SEC);
+    cr_expect(!adapt_window(r->cpu) && form(0x5001) == ADAPT_SOFT);
+    spent += NS_PER_SEC;
+    later(0);
+    cr_expect(adapt_window(r->cpu) && form(0x5001) == ADAPT_FAST);
+}
+
 Test(bt_adapt, segments)
 {
     struct adapt *a = start();

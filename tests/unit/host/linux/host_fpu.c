@@ -133,6 +133,7 @@ Test(host_fpu, every_function_of_the_host, .init = start, .fini = end)
     h.console = console;
     h.consoles = ARRAY_LEN(console);
     CHECK(f->now_ns, o);
+    CHECK(c->spent_ns, o);
     CHECK(c->fpu_call, o, NUMBER(c->stubs.rx), NUMBER(io));
     CHECK(f->random32, o, NUMBER(&random));
     CHECK(f->wall_seconds, o);
