@@ -74,6 +74,8 @@ static void list_remove(struct windows *ws, struct leaf *l)
     *(l->prev ? &ws->leaf[l->prev].next : head) = l->next;
     if (l->next)
         ws->leaf[l->next].prev = l->prev;
+    if (!ws->win[l->window].list[0])
+        ws->big &= ~(1u << l->window);
 }
 
 static void leaf_free(struct windows *ws, struct leaf *l)
@@ -133,6 +135,7 @@ struct leaf *leaf_new(struct vcpu *v, unsigned n, unsigned region, enum leaf_kin
     if (*head)
         ws->leaf[*head].prev = at;
     *head = at;
+    ws->big |= (uint32_t)(kind != LEAF_SMALL) << n;
     ws->win[n].leaf_of[region] = at;
     ws->win[n].leaves++;
     ws->leaves++;
@@ -325,8 +328,8 @@ void window_protect_gpa(struct vcpu *v, gpa_t page)
 
     if (!ws->leaves)
         return;
-    for (unsigned n = 0; n < v->host->window_count; n++)
-        protect_big(v, n, page);
+    for (uint32_t big = ws->big; big; big &= big - 1)
+        protect_big(v, (unsigned)__builtin_ctz(big), page);
     if (page >> GUEST_PAGE_SHIFT >= RMAP_PAGES)
         return;
     r = &ws->rmap[page >> GUEST_PAGE_SHIFT];
@@ -340,9 +343,8 @@ void window_protect_gpa(struct vcpu *v, gpa_t page)
             leaf_protect(v, l, i, 1, 0);
         return;
     }
-    for (unsigned n = 0; n < HOST_WINDOWS; n++)
-        if (word >> n & 1)
-            protect_search(v, n, page);
+    for (; word; word &= word - 1)
+        protect_search(v, (unsigned)__builtin_ctz(word), page);
 }
 
 /* ---- mapping ---- */

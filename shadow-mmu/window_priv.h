@@ -81,6 +81,7 @@ struct windows {
     uint32_t losses;  /* see window_space.c */
     struct window_hint hint[WINDOW_HINTS];
     uint16_t leaf_free, leaf_used, table_free, table_used;
+    uint32_t big; /* a bit for each window with leaves that are not small */
     struct window win[HOST_WINDOWS];
     uint16_t table_next[TABLE_COUNT];
     struct leaf leaf[LEAF_COUNT];
