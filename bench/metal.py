@@ -66,7 +66,10 @@ def counted(text):
 
 
 def stat(text, what):
+    """Of the report; 0 when there is none."""
     line = re.search(rf"^ring1: +(\d+)  {re.escape(what)}$", text, re.M)
+    if not line and counted(text):
+        sys.exit(f"the report has no row '{what}'")
     return int(line[1]) if line else 0
 
 
@@ -75,14 +78,14 @@ def whole(text, insns):
     c = counted(text)
     if not c:
         return {}
-    traps = stat(text, "exits: the host trapped") + stat(text, "of its instructions interpreted because they trapped") + \
+    traps = stat(text, "exits: the host trapped") + stat(text, "directly executed instructions interpreted because they trapped") + \
         stat(text, "window faults filled from the guest's tables")
     user, kernel = (max(0, c[n]) for n in ("user", "kernel"))
     return {"machine": c["ticks"], "per_insn": c["ticks"] / insns, "traps": 1000 * traps / insns,
             "crossings": 1000 * c["crossings"] / insns, "callouts": 1000 * stat(text, "calls from translated code into the monitor") / insns,
             "interpreted": stat(text, "guest instructions interpreted"), "user_direct": user, "kernel_direct": kernel,
             "scanned": stat(text, "pages scanned before they could run directly"),
-            "unclean": stat(text, "of them not clean: left to the translator"), "entries": c["entries"], "refused": stat(text, "times the translator had to take over")}
+            "unclean": stat(text, "scanned pages that were not clean: left to the translator"), "entries": c["entries"], "refused": stat(text, "times the translator had to take over")}
 
 
 def table(title, rows, columns, text):
