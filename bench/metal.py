@@ -6,7 +6,8 @@ on this machine disturbs it.
 
 Usage: bench/metal.py [--image FILE] [--tiny FILE] [--json]
 Prints three tables: nanobenchmarks (bench/nano/nano.S), a whole guest (tiny: boot, a recursive program, power-off), and where its instructions ran.
-Status 1: a guest did not come to its end, or a program computes less than 99 % of its instructions on the bare CPU.
+Status 1: a guest did not come to its end, a program computes less than 99 % of its instructions on the bare CPU, or one costs ten times what it costs
+translated because it loops over a page that may run directly and one that may not.
 """
 import argparse
 import json
@@ -27,6 +28,7 @@ PROGRAM = "run=fib 27;help"
 # upper bound (host/metal/nucleus/entry.S and the ends of direct.c).
 WAY = 80
 SHARE = 0.99
+BESIDE = 10
 
 
 def build(folder):
@@ -107,7 +109,7 @@ def main():
         tiny = {m: run(m, args.image, args.tiny, PROGRAM) for m in MODES}
     nano = {m: nanos(t) for m, t in text.items()}
     insns = stat(tiny[MODES[0]], "guest instructions interpreted")
-    lost = [TITLES[m] for m in nano if len(nano[m]) != 9] + [f"tiny, {TITLES[m]}" for m in MODES if not counted(tiny[m]) or not insns]
+    lost = [TITLES[m] for m in nano if len(nano[m]) != 10] + [f"tiny, {TITLES[m]}" for m in MODES if not counted(tiny[m]) or not insns]
     if lost:
         print("did not come to its end: " + "; ".join(lost), file=sys.stderr)
         return 1
@@ -116,7 +118,8 @@ def main():
     program = 300000 * nano[BARE]["program"] * 2
     c = counted(text[MODES[2]])
     syscalls = 2 * 1000 * 4  # MOV, MOV, DEC, JNZ of nano_syscall's rounds
-    share = min(1.0, (c["user"] - WAY * c["entries"] - syscalls) / program)
+    beside = 2 * 2000 * 4  # at most: the instructions of nano_beside's rounds
+    share = min(1.0, (c["user"] - WAY * c["entries"] - syscalls - beside) / program)
     if args.json:
         json.dump({"nano": nano, "tiny": rows, "tiny_instructions": insns, "user_share": share}, sys.stdout, indent=1)
     else:
@@ -129,7 +132,8 @@ def main():
         for m in MODES[2:]:
             print(f"\n{TITLES[m]}: {rows[m]['scanned']} pages scanned, {rows[m]['unclean']} of them left to the translator.", end="")
         print(f"\n\nA program that computes: {100 * share:.2f} % of its instructions on the bare CPU.")
-    return 0 if share > SHARE else 1
+    times = max(nano[m]["beside-cpuid"] for m in MODES[2:]) / nano[MODES[1]]["beside-cpuid"]
+    return 0 if share > SHARE and times < BESIDE else 1
 
 
 def part(row, r, insns):

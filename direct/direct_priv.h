@@ -13,7 +13,8 @@ enum page_state {
     PAGE_UNKNOWN, /* not scanned since it was written */
     PAGE_CLEAN,
     PAGE_UNCLEAN, /* something in it would not do what it does for the interpreter */
-    PAGE_BUSY,    /* clean, but it traps so often that the translator is faster; for a while */
+    PAGE_BUSY,    /* clean, but it traps, or leads to a page that is not clean, so often that the
+                   * translator is faster; for a while */
 };
 
 #define SCAN_PREFIXES 4u
@@ -35,9 +36,10 @@ struct direct {
     /* Pages by linear address that direct code may not run at: refusal_word(). */
     uint32_t refused[REFUSALS];
     uint32_t generation; /* counts what may make a refused page clean */
-    /* Traps since `counting`, by physical page. */
+    /* Traps and refusals since `counting`, by physical page. */
     uint8_t traps[TRAP_COUNTS];
     ns_t counting;
+    gla_t entered; /* where direct code was entered last */
     struct busy_page busy[BUSY_PAGES];
     unsigned busy_next;
     ns_t busy_ends; /* the first of them; NS_NEVER */
@@ -87,6 +89,8 @@ void pages_refuse(struct vcpu *v, struct direct *d, gla_t gla);
 bool pages_refused(const struct vcpu *v, struct direct *d, gla_t gla);
 /* An instruction at v->eip trapped and was interpreted. */
 void pages_trapped(struct vcpu *v, struct direct *d);
+/* Direct code was entered at d->entered and has come to v->eip, where the translator takes over. */
+void pages_left(struct vcpu *v, struct direct *d);
 
 /* ---- segments.c ---- */
 

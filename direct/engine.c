@@ -129,6 +129,7 @@ static bool page_fault(struct vcpu *v, struct direct *d)
         if (pages_allow(v, d, r->addr))
             return true;
         if (((r->addr ^ code_at(v)) & ~GUEST_PAGE_MASK) == 0) {
+            pages_left(v, d);
             pages_refuse(v, d, code_at(v));
             return false;
         }
@@ -176,6 +177,7 @@ static void run(struct vcpu *v)
             return;
         }
         v->stats.direct_entries++;
+        d->entered = code_at(v);
         unsigned why = h->direct_run(h->opaque, &d->regs);
         state_take(v, d);
         if (!handle(v, d, why))

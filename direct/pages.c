@@ -4,7 +4,8 @@
  *
  * Promises   A page is executable only while it is clean. One that is written while it runs, or
  *            traps more than it computes, goes to the translator; the latter comes back after a
- *            while.
+ *            while. So does one from which the way leads to a page that is not clean, again and
+ *            again: to go over to the translator costs as much as a trap.
  */
 #include "direct/direct_priv.h"
 #include "monitor/cpu/listener.h"
@@ -155,12 +156,13 @@ bool pages_refused(const struct vcpu *v, struct direct *d, gla_t gla)
     return *refusal_of(d, gla) == refusal_word(v, d, gla);
 }
 
-void pages_trapped(struct vcpu *v, struct direct *d)
+/* One more reason not to run the page at gla directly. */
+static void count(struct vcpu *v, struct direct *d, gla_t gla)
 {
     ns_t now = vm_now(v->vm);
     struct mmu_walk w;
 
-    if (!mmu_walk(v, code_at(v), lin_how(v) | MMU_READ | MMU_PROBE, &w) || w.gpa >= v->vm->ram_size)
+    if (!mmu_walk(v, gla, lin_how(v) | MMU_READ | MMU_PROBE, &w) || w.gpa >= v->vm->ram_size)
         return;
     if (now - d->counting > BUSY_WITHIN) {
         for (unsigned n = 0; n < TRAP_COUNTS; n++)
@@ -168,11 +170,22 @@ void pages_trapped(struct vcpu *v, struct direct *d)
         d->counting = now;
     }
     gpa_t page = w.gpa & ~(gpa_t)GUEST_PAGE_MASK;
-    uint8_t *count = &d->traps[page >> GUEST_PAGE_SHIFT & (TRAP_COUNTS - 1)];
-    if (++*count < BUSY_TRAPS)
+    uint8_t *traps = &d->traps[page >> GUEST_PAGE_SHIFT & (TRAP_COUNTS - 1)];
+    if (++*traps < BUSY_TRAPS)
         return;
-    *count = 0;
+    *traps = 0;
     make_busy(v, d, page, now);
+}
+
+void pages_trapped(struct vcpu *v, struct direct *d)
+{
+    count(v, d, code_at(v));
+}
+
+void pages_left(struct vcpu *v, struct direct *d)
+{
+    if ((d->entered ^ code_at(v)) & ~GUEST_PAGE_MASK)
+        count(v, d, d->entered);
 }
 
 void direct_forget(struct vcpu *v)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * nano.S - the guest of bench/metal.py: seven single things that a kernel does, and a program at CPL 3, each timed by the
+ * nano.S - the guest of bench/metal.py: seven single things that a kernel does, and two programs at CPL 3, each timed by the
  * guest's time-stamp counter. With QEMU's -icount that counts instructions of the machine below, bare and under ring1.
  *
  * OUT        Lines "nano NAME TICKS ROUNDS" (hexadecimal) on COM1: of the second of two runs.
@@ -10,6 +10,7 @@
 #include "paging.inc"
 #define ROUNDS 1000
 #define PROGRAM_ROUNDS 300000
+#define BESIDE_ROUNDS 2000
 #define VECTOR_BACK 0x31
 #define SEL_UCODE (SEL_FREE2 + 3)
 #define SEL_UDATA (SEL_FREE3 + 3)
@@ -54,6 +55,7 @@ test_main:
     NANO divide-error, nano_divide
     NANO pte-write, nano_pte
     NANO program, nano_program, PROGRAM_ROUNDS
+    NANO beside-cpuid, nano_beside, BESIDE_ROUNDS
     ret
 
 /* IN: name, entry, rounds on the stack. */
@@ -152,6 +154,9 @@ nano_syscall:
 nano_program:
     mov esi, offset user_program
     jmp to_user
+nano_beside:
+    mov esi, offset user_beside
+    jmp to_user
 
     .balign 4096
 /* ---- timed: nothing here reads or writes the machine's state without a trap ---- */
@@ -236,4 +241,16 @@ user_program:
     add eax, [esp]
     pop edx
     ret
+/* Loops over two pages: what it calls has a page in which a CPUID stands, not executed, that no monitor lets run directly. */
+    .balign 4096
+user_beside:
+    call user_unclean
+    dec ecx
+    jnz user_beside
+    int VECTOR_BACK
+    .balign 4096
+user_unclean:
+    ret
+    cpuid
+    .balign 4096
     .section .note.GNU-stack, "", @progbits

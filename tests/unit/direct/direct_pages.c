@@ -12,6 +12,7 @@
 
 static struct direct *d;
 static unsigned asked, answer;
+static gla_t goes_to; /* 0: nowhere; where the answer VEC_PF comes from a fetch */
 static struct direct_regs given;
 
 static unsigned fake_run(void *opaque, struct direct_regs *r)
@@ -19,6 +20,10 @@ static unsigned fake_run(void *opaque, struct direct_regs *r)
     (void)opaque;
     asked++;
     given = *r;
+    if (goes_to) {
+        r->eip = r->addr = goes_to;
+        r->error = 16;
+    }
     return answer;
 }
 
@@ -209,6 +214,57 @@ Test(direct_pages, busy_for_a_while)
     pages_refuse(v, d, CODE);
     fx_world.now += 600000000;
     cr_expect(!pages_refused(v, d, CODE) && pages_allow(v, d, CODE));
+}
+
+/* A loop over a clean page and one that is not: the clean one goes to the translator too, which has
+ * both then, for a while. What is entered at a page that is not clean says nothing of others. */
+Test(direct_pages, a_loop_over_a_page_that_is_not_clean)
+{
+    struct vcpu *v = start(true, false);
+    gla_t other = CODE + GUEST_PAGE_SIZE;
+
+    code(0x90);
+    fx_vm.ram[other] = 0x0f;
+    fx_vm.ram[other + 1] = 0xa2;
+    cr_assert(pages_allow(v, d, CODE) && !pages_allow(v, d, other));
+    for (unsigned n = 0; n < 300; n++) {
+        d->entered = v->eip = other;
+        pages_left(v, d);
+    }
+    cr_expect_eq(v->stats.direct_busy, 0);
+    d->entered = CODE + 0x123;
+    for (unsigned n = 0; n < 99; n++)
+        pages_left(v, d);
+    fx_world.now += 20000000;
+    for (unsigned n = 0; n < 99; n++)
+        pages_left(v, d);
+    cr_expect(pages_allow(v, d, CODE) && !v->stats.direct_busy, "in so much time that is little");
+    pages_left(v, d);
+    cr_expect(!pages_allow(v, d, CODE) && v->stats.direct_busy == 1);
+    fx_world.now += 600000000;
+    pages_refused(v, d, CODE);
+    cr_expect(pages_allow(v, d, CODE) && !pages_allow(v, d, other), "half a second later");
+}
+
+/* The engine says so: entered at the clean page, the fetch that faulted was in the other. */
+Test(direct_engine, refusals_count_where_it_was_entered)
+{
+    struct vcpu *v = start(true, false);
+    gla_t other = CODE + GUEST_PAGE_SIZE;
+
+    code(0x90);
+    fx_vm.ram[other] = 0x0f;
+    fx_vm.ram[other + 1] = 0xa2;
+    cr_assert(pages_allow(v, d, CODE));
+    goes_to = other;
+    answer = VEC_PF;
+    for (unsigned n = 0; n < 100; n++) {
+        cr_expect(v->stats.direct_busy == 0 && runs(v));
+        v->eip = CODE;
+        direct_engine.run(v);
+        cr_expect(v->eip == other && pages_refused(v, d, other));
+    }
+    cr_expect(v->stats.direct_busy == 1 && !runs(v));
 }
 
 /* ---- segments ---- */
