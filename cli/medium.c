@@ -80,7 +80,7 @@ static int copy_to(const char *from, const char *dir, const char *name)
 
 static int copy_kernels(const struct medium *m, const char *dir)
 {
-    char name[16];
+    char name[24];
 
     for (unsigned n = 0; n < m->guests; n++) {
         snprintf(name, sizeof name, "kernel%u", n);

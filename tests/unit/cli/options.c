@@ -263,7 +263,7 @@ Test(options, firmware)
 
     for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
         enum options_result r = parse(rows[i].line, &cfg, &e);
-        cr_expect_eq((int)r, rows[i].result, "row %u (%s): %d %s", i, rows[i].line, r, e.text);
+        cr_expect_eq((int)r, (int)rows[i].result, "row %u (%s): %d %s", i, rows[i].line, r, e.text);
         if (rows[i].says)
             cr_expect(strstr(e.text, rows[i].says) && !strchr(e.text, '\n'), "row %u (%s): %s", i,
                       rows[i].line, e.text);
