@@ -181,6 +181,7 @@ static inline int counted_create(struct counted *c, struct machine *m, struct er
     h->now_ns = counted_now;
     h->random32 = counted_random;
     m->host.cpu.arm_timer = NULL;
+    m->host.cpu.spent_ns = NULL;
     h->guest_tsc_khz = COUNTED_TSC_KHZ;
     m->vm.mem = (struct bus){.name = "memory"};
     m->vm.port = (struct bus){.name = "port"};
