@@ -370,7 +370,7 @@ static void put_between(struct lockstep *ls, struct vm *vm)
     ls->cpu_host = ls->a->host;
     ls->real_cpu_host = *ls->cpu_host;
     ls->real_cpu_host.arm_timer = NULL; /* every block looks at the time */
-    ls->real_cpu_host.spent_ns = NULL; /* what adapts shall do so the same each time */
+    ls->real_cpu_host.spent_ns = NULL;  /* what adapts shall do so the same each time */
     ls->a->host = &ls->real_cpu_host;
     vm->lockstep = ls;
     vm->observer = &lockstep_observer;
