@@ -7,7 +7,7 @@
  *            adds the file's address where the script says, and mends the checksums.
  * When       They are made again whenever firmware selects one of the files: it has programmed the
  *            ports of the power management by then, which the tables name. Lengths never change.
- * Source     QEMU's docs/specs/acpi_... and hw/acpi/bios-linker-loader (the format of the script);
+ * Source     QEMU's hw/acpi/bios-linker-loader.c (the format of the script);
  *            ACPI specification 2.0, chapter 5.
  */
 #include "devices/acpi_tables.h"
